@@ -1,0 +1,97 @@
+"""The contract between the host and its plugins, in the order of a run.
+
+A plugin implements any of these with ``@logexport.hookimpl`` and takes only the arguments it needs.
+The host guarantees: a hook is called with what exists by then and nothing else; a required answer
+that is missing, an answer of the wrong type and an exception are reported with the plugin's name,
+and nothing is published. See docs/hooks.md for every hook with its errors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from logexport.markers import hookspec
+
+if TYPE_CHECKING:
+    import click
+
+    from logexport.exporters import ExportStrategy
+    from logexport.types import (
+        CheckResult,
+        DummyInput,
+        GraphInfo,
+        LoadedModel,
+        ModelInfo,
+        ModelRequest,
+        StagedBundle,
+        Vocabulary,
+    )
+
+
+@hookspec
+def model_info() -> ModelInfo:  # type: ignore[empty-body]
+    """Declare the model type: name, summary, task kinds, and the sample or None."""
+
+
+@hookspec
+def run_options() -> Sequence[click.Option]:  # type: ignore[empty-body]
+    """Options for ``logexport run``; their values come back as ``request.options``."""
+
+
+@hookspec(firstresult=True)
+def load_model(request: ModelRequest) -> LoadedModel:  # type: ignore[empty-body]
+    """Read the checkpoint: the module in eval mode, and the facts that it holds."""
+
+
+@hookspec(firstresult=True)
+def build_vocab(request: ModelRequest, model: LoadedModel) -> Vocabulary:  # type: ignore[empty-body]
+    """Read the vocabulary: ordered templates and reserved indices."""
+
+
+@hookspec(firstresult=True)
+def dummy_input(
+    request: ModelRequest, model: LoadedModel, vocab: Vocabulary
+) -> DummyInput:  # type: ignore[empty-body]
+    """Example inputs, names, dynamic axes, and the grid of sizes to probe."""
+
+
+@hookspec(firstresult=True)
+def export(
+    request: ModelRequest,
+    model: LoadedModel,
+    dummy: DummyInput,
+    strategy: ExportStrategy,
+    opset: int,
+    path: Path,
+) -> Path:  # type: ignore[empty-body]
+    """Write the graph to ``path`` and return it. The host does so itself where a plugin does not."""
+
+
+@hookspec
+def write_meta(
+    request: ModelRequest, model: LoadedModel, vocab: Vocabulary, graph: GraphInfo
+) -> Mapping[str, Any]:  # type: ignore[empty-body]
+    """Entries for the metadata; two plugins that give one key are an error naming both."""
+
+
+@hookspec
+def validate(
+    request: ModelRequest,
+    model: LoadedModel,
+    vocab: Vocabulary,
+    dummy: DummyInput,
+    bundle: StagedBundle,
+) -> Iterable[CheckResult]:  # type: ignore[empty-body]
+    """Check the staged bundle: results passed, failed or skipped, with figures."""
+
+
+@hookspec
+def register_exporters() -> Sequence[ExportStrategy]:  # type: ignore[empty-body]
+    """More export strategies for the version shim."""
+
+
+@hookspec
+def register_commands(cli: click.Group) -> None:
+    """Add commands, such as ``logexport deeplog train``."""

@@ -1,0 +1,1 @@
+"""DeepLog for logexport: an LSTM over log templates (Du et al., CCS 2017)."""
