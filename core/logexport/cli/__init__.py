@@ -1,0 +1,91 @@
+"""The command line: one file a command, each imported when it is needed.
+
+A command raises :class:`logexport.errors.LogexportError`; :func:`main` turns it into two sentences on
+standard error and the exit status. Plugins add commands through ``register_commands``.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Any
+
+import click
+
+COMMANDS = {
+    "run": "logexport.cli.run:run",
+    "parse": "logexport.cli.parse:parse",
+    "fix-vocab": "logexport.cli.fix_vocab:fix_vocab",
+    "detect": "logexport.cli.detect:detect",
+    "inspect": "logexport.cli.inspect:inspect",
+    "verify": "logexport.cli.verify:verify",
+    "doctor": "logexport.cli.doctor:doctor",
+    "plugins": "logexport.cli.plugins:plugins",
+}
+"""The host's commands, in the order of ``--help``. Plugins cannot take these names."""
+
+
+class _Group(click.Group):
+    """Finds the host's commands by name, and the plugins' through their hook."""
+
+    _with_plugins = False
+
+    def _load_plugins(self) -> None:
+        if not self._with_plugins:
+            self._with_plugins = True
+            from logexport.host import default_host
+
+            default_host().register_commands(self, reserved=COMMANDS)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        self._load_plugins()
+        return [*COMMANDS, *sorted(self.commands)]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name in COMMANDS:
+            module, _, attribute = COMMANDS[cmd_name].partition(":")
+            command: click.Command = getattr(import_module(module), attribute)
+            return command
+        self._load_plugins()
+        return super().get_command(ctx, cmd_name)
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="logexport", message="%(prog)s %(version)s")
+@click.option("--debug", is_flag=True, help="Show tracebacks and the exporters' own warnings.")
+@click.pass_context
+def cli(ctx: click.Context, debug: bool) -> None:
+    """Export log-anomaly models from PyTorch to bundles that a C program runs on raw logs."""
+    ctx.ensure_object(dict)["debug"] = debug
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit status: 0 done, 1 failed check or plugin, 2 input."""
+    from logexport.errors import LogexportError
+
+    arguments = list(sys.argv[1:] if args is None else args)
+    debug = "--debug" in arguments
+    if debug:  # accepted before and after the command's name
+        arguments = ["--debug", *(a for a in arguments if a != "--debug")]
+    try:
+        status: Any = cli.main(arguments, prog_name="logexport", standalone_mode=False)
+        return status if isinstance(status, int) else 0
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except click.Abort:
+        click.echo("Aborted.", err=True)
+        return 130
+    except LogexportError as error:
+        if debug:
+            raise
+        click.echo(f"Error: {error}", err=True)
+        if error.remedy:
+            click.echo(error.remedy, err=True)
+        return error.exit_status
+    except BrokenPipeError:
+        # The reader went away: nothing more to say, and nothing may be flushed to it at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
