@@ -1,0 +1,207 @@
+"""Files read with suspicion and written atomically: what every part of logexport uses for both.
+
+Published at once or not at all: a file is made under a temporary name in the directory of its
+target, synced to disk, and renamed. A killed process leaves at most a dot-file behind, never half
+a target.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import math
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from logexport.errors import InputError, OutputError
+
+MAX_JSON_BYTES = 64 * 1024 * 1024
+"""Largest JSON file read unless a caller says otherwise, bytes."""
+
+MAX_JSON_DEPTH = 64
+"""Deepest nesting of arrays and objects read; the formats of logexport need less than ten."""
+
+_NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+@contextmanager
+def atomic_path(target: Path | str) -> Iterator[Path]:
+    """A temporary path beside ``target`` that becomes ``target`` when the block succeeds.
+
+    The block writes the file at the path it is given and closes it. On success the file is synced
+    and renamed over ``target`` and the directory is synced; on any exception the temporary file is
+    removed and ``target`` is what it was.
+
+    Raises:
+        OutputError: the directory cannot be written, ``target`` is a directory, or no space is left.
+    """
+    target = Path(target)
+    if target.is_dir():
+        raise OutputError(f"{target} is a directory, not a file.", "Name another output file.")
+    temporary = target.parent / f".{target.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp"
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        _sync(temporary)
+        temporary.replace(target)
+        _sync(target.parent)
+    except OSError as error:
+        if not _is_about(error, temporary, target):
+            raise
+        reason = error.strerror or str(error)
+        raise OutputError(
+            f"{target} cannot be written: {reason}.",
+            "Free space there or name another output directory.",
+        ) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_json(path: Path | str, document: Any) -> None:
+    """Write ``document`` as UTF-8 JSON, indented by two, keys in their order, one LF at the end.
+
+    Raises:
+        OutputError: see :func:`atomic_path`.
+        ValueError: ``document`` holds a number that is not finite.
+    """
+    text = json.dumps(document, ensure_ascii=False, indent=2, allow_nan=False)
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(text.encode("utf-8") + b"\n")
+
+
+def read_json(path: Path | str, what: str, max_bytes: int = MAX_JSON_BYTES) -> Any:
+    """Read a JSON file (RFC 8259), stricter than :func:`json.load`.
+
+    Args:
+        path: the file.
+        what: what it should be, for the error: ``"a vocabulary"``.
+        max_bytes: larger files are not read.
+
+    Raises:
+        InputError: missing, too large, not UTF-8, not JSON, a key twice in one object, ``NaN`` or
+            ``Infinity``, a number beyond a double's range, an unpaired surrogate, nesting deeper
+            than :data:`MAX_JSON_DEPTH`.
+    """
+    path = Path(path)
+    try:
+        with path.open("rb") as stream:
+            data = stream.read(max_bytes + 1)
+    except OSError as error:
+        raise InputError(
+            f"{path} cannot be read as {what}: {error.strerror or error}.",
+            "Check the path and its permissions.",
+        ) from error
+    if len(data) > max_bytes:
+        raise InputError(
+            f"{path} is larger than {max_bytes:,} bytes, too large for {what}.",
+            "Check that the path names the right file.",
+        )
+    return parse_json(data, f"{path}", what)
+
+
+def parse_json(data: bytes, name: str, what: str) -> Any:
+    """As :func:`read_json`, from bytes; ``name`` stands for the file in errors."""
+    remedy = f"Check that it is {what} and make it again."
+    try:
+        document = json.loads(
+            data.decode("utf-8"),
+            object_pairs_hook=_distinct_keys,
+            parse_constant=_no_constant,
+            parse_float=_finite,
+        )
+        _check_depth_and_text(document)
+    except UnicodeDecodeError as error:
+        raise InputError(f"{name} is not UTF-8 (byte {error.start}).", remedy) from error
+    except RecursionError as error:
+        raise InputError(f"{name} is nested too deeply to be {what}.", remedy) from error
+    except ValueError as error:  # JSONDecodeError is one
+        raise InputError(f"{name} is not valid JSON: {error}.", remedy) from error
+    return document
+
+
+def check_schema(document: Any, schema: str, name: str) -> None:
+    """Check ``document`` against ``core/logexport/schemas/<schema>`` (JSON Schema draft 2020-12).
+
+    Raises:
+        InputError: naming the file ``name``, the place in it and what the schema wants there.
+    """
+    from importlib.resources import files
+
+    from jsonschema import Draft202012Validator
+    from jsonschema.exceptions import best_match
+
+    text = files("logexport").joinpath("schemas", schema).read_text(encoding="utf-8")
+    error = best_match(Draft202012Validator(json.loads(text)).iter_errors(document))
+    if error is not None:
+        place = "/".join(str(part) for part in error.absolute_path) or "the top level"
+        message = error.message if len(error.message) <= 200 else error.message[:200] + "…"
+        raise InputError(
+            f"{name} is malformed at {place}: {message}.", f"It must fit {schema}; make it again."
+        )
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        # Some file systems cannot sync a directory; the rename is atomic all the same.
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP) or not path.is_dir():
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def _is_about(error: OSError, temporary: Path, target: Path) -> bool:
+    """Whether the error concerns the output; the block may also have failed to read an input."""
+    if error.errno in _NO_SPACE or "No space left" in str(error):
+        return True
+    ours = {str(temporary), str(target), str(target.parent), *map(str, target.parent.parents)}
+    return str(error.filename) in ours or str(temporary) in str(error)
+
+
+def _distinct_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    out = dict(pairs)
+    if len(out) != len(pairs):
+        seen: set[str] = set()
+        for key, _ in pairs:
+            if key in seen:
+                raise ValueError(f"key {key!r} occurs twice")
+            seen.add(key)
+    return out
+
+
+def _no_constant(text: str) -> Any:
+    raise ValueError(f"{text} is not a JSON number")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text} is out of a double's range")
+    return value
+
+
+def _check_depth_and_text(document: Any) -> None:
+    level, depth = [document], 0
+    while level:
+        if depth > MAX_JSON_DEPTH:
+            raise ValueError(f"nested deeper than {MAX_JSON_DEPTH}")
+        below: list[Any] = []
+        for item in level:
+            if isinstance(item, dict):
+                below.extend(item)
+                below.extend(item.values())
+            elif isinstance(item, list):
+                below.extend(item)
+            elif isinstance(item, str) and not item.isascii():
+                try:
+                    item.encode("utf-8")
+                except UnicodeEncodeError:
+                    raise ValueError(f"unpaired surrogate in {item[:40]!r}") from None
+        level = below
+        depth += 1
