@@ -37,7 +37,7 @@ def atomic_path(target: Path | str) -> Iterator[Path]:
     removed and ``target`` is what it was.
 
     Raises:
-        OutputError: the directory cannot be written, ``target`` is a directory, or no space is left.
+        OutputError: the directory cannot be written, ``target`` is a directory, or there is no space.
     """
     target = Path(target)
     if target.is_dir():
@@ -73,16 +73,22 @@ def write_json(path: Path | str, document: Any) -> None:
         temporary.write_bytes(text.encode("utf-8") + b"\n")
 
 
-def read_json(path: Path | str, what: str, max_bytes: int = MAX_JSON_BYTES) -> Any:
+def read_json(
+    path: Path | str,
+    what: str,
+    max_bytes: int = MAX_JSON_BYTES,
+    error: type[InputError] = InputError,
+) -> Any:
     """Read a JSON file (RFC 8259), stricter than :func:`json.load`.
 
     Args:
         path: the file.
         what: what it should be, for the error: ``"a vocabulary"``.
         max_bytes: larger files are not read.
+        error: the kind of error to raise.
 
     Raises:
-        InputError: missing, too large, not UTF-8, not JSON, a key twice in one object, ``NaN`` or
+        InputError: or the given subclass: missing, too large, not UTF-8, not JSON, a key twice in one object, ``NaN`` or
             ``Infinity``, a number beyond a double's range, an unpaired surrogate, nesting deeper
             than :data:`MAX_JSON_DEPTH`.
     """
@@ -90,20 +96,20 @@ def read_json(path: Path | str, what: str, max_bytes: int = MAX_JSON_BYTES) -> A
     try:
         with path.open("rb") as stream:
             data = stream.read(max_bytes + 1)
-    except OSError as error:
-        raise InputError(
-            f"{path} cannot be read as {what}: {error.strerror or error}.",
+    except OSError as problem:
+        raise error(
+            f"{path} cannot be read as {what}: {problem.strerror or problem}.",
             "Check the path and its permissions.",
-        ) from error
+        ) from problem
     if len(data) > max_bytes:
-        raise InputError(
+        raise error(
             f"{path} is larger than {max_bytes:,} bytes, too large for {what}.",
             "Check that the path names the right file.",
         )
-    return parse_json(data, f"{path}", what)
+    return parse_json(data, f"{path}", what, error)
 
 
-def parse_json(data: bytes, name: str, what: str) -> Any:
+def parse_json(data: bytes, name: str, what: str, error: type[InputError] = InputError) -> Any:
     """As :func:`read_json`, from bytes; ``name`` stands for the file in errors."""
     remedy = f"Check that it is {what} and make it again."
     try:
@@ -114,12 +120,12 @@ def parse_json(data: bytes, name: str, what: str) -> Any:
             parse_float=_finite,
         )
         _check_depth_and_text(document)
-    except UnicodeDecodeError as error:
-        raise InputError(f"{name} is not UTF-8 (byte {error.start}).", remedy) from error
-    except RecursionError as error:
-        raise InputError(f"{name} is nested too deeply to be {what}.", remedy) from error
-    except ValueError as error:  # JSONDecodeError is one
-        raise InputError(f"{name} is not valid JSON: {error}.", remedy) from error
+    except UnicodeDecodeError as problem:
+        raise error(f"{name} is not UTF-8 (byte {problem.start}).", remedy) from problem
+    except RecursionError as problem:
+        raise error(f"{name} is nested too deeply to be {what}.", remedy) from problem
+    except ValueError as problem:  # JSONDecodeError is one
+        raise error(f"{name} is not valid JSON: {problem}.", remedy) from problem
     return document
 
 
@@ -134,7 +140,7 @@ def check_schema(document: Any, schema: str, name: str) -> None:
     from jsonschema import Draft202012Validator
     from jsonschema.exceptions import best_match
 
-    text = files("logexport").joinpath("schemas", schema).read_text(encoding="utf-8")
+    text = (files("logexport") / "schemas" / schema).read_text(encoding="utf-8")
     error = best_match(Draft202012Validator(json.loads(text)).iter_errors(document))
     if error is not None:
         place = "/".join(str(part) for part in error.absolute_path) or "the top level"

@@ -1,0 +1,305 @@
+"""The plugin manager: discovery one by one, selection of the chosen model, faults with an owner.
+
+Plugins are found through entry points of the group ``logexport``, the built-in ones like anybody's.
+One that cannot be imported or that speaks another version of the contract is named with its
+distribution and its error, and everything else works.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import lru_cache
+from importlib.metadata import EntryPoint, entry_points
+from typing import TYPE_CHECKING, Any
+
+import pluggy
+
+from logexport import hookspecs
+from logexport.errors import LogexportError, PluginError, UnknownModelError
+from logexport.markers import API_VERSION, PROJECT
+from logexport.types import ModelInfo
+
+if TYPE_CHECKING:
+    import click
+
+TRACE_VARIABLE = "LOGEXPORT_TRACE"
+HOST_PLUGIN = "logexport"
+"""Name of the host's own plugin: its checks and its way to export."""
+
+
+@dataclass
+class Plugin:
+    """One plugin as it was found.
+
+    Attributes:
+        name: the entry point's name.
+        distribution, version: of the distribution that declares the entry point.
+        module: what the entry point refers to.
+        hooks: names of the hooks it implements.
+        state: ``ok``, or one sentence that says why it takes no part.
+        model: what its ``model_info`` declares, or None.
+    """
+
+    name: str
+    distribution: str
+    version: str
+    module: str
+    hooks: tuple[str, ...] = ()
+    state: str = "ok"
+    model: ModelInfo | None = None
+    implementation: object | None = field(default=None, repr=False)
+
+    @property
+    def ok(self) -> bool:
+        """Whether it takes part."""
+        return self.state == "ok"
+
+    def __str__(self) -> str:
+        return f"plugin {self.name!r} (distribution {self.distribution} {self.version})"
+
+
+def _describe(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+
+
+class Host:
+    """All plugins that were found, and the only way to call their hooks.
+
+    Args:
+        found: the entry points to load; those of the group ``logexport`` by default.
+    """
+
+    def __init__(self, found: Iterable[EntryPoint] | None = None) -> None:
+        self._manager = pluggy.PluginManager(PROJECT)
+        self._manager.add_hookspecs(hookspecs)
+        self.plugins: list[Plugin] = []
+        if os.environ.get(TRACE_VARIABLE, "") not in ("", "0"):
+            self._trace()
+        self._add_host_plugin()
+        for entry_point in entry_points(group=PROJECT) if found is None else found:
+            self._load(entry_point)
+        self._ask_models()
+
+    # --- discovery ---
+
+    def _add_host_plugin(self) -> None:
+        from logexport import __version__, builtin
+
+        plugin = Plugin(HOST_PLUGIN, "logexport", __version__, builtin.__name__)
+        self.plugins.append(plugin)
+        self._register(plugin, builtin)
+
+    def _load(self, entry_point: EntryPoint) -> None:
+        distribution = entry_point.dist
+        plugin = Plugin(
+            name=entry_point.name,
+            distribution=distribution.name if distribution else "unknown",
+            version=distribution.version if distribution else "unknown",
+            module=entry_point.value,
+        )
+        self.plugins.append(plugin)
+        try:
+            implementation = entry_point.load()
+        except Exception as error:  # whatever a stranger's module raises, the rest must work
+            plugin.state = f"cannot be imported: {_describe(error)}"
+            return
+        self._register(plugin, implementation)
+
+    def _register(self, plugin: Plugin, implementation: object) -> None:
+        stated = getattr(implementation, "logexport_api", None)
+        if stated != API_VERSION:
+            states = f"version {stated}" if stated is not None else "no version (logexport_api)"
+            plugin.state = f"incompatible: states {states} of the hooks, logexport has {API_VERSION}"
+            return
+        name = f"{plugin.distribution}:{plugin.name}"
+        try:
+            self._manager.register(implementation, name=name)
+            plugin.hooks = tuple(
+                caller.name for caller in self._manager.get_hookcallers(implementation) or ()
+            )
+            unknown = [hook for hook in plugin.hooks if not hasattr(hookspecs, hook)]
+            if unknown:
+                self._manager.unregister(name=name)
+                plugin.state = f"implements hooks that do not exist: {', '.join(unknown)}"
+                return
+        except (ValueError, pluggy.PluginValidationError) as error:
+            if self._manager.has_plugin(name):
+                self._manager.unregister(name=name)
+            plugin.state = f"cannot be registered: {_describe(error)}"
+            return
+        plugin.implementation = implementation
+
+    def _ask_models(self) -> None:
+        for plugin in self._with_hook("model_info"):
+            try:
+                (info,) = self.call(plugin, "model_info") or (None,)
+            except PluginError as error:
+                plugin.state = str(error)
+                continue
+            if not isinstance(info, ModelInfo):
+                plugin.state = f"model_info gave {type(info).__name__}, not ModelInfo"
+                continue
+            plugin.model = info
+
+    # --- selection ---
+
+    def _with_hook(self, hook: str) -> list[Plugin]:
+        return [plugin for plugin in self.plugins if plugin.ok and hook in plugin.hooks]
+
+    def models(self) -> dict[str, list[Plugin]]:
+        """Every model type with the plugins that declare it; more than one is a clash."""
+        out: dict[str, list[Plugin]] = {}
+        for plugin in self.plugins:
+            if plugin.ok and plugin.model is not None:
+                out.setdefault(plugin.model.name, []).append(plugin)
+        return out
+
+    def model(self, name: str) -> Plugin:
+        """The plugin of a model type.
+
+        Raises:
+            UnknownModelError: no plugin that works declares it; broken plugins are named.
+            PluginError: two distributions declare it.
+        """
+        models = self.models()
+        owners = models.get(name, [])
+        if not owners:
+            broken = [f"{plugin}: {plugin.state}" for plugin in self.plugins if not plugin.ok]
+            known = ", ".join(sorted(models)) or "none"
+            raise UnknownModelError(
+                f"no plugin declares the model type {name!r}; installed model types: {known}"
+                + (f". Plugins that take no part: {'; '.join(broken)}" if broken else ""),
+                "Name one of the installed model types, or install the plugin that has it"
+                " (`logexport plugins list` shows what was found).",
+            )
+        if len(owners) > 1:
+            raise PluginError(
+                f"the model type {name!r} is declared by more than one plugin:"
+                f" {' and '.join(str(owner) for owner in owners)}",
+                "Uninstall all but one of these distributions.",
+            )
+        return owners[0]
+
+    # --- calls ---
+
+    def call(self, plugin: Plugin, hook: str, **arguments: Any) -> list[Any]:
+        """Call one hook of one plugin; every other plugin is left out.
+
+        Returns:
+            the answers that are not None: one at most.
+
+        Raises:
+            LogexportError: as the plugin raised it.
+            PluginError: anything else it raised, with its name and the hook's.
+        """
+        others = [p for p in self._manager.get_plugins() if p is not plugin.implementation]
+        caller = self._manager.subset_hook_caller(hook, others)
+        with _owned(plugin, hook):
+            answer = caller(**arguments)
+            answers = answer if isinstance(answer, list) else [answer]
+            # A generator runs here, where what it raises still has an owner.
+            return [
+                list(one) if isinstance(one, Iterator) else one
+                for one in answers
+                if one is not None
+            ]
+
+    def call_first(self, plugins: Sequence[Plugin], hook: str, **arguments: Any) -> Any:
+        """The first answer of the plugins, in their order; see :meth:`call` for errors."""
+        for plugin in plugins:
+            if hook in plugin.hooks:
+                answers = self.call(plugin, hook, **arguments)
+                if answers:
+                    return answers[0]
+        return None
+
+    def required(self, plugin: Plugin, hook: str, answer: type, **arguments: Any) -> Any:
+        """The answer of a hook that must give one of the type ``answer``.
+
+        Raises:
+            PluginError: no answer, or one of another type.
+        """
+        answers = self.call(plugin, hook, **arguments) if hook in plugin.hooks else []
+        if not answers:
+            raise PluginError(
+                f"{plugin} gives no answer to the hook {hook!r}, which every model plugin must",
+                f"Implement {hook} in {plugin.module} (docs/hooks.md says what it returns).",
+            )
+        if not isinstance(answers[0], answer):
+            raise PluginError(
+                f"{plugin}: hook {hook!r} returned {type(answers[0]).__name__},"
+                f" not {answer.__name__}",
+                f"Return a logexport {answer.__name__} from {hook} in {plugin.module}.",
+            )
+        return answers[0]
+
+    def each(self, hook: str, **arguments: Any) -> Iterator[tuple[Plugin, Any]]:
+        """Call a hook of every plugin that has it, one at a time: (plugin, answer) if it answers."""
+        for plugin in self._with_hook(hook):
+            for answer in self.call(plugin, hook, **arguments):
+                yield plugin, answer
+
+    def participants(self, hook: str, model: Plugin) -> list[Plugin]:
+        """Who is asked ``validate`` or ``write_meta``: all but the plugins of other model types."""
+        return [p for p in self._with_hook(hook) if p is model or p.model is None]
+
+
+    def register_commands(self, cli: click.Group, reserved: Iterable[str]) -> None:
+        """Let plugins add commands to the command line; the host's own names stay the host's."""
+        import click
+
+        taken = dict.fromkeys(reserved, HOST_PLUGIN)
+        for plugin in self._with_hook("register_commands"):
+            group = click.Group()
+            try:
+                self.call(plugin, "register_commands", cli=group)
+            except LogexportError as error:
+                plugin.state = str(error)
+                continue
+            for name, command in group.commands.items():
+                if name in taken:
+                    plugin.state = f"its command {name!r} is already taken by {taken[name]}"
+                    continue
+                taken[name] = plugin.name
+                cli.add_command(command, name)
+
+    def _trace(self) -> None:
+        began: list[float] = []
+
+        def before(hook: str, impls: Sequence[Any], arguments: Mapping[str, Any]) -> None:
+            began.append(time.perf_counter())
+
+        def after(
+            outcome: object, hook: str, impls: Sequence[Any], arguments: Mapping[str, Any]
+        ) -> None:
+            seconds = time.perf_counter() - began.pop()
+            names = ", ".join(impl.plugin_name for impl in impls) or "nobody"
+            print(f"logexport trace: {hook} by {names}: {seconds:.4f} s", file=sys.stderr)  # noqa: T201
+
+        self._manager.add_hookcall_monitoring(before, after)
+
+
+@contextmanager
+def _owned(plugin: Plugin, hook: str) -> Iterator[None]:
+    """Name the plugin and the hook in whatever a hook raises, but for errors meant for the user."""
+    try:
+        yield
+    except LogexportError:
+        raise
+    except Exception as error:
+        raise PluginError(
+            f"{plugin} failed in the hook {hook!r}: {_describe(error)}",
+            "Report this to the plugin's author, with the output of the same command with --debug.",
+        ) from error
+
+
+
+@lru_cache(maxsize=1)
+def default_host() -> Host:
+    """The host of the installed entry points, made once a process."""
+    return Host()
