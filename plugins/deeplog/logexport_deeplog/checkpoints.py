@@ -1,0 +1,225 @@
+"""The DeepLog checkpoints in the wild, told apart by the keys and shapes of their weights.
+
+================  ==========================================  =============================
+kind              weights                                     beside them
+================  ==========================================  =============================
+``logexport``     embed (V, E), lstm, fc (V, H)               sizes, seq_len, vocab_sha256
+``alog-detect``   the same; one layer                         sizes, seq_len
+``wuyifan18``     lstm with input size 1, fc (V, H)           nothing: a bare state dict
+``logdeep``       the same                                    epoch and losses
+================  ==========================================  =============================
+
+Sizes are read from the weights; what a checkpoint says of itself must agree with them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from logexport.checkpoints import Checkpoint, describe, load_checkpoint, require_finite
+from logexport.errors import CheckpointError
+from torch import Tensor
+
+from logexport_deeplog.model import EmbeddedEvents, EventIdsAsNumbers
+
+KNOWN = (
+    "Known are: logexport's and alog-detect's DeepLog (embed.weight (V, E), lstm.*, fc.weight "
+    "(V, H), fc.bias (V,)), and wuyifan18/DeepLog's and logdeep's (lstm.weight_ih_l0 (4H, 1), "
+    "lstm.*, fc.weight (V, H), fc.bias (V,)); the lstm one-directional, without projection, of "
+    "any number of layers."
+)
+
+MAX_SEQ_LEN = 65_536
+"""Longest window that a checkpoint may ask for, events: probes of twice that must fit in memory."""
+
+_PREFIXES = ("module.", "_orig_mod.", "model.")  # DataParallel, torch.compile, wrapper classes
+_WRAPPERS = ("state_dict", "model_state_dict")
+
+
+@dataclass(frozen=True)
+class Published:
+    """What the authors of a kind trained with by default; their checkpoints do not always say."""
+
+    seq_len: int
+    top_k: int
+
+
+PUBLISHED = {
+    "logexport": Published(seq_len=50, top_k=9),
+    "alog-detect": Published(seq_len=50, top_k=3),
+    "wuyifan18": Published(seq_len=10, top_k=9),
+    "logdeep": Published(seq_len=10, top_k=9),
+}
+
+
+@dataclass(frozen=True)
+class DeepLog:
+    """A DeepLog checkpoint, read.
+
+    Args:
+        kind: a key of :data:`PUBLISHED`.
+        module: in eval mode, float32, on the CPU.
+        vocab_size, hidden_dim, num_layers: sizes read from the weights.
+        embed_dim: None where event ids are used as numbers.
+        seq_len, top_k, vocab_sha256: what the checkpoint says, or None.
+        warnings: sentences for the report.
+    """
+
+    kind: str
+    module: torch.nn.Module
+    vocab_size: int
+    hidden_dim: int
+    num_layers: int
+    embed_dim: int | None
+    seq_len: int | None
+    top_k: int | None
+    vocab_sha256: str | None
+    warnings: tuple[str, ...] = ()
+
+
+def read_deeplog(path: Path) -> DeepLog:
+    """Read a checkpoint of any known kind.
+
+    Raises:
+        CheckpointError: unreadable or unsafe (see :func:`logexport.checkpoints.load_checkpoint`), of
+            an unknown kind, weights that are not finite, or sizes that contradict the weights.
+    """
+    checkpoint = load_checkpoint(path)
+    wrapped, weights = _find_weights(checkpoint)
+    sizes = _infer(checkpoint, weights)
+    require_finite(path, weights)
+    facts = checkpoint.content if wrapped else {}
+    _check_facts(path, facts, sizes)
+    module: torch.nn.Module
+    if "embed_dim" in sizes:
+        kind = "logexport" if "vocab_sha256" in facts else "alog-detect"
+        module = EmbeddedEvents(**sizes)
+    else:
+        kind = "logdeep" if wrapped else "wuyifan18"
+        module = EventIdsAsNumbers(**sizes)
+    warnings = list(checkpoint.warnings)
+    other = sorted({str(t.dtype) for t in weights.values() if t.dtype != torch.float32})
+    if other:
+        warnings.append(f"{path} has {' and '.join(other)} weights; they are exported as float32.")
+    try:
+        module.load_state_dict({name: t.to(torch.float32) for name, t in weights.items()})
+    except RuntimeError as error:  # the shapes of every tensor have been checked; a bug if it comes
+        raise CheckpointError(f"{path} does not fit the model that it declares") from error
+    require_finite(path, module.state_dict())  # a double may overflow float32
+    return DeepLog(
+        kind=kind,
+        module=module.eval().requires_grad_(False),
+        vocab_size=sizes["vocab_size"],
+        hidden_dim=sizes["hidden_dim"],
+        num_layers=sizes["num_layers"],
+        embed_dim=sizes.get("embed_dim"),
+        seq_len=_positive(path, facts, "seq_len", MAX_SEQ_LEN),
+        top_k=_positive(path, facts, "top_k"),
+        vocab_sha256=_sha256(path, facts),
+        warnings=tuple(warnings),
+    )
+
+
+def _find_weights(checkpoint: Checkpoint) -> tuple[bool, dict[str, Tensor]]:
+    """The state dict without prefixes, and whether it stood inside a dict of other things.
+
+    A safetensors file has no inside: it counts as wrapped where it holds settings too.
+    """
+    content = checkpoint.content
+    inner = next((content[k] for k in _WRAPPERS if isinstance(content.get(k), Mapping)), None)
+    wrapped = inner is not None and not (
+        len(content) == 1 and checkpoint.path.suffix == ".safetensors"
+    )
+    weights = dict(content if inner is None else inner)
+    if not weights or not all(isinstance(value, Tensor) for value in weights.values()):
+        raise _unknown(checkpoint, "it has no dict of weights")
+    stripped = True
+    while stripped:
+        stripped = False
+        for prefix in _PREFIXES:
+            if all(str(name).startswith(prefix) for name in weights):
+                weights = {str(name)[len(prefix) :]: value for name, value in weights.items()}
+                stripped = True
+    return wrapped, weights
+
+
+def _infer(checkpoint: Checkpoint, weights: Mapping[str, Tensor]) -> dict[str, int]:
+    """The sizes that explain the name and shape of every tensor, exactly."""
+    shapes = {name: tuple(tensor.shape) for name, tensor in weights.items()}
+    for name in ("fc.weight", "lstm.weight_ih_l0"):
+        if len(shapes.get(name, ())) != 2:
+            raise _unknown(checkpoint, f"it has no matrix {name}")
+    vocab_size, hidden = shapes["fc.weight"]
+    layers = sum(1 for name in shapes if name.startswith("lstm.weight_ih_l"))
+    sizes = {"vocab_size": vocab_size, "hidden_dim": hidden, "num_layers": layers}
+    expected: dict[str, tuple[int, ...]] = {
+        "fc.weight": (vocab_size, hidden),
+        "fc.bias": (vocab_size,),
+    }
+    step = 1
+    if "embed.weight" in shapes:
+        step = shapes["lstm.weight_ih_l0"][1]
+        sizes["embed_dim"] = step
+        expected["embed.weight"] = (vocab_size, step)
+    for layer in range(layers):
+        expected[f"lstm.weight_ih_l{layer}"] = (4 * hidden, step if layer == 0 else hidden)
+        expected[f"lstm.weight_hh_l{layer}"] = (4 * hidden, hidden)
+        expected[f"lstm.bias_ih_l{layer}"] = (4 * hidden,)
+        expected[f"lstm.bias_hh_l{layer}"] = (4 * hidden,)
+    for name in sorted(expected.keys() | shapes.keys()):
+        if name not in shapes:
+            raise _unknown(checkpoint, f"it has no {name}")
+        if name not in expected:
+            raise _unknown(checkpoint, f"no known kind has {name}")
+        if shapes[name] != expected[name]:
+            raise _unknown(
+                checkpoint, f"{name} is {shapes[name]} where {expected[name]} would fit the rest"
+            )
+        if not weights[name].is_floating_point():
+            raise _unknown(checkpoint, f"{name} holds {weights[name].dtype}, not weights")
+    if 0 in (vocab_size, hidden, step):
+        raise _unknown(checkpoint, "its weights are empty")
+    return sizes
+
+
+def _unknown(checkpoint: Checkpoint, why: str) -> CheckpointError:
+    return CheckpointError(
+        f"{checkpoint.path} is no DeepLog checkpoint of a known kind: {why}; it holds "
+        f"{describe(checkpoint.content)}",
+        KNOWN,
+    )
+
+
+def _check_facts(path: Path, facts: Mapping[str, Any], sizes: Mapping[str, int]) -> None:
+    for name in ("vocab_size", "embed_dim", "hidden_dim", "num_layers"):
+        said = _positive(path, facts, name)
+        if said is not None and name in sizes and said != sizes[name]:
+            raise CheckpointError(
+                f"{path} contradicts itself: it says {name} = {said}, but its weights have "
+                f"{sizes[name]}",
+                "The weights and the facts beside them come from two models; save it anew.",
+            )
+
+
+def _positive(path: Path, facts: Mapping[str, Any], name: str, most: int = 2**31 - 1) -> int | None:
+    value = facts.get(name)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:
+        raise CheckpointError(
+            f"{path} says {name} = {str(value)[:80]}, which is no whole number from 1 to {most}"
+        )
+    return value
+
+
+def _sha256(path: Path, facts: Mapping[str, Any]) -> str | None:
+    value = facts.get("vocab_sha256")
+    if value is None:
+        return None
+    if not isinstance(value, str) or len(value) != 64:
+        raise CheckpointError(f"{path} says vocab_sha256 = {value!r}, which is no SHA-256")
+    return value

@@ -1,0 +1,135 @@
+"""What ``logexport run`` asks of DeepLog: the checkpoint read, its settings settled, its inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from logexport.errors import UsageError
+from logexport.types import (
+    DummyInput,
+    EventWindow,
+    JSONValue,
+    LoadedModel,
+    ModelRequest,
+    NextEventTopK,
+    Sizes,
+    Task,
+)
+
+from logexport_deeplog.checkpoints import PUBLISHED, DeepLog, read_deeplog
+
+if TYPE_CHECKING:
+    import numpy as np
+
+BATCH_SIZES = (1, 2, 7, 32)
+INPUT, OUTPUT = "input_sequence", "predictions"
+
+
+def load(request: ModelRequest) -> LoadedModel:
+    """Read the checkpoint and settle window length and k.
+
+    Raises:
+        CheckpointError: see :func:`read_deeplog`.
+        UsageError: k is not smaller than the vocabulary.
+    """
+    model = read_deeplog(request.checkpoint)
+    warnings = list(model.warnings)
+    seq_len, source = _settle_length(model, request.options.get("seq_len"), warnings)
+    top_k = _settle_k(model, request.options.get("top_k"), request.checkpoint)
+    meta: dict[str, JSONValue] = {
+        "model_type": "deeplog",
+        "vocab_size": model.vocab_size,
+        "seq_len": seq_len,
+        "seq_len_source": source,
+        "hidden_dim": model.hidden_dim,
+        "num_layers": model.num_layers,
+        "checkpoint_kind": model.kind,
+        "notes": _notes(model),
+    }
+    if model.embed_dim is not None:
+        meta["embed_dim"] = model.embed_dim
+    return LoadedModel(
+        module=model.module,
+        task=Task(EventWindow(seq_len), NextEventTopK(OUTPUT, top_k)),
+        vocab_size=model.vocab_size,
+        meta=meta,
+        trained_vocab_sha256=model.vocab_sha256,
+        warnings=tuple(warnings),
+    )
+
+
+def _settle_length(model: DeepLog, option: int | None, warnings: list[str]) -> tuple[int, str]:
+    trained = model.seq_len
+    if option is None:
+        if trained is not None:
+            return trained, "checkpoint"
+        return PUBLISHED[model.kind].seq_len, "default"
+    if trained == option:
+        return option, "checkpoint"
+    if trained is not None:
+        warnings.append(
+            f"The checkpoint was trained with windows of {trained} events; --seq-len {option} "
+            "is taken, and verdicts may be worse than those it was tested with."
+        )
+    return option, "option"
+
+
+def _settle_k(model: DeepLog, option: int | None, path: Path) -> int:
+    top_k = option or model.top_k or PUBLISHED[model.kind].top_k
+    if top_k >= model.vocab_size:
+        raise UsageError(
+            f"k = {top_k} is not smaller than the vocabulary of {path} ({model.vocab_size} "
+            "entries), so no event could ever be an anomaly",
+            "Name a smaller one with --top-k.",
+        )
+    return top_k
+
+
+def _notes(model: DeepLog) -> str:
+    if model.embed_dim is None:
+        return "Event ids enter the LSTM as numbers, cast in the graph; logits of the last step."
+    return "Event ids are embedded in the graph; logits of the last step."
+
+
+def dummy(model: LoadedModel) -> DummyInput:
+    """Example windows, and the grid of DESIGN's sizes: half, the trained length, its double.
+
+    Example sizes are at least 2 and unlike each other and every size of the model, so that an
+    exporter neither freezes an axis nor takes it for another.
+    """
+    import torch
+
+    assert isinstance(model.task.input, EventWindow)  # noqa: S101  (load made it)
+    length, vocab_size = model.task.input.length, model.vocab_size
+    taken = {value for value in model.meta.values() if isinstance(value, int)} - {length}
+    example = _free(max(length, 2), taken)
+    batch = _free(2, taken | {example})
+    window = torch.arange(batch * example, dtype=torch.int64).reshape(batch, example) % vocab_size
+    lengths = sorted({1, max(1, length // 2), length, 2 * length})
+    grid: list[Mapping[str, int]] = [
+        {"batch_size": size, "sequence_length": steps} for size in BATCH_SIZES for steps in lengths
+    ]
+
+    def draw(sizes: Sizes, generator: np.random.Generator) -> tuple[np.ndarray, ...]:
+        shape = (sizes["batch_size"], sizes["sequence_length"])
+        return (generator.integers(0, vocab_size, size=shape, dtype="int64"),)
+
+    return DummyInput(
+        tensors=(window,),
+        input_names=(INPUT,),
+        output_names=(OUTPUT,),
+        dynamic_axes={
+            INPUT: {0: "batch_size", 1: "sequence_length"},
+            OUTPUT: {0: "batch_size"},
+        },
+        grid=tuple(grid),
+        draw=draw,
+    )
+
+
+def _free(size: int, taken: set[int]) -> int:
+    while size in taken:
+        size += 1
+    return size
