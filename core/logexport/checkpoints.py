@@ -1,7 +1,7 @@
 """Checkpoints, read safely and written so that every supported torch reads them. For plugins.
 
-A PyTorch checkpoint is a pickle, and a pickle can run code when it is read. Files are therefore read
-with ``weights_only=True`` or by safetensors and by nothing else, bounded in size, and every
+A PyTorch checkpoint is a pickle, and a pickle can run code when it is read. Files are therefore
+read with ``weights_only=True`` or by safetensors and by nothing else, bounded in size, and every
 tensor is checked before a plugin sees it. What the numbers mean is the plugin's business.
 """
 
@@ -89,7 +89,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
     warnings: tuple[str, ...] = ()
     if path.suffix == ".safetensors" or _looks_like_safetensors(head, size):
         content = _read_safetensors(path)
-    elif head.startswith(b"PK\x03\x04") or head.startswith(b"\x80"):
+    elif head.startswith((b"PK\x03\x04", b"\x80")):
         if head.startswith(b"P"):
             _check_archive(path)
         content = _read_pickle(path)
@@ -212,7 +212,7 @@ def _looks_like_safetensors(head: bytes, size: int) -> bool:
 
 
 def _check_archive(path: Path) -> None:
-    """Refuse zip files that are no checkpoint, or inflate beyond the bound, before torch sees them."""
+    """Refuse zip files that are no checkpoint or unpack to too much, before torch sees them."""
     try:
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
@@ -287,7 +287,8 @@ def _read_safetensors(path: Path) -> dict[str, Any]:
 
     try:
         with safe_open(str(path), framework="pt", device="cpu") as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()}
+            names = list(file.keys())
+            tensors = {name: file.get_tensor(name) for name in names}
             metadata = file.metadata() or {}
     except (SafetensorError, OSError, MemoryError) as error:
         raise CheckpointError(f"{path} is not a valid safetensors file: {error}") from error

@@ -85,8 +85,8 @@ def read_deeplog(path: Path) -> DeepLog:
     """Read a checkpoint of any known kind.
 
     Raises:
-        CheckpointError: unreadable or unsafe (see :func:`logexport.checkpoints.load_checkpoint`), of
-            an unknown kind, weights that are not finite, or sizes that contradict the weights.
+        CheckpointError: unreadable or unsafe (see :func:`logexport.checkpoints.load_checkpoint`),
+            of an unknown kind, weights that are not finite, or sizes that contradict the weights.
     """
     checkpoint = load_checkpoint(path)
     wrapped, weights = _find_weights(checkpoint)
