@@ -1,0 +1,247 @@
+"""What is known of each torch release, strategy and model construct, in one place.
+
+``checked`` says how a row came to be: ``run`` (exported, and the graph compared with torch in ONNX
+Runtime at sizes other than the traced ones) or ``read from wheel sources`` (the wheel's own
+``torch/onnx/`` was read, nothing was run). The table guides the choice and is printed by
+``logexport doctor``; it is never the proof of an export, which is the check of the graph itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from packaging.specifiers import SpecifierSet
+
+if TYPE_CHECKING:
+    from logexport.exporters.strategy import TorchEnvironment
+
+Checked = Literal["run", "read from wheel sources"]
+Verdict = Literal["right", "wrong", "fails", "not tried"]
+
+OLDEST = (1, 13)
+"""The oldest torch release that logexport supports."""
+
+
+@dataclass(frozen=True)
+class Release:
+    """``torch.onnx.export`` of one release, from the wheel's own sources.
+
+    Args:
+        version: the patch release that was looked at; it stands for its major.minor.
+        dynamo: default of the keyword ``dynamo``; None where the keyword does not exist.
+        dynamic_shapes, external_data, fallback: whether the keyword exists.
+        torchscript_max_opset: the highest opset of the TorchScript exporter.
+        default_opset: what torch takes when no opset is named (logexport always names one).
+    """
+
+    version: str
+    dynamo: bool | None
+    dynamic_shapes: bool
+    external_data: bool
+    fallback: bool
+    torchscript_max_opset: int
+    default_opset: int
+
+    @property
+    def key(self) -> tuple[int, int]:
+        major, minor = self.version.split(".")[:2]
+        return int(major), int(minor)
+
+
+RELEASES: dict[tuple[int, int], Release] = {
+    release.key: release
+    for release in (
+        #                dynamo shapes external fallback TorchScript default
+        Release("1.13.1", None, False, False, False, 17, 14),
+        Release("2.0.1", None, False, False, False, 18, 14),
+        Release("2.1.2", None, False, False, False, 17, 17),
+        Release("2.2.2", None, False, False, False, 17, 17),
+        Release("2.3.1", None, False, False, False, 17, 17),
+        Release("2.4.1", False, False, False, False, 20, 17),
+        Release("2.5.1", False, True, True, True, 20, 17),
+        Release("2.6.0", False, True, True, True, 20, 17),
+        Release("2.7.1", False, True, True, True, 20, 17),
+        Release("2.8.0", False, True, True, True, 20, 18),
+        Release("2.9.1", True, True, True, True, 20, 20),
+        Release("2.10.0", True, True, True, True, 20, 20),
+        Release("2.11.0", True, True, True, False, 20, 20),
+        Release("2.12.1", True, True, True, False, 20, 20),
+        Release("2.13.0", True, True, True, False, 20, 20),
+        Release("2.14.1", True, True, True, False, 20, 20),
+        Release("2.15.0", True, True, True, False, 20, 20),
+    )
+}
+
+NEWEST = max(RELEASES)
+
+
+@dataclass(frozen=True)
+class KnownRow:
+    """One thing that is known.
+
+    Args:
+        torch: the releases it holds for, as a version specifier.
+        strategy: ``torchscript`` or ``dynamo``.
+        construct: what kind of model; ``any`` says something of the strategy as a whole.
+        verdict: ``right``; ``wrong`` (a graph is written, and it is not the model); ``fails`` (no
+            graph is written); ``not tried``.
+        note: what was seen.
+        checked: how.
+    """
+
+    torch: str
+    strategy: str
+    construct: str
+    verdict: Verdict
+    note: str
+    checked: Checked
+
+    def applies(self, env: TorchEnvironment) -> bool:
+        return SpecifierSet(self.torch, prereleases=True).contains(env.torch.base_version)
+
+
+ANY = "any"
+
+ROWS: tuple[KnownRow, ...] = (
+    KnownRow(
+        ">=1.13,<2.16",
+        "torchscript",
+        ANY,
+        "right",
+        "opset 17: LSTM behind an embedding, convolutional autoencoder, ConvLSTM with attention; "
+        "run on 1.13.1, 2.0.1, 2.5.1, 2.13.0 and 2.15.0",
+        "run",
+    ),
+    KnownRow(
+        ">=2.9,<2.16",
+        "torchscript",
+        ANY,
+        "right",
+        "dynamo=False must be spelled out and gives a DeprecationWarning",
+        "run",
+    ),
+    KnownRow(
+        ">=1.13,<2.16",
+        "torchscript",
+        "nn.TransformerEncoder, causal",
+        "wrong",
+        "silently bound to the traced length (run on 2.5.1, 2.13.0, 2.15.0); attention written out "
+        "as matmul and softmax is right",
+        "run",
+    ),
+    KnownRow(
+        "==1.13.*",
+        "torchscript",
+        "Tensor.unflatten",
+        "fails",
+        "does not export; reshape does",
+        "run",
+    ),
+    KnownRow(
+        "<2.1",
+        "dynamo",
+        ANY,
+        "fails",
+        "torch.onnx.export has no keyword dynamo",
+        "run",
+    ),
+    KnownRow(
+        ">=2.1,<2.4",
+        "dynamo",
+        ANY,
+        "fails",
+        "torch.onnx.export has no keyword dynamo (torch.onnx.dynamo_export is another function)",
+        "read from wheel sources",
+    ),
+    KnownRow(
+        "==2.4.*",
+        "dynamo",
+        ANY,
+        "fails",
+        "no keyword dynamic_shapes, so dynamic axes cannot be asked for",
+        "read from wheel sources",
+    ),
+    KnownRow(
+        "==2.5.*",
+        "dynamo",
+        ANY,
+        "wrong",
+        "recurrent models: static shapes in spite of dynamic_shapes, without a warning; "
+        "convolutional autoencoder: ConversionError",
+        "run",
+    ),
+    KnownRow(
+        ">=2.6,<2.9",
+        "dynamo",
+        ANY,
+        "not tried",
+        "not yet the default exporter of torch; taken for wrong like 2.5.1 until somebody has "
+        "shown otherwise",
+        "read from wheel sources",
+    ),
+    KnownRow(
+        ">=2.9,<2.13",
+        "dynamo",
+        ANY,
+        "not tried",
+        "the same keywords as 2.13",
+        "read from wheel sources",
+    ),
+    KnownRow(
+        "==2.13.*",
+        "dynamo",
+        ANY,
+        "right",
+        "only the first export of a process: later ones raise TorchExportError or are silently "
+        "static, so each has a process of its own",
+        "run",
+    ),
+    KnownRow(
+        "==2.13.*",
+        "dynamo",
+        "bidirectional LSTM",
+        "wrong",
+        "silently bound to the traced length; two LSTMs and a flip are right",
+        "run",
+    ),
+    KnownRow(
+        "==2.14.*",
+        "dynamo",
+        ANY,
+        "not tried",
+        "the same keywords as 2.13",
+        "read from wheel sources",
+    ),
+    KnownRow("==2.15.*", "dynamo", ANY, "right", "repeatedly, bidirectional LSTM too", "run"),
+    KnownRow(
+        ">=2.13,<2.16",
+        "dynamo",
+        "nn.TransformerEncoder, causal",
+        "fails",
+        "refused; attention written out is right (run on 2.13.0 and 2.15.0)",
+        "run",
+    ),
+)
+
+
+def release_of(env: TorchEnvironment) -> Release | None:
+    """The row of the installed torch; None where it is newer (or older) than the table."""
+    return RELEASES.get(env.release)
+
+
+def is_newer(env: TorchEnvironment) -> bool:
+    """Whether torch is newer than anything the table knows."""
+    return env.release > NEWEST
+
+
+def known_rows(env: TorchEnvironment) -> tuple[KnownRow, ...]:
+    """What is known for this torch, in the table's order; empty for one that the table lacks."""
+    return tuple(row for row in ROWS if row.applies(env))
+
+
+def whole(env: TorchEnvironment, strategy: str) -> KnownRow | None:
+    """The worst that is known of ``strategy`` as a whole here, or None if nothing is."""
+    order: tuple[Verdict, ...] = ("wrong", "fails", "not tried", "right")
+    rows = [r for r in known_rows(env) if r.strategy == strategy and r.construct == ANY]
+    return min(rows, key=lambda row: order.index(row.verdict), default=None)
