@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from logexport.markers import hookimpl
 
 if TYPE_CHECKING:
-    from logexport.exporters import ExportStrategy
+    from logexport.exporters import ExportLog, ExportStrategy
     from logexport.types import (
         CheckResult,
         DummyInput,
@@ -22,13 +22,14 @@ if TYPE_CHECKING:
 logexport_api = 1
 
 
-@hookimpl
+@hookimpl(trylast=True)
 def export(
     model: LoadedModel, dummy: DummyInput, strategy: ExportStrategy, opset: int, path: Path
-) -> Path:
-    """Write the graph by the chosen strategy, as it is."""
-    strategy.export(model.module, dummy, opset, path)
-    return path
+) -> ExportLog:
+    """Write the graph by the chosen strategy; what it prints is returned, not printed."""
+    from logexport.exporters import export_with
+
+    return export_with(strategy, model.module, dummy, opset, path)
 
 
 @hookimpl

@@ -17,7 +17,7 @@ from logexport.markers import hookspec
 if TYPE_CHECKING:
     import click
 
-    from logexport.exporters import ExportStrategy
+    from logexport.exporters import ExportLog, ExportStrategy
     from logexport.types import (
         CheckResult,
         DummyInput,
@@ -31,29 +31,27 @@ if TYPE_CHECKING:
 
 
 @hookspec
-def model_info() -> ModelInfo:  # type: ignore[empty-body]
+def model_info() -> ModelInfo:
     """Declare the model type: name, summary, task kinds, and the sample or None."""
 
 
 @hookspec
-def run_options() -> Sequence[click.Option]:  # type: ignore[empty-body]
+def run_options() -> Sequence[click.Option]:
     """Options for ``logexport run``; their values come back as ``request.options``."""
 
 
 @hookspec(firstresult=True)
-def load_model(request: ModelRequest) -> LoadedModel:  # type: ignore[empty-body]
+def load_model(request: ModelRequest) -> LoadedModel:
     """Read the checkpoint: the module in eval mode, and the facts that it holds."""
 
 
 @hookspec(firstresult=True)
-def build_vocab(request: ModelRequest, model: LoadedModel) -> Vocabulary:  # type: ignore[empty-body]
+def build_vocab(request: ModelRequest, model: LoadedModel) -> Vocabulary:
     """Read the vocabulary: ordered templates and reserved indices."""
 
 
 @hookspec(firstresult=True)
-def dummy_input(
-    request: ModelRequest, model: LoadedModel, vocab: Vocabulary
-) -> DummyInput:  # type: ignore[empty-body]
+def dummy_input(request: ModelRequest, model: LoadedModel, vocab: Vocabulary) -> DummyInput:
     """Example inputs, names, dynamic axes, and the grid of sizes to probe."""
 
 
@@ -65,14 +63,14 @@ def export(
     strategy: ExportStrategy,
     opset: int,
     path: Path,
-) -> Path:  # type: ignore[empty-body]
-    """Write the graph to ``path`` and return it. The host does so itself where a plugin does not."""
+) -> ExportLog:
+    """Write the graph to ``path``; the host does so itself where a plugin does not."""
 
 
 @hookspec
 def write_meta(
     request: ModelRequest, model: LoadedModel, vocab: Vocabulary, graph: GraphInfo
-) -> Mapping[str, Any]:  # type: ignore[empty-body]
+) -> Mapping[str, Any]:
     """Entries for the metadata; two plugins that give one key are an error naming both."""
 
 
@@ -83,12 +81,12 @@ def validate(
     vocab: Vocabulary,
     dummy: DummyInput,
     bundle: StagedBundle,
-) -> Iterable[CheckResult]:  # type: ignore[empty-body]
+) -> Iterable[CheckResult]:
     """Check the staged bundle: results passed, failed or skipped, with figures."""
 
 
 @hookspec
-def register_exporters() -> Sequence[ExportStrategy]:  # type: ignore[empty-body]
+def register_exporters() -> Sequence[ExportStrategy]:
     """More export strategies for the version shim."""
 
 

@@ -31,6 +31,12 @@ TRACE_VARIABLE = "LOGEXPORT_TRACE"
 HOST_PLUGIN = "logexport"
 """Name of the host's own plugin: its checks and its way to export."""
 
+RUN_OPTIONS = frozenset(
+    "--model --checkpoint --vocab --parsed --preprocess --replay --output-dir -o --opset --exporter"
+    " --portable --optimize --validate --no-validate --json --debug --help -h".split()
+)
+"""The host's own options of ``logexport run``, which no plugin can take."""
+
 
 @dataclass
 class Plugin:
@@ -84,6 +90,7 @@ class Host:
         for entry_point in entry_points(group=PROJECT) if found is None else found:
             self._load(entry_point)
         self._ask_models()
+        self.options = self._ask_options()
 
     # --- discovery ---
 
@@ -114,7 +121,9 @@ class Host:
         stated = getattr(implementation, "logexport_api", None)
         if stated != API_VERSION:
             states = f"version {stated}" if stated is not None else "no version (logexport_api)"
-            plugin.state = f"incompatible: states {states} of the hooks, logexport has {API_VERSION}"
+            plugin.state = (
+                f"incompatible: states {states} of the hooks, logexport has {API_VERSION}"
+            )
             return
         name = f"{plugin.distribution}:{plugin.name}"
         try:
@@ -145,6 +154,27 @@ class Host:
                 plugin.state = f"model_info gave {type(info).__name__}, not ModelInfo"
                 continue
             plugin.model = info
+
+    def _ask_options(self) -> list[tuple[Plugin, click.Option]]:
+        """Every option for ``run`` that a plugin declares; one that takes a host's name is out."""
+        import click
+
+        options: list[tuple[Plugin, click.Option]] = []
+        for plugin in self._with_hook("run_options"):
+            try:
+                declared = [one for given in self.call(plugin, "run_options") for one in given]
+            except (PluginError, TypeError) as error:
+                plugin.state = f"run_options failed: {error}"
+                continue
+            wrong = [one for one in declared if not isinstance(one, click.Option) or not one.name]
+            taken = [flag for one in declared for flag in one.opts if flag in RUN_OPTIONS]
+            if wrong:
+                plugin.state = f"run_options gave {wrong[0]!r}, which is no click.Option"
+            elif taken:
+                plugin.state = f"its option {taken[0]} is the host's own"
+            else:
+                options += [(plugin, option) for option in declared]
+        return options
 
     # --- selection ---
 
@@ -184,6 +214,10 @@ class Host:
                 "Uninstall all but one of these distributions.",
             )
         return owners[0]
+
+    def plugin(self, name: str) -> Plugin:
+        """A plugin by its entry point's name; the host's own is :data:`HOST_PLUGIN`."""
+        return next(plugin for plugin in self.plugins if plugin.name == name)
 
     # --- calls ---
 
@@ -248,7 +282,6 @@ class Host:
         """Who is asked ``validate`` or ``write_meta``: all but the plugins of other model types."""
         return [p for p in self._with_hook(hook) if p is model or p.model is None]
 
-
     def register_commands(self, cli: click.Group, reserved: Iterable[str]) -> None:
         """Let plugins add commands to the command line; the host's own names stay the host's."""
         import click
@@ -296,7 +329,6 @@ def _owned(plugin: Plugin, hook: str) -> Iterator[None]:
             f"{plugin} failed in the hook {hook!r}: {_describe(error)}",
             "Report this to the plugin's author, with the output of the same command with --debug.",
         ) from error
-
 
 
 @lru_cache(maxsize=1)

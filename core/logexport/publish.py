@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from logexport.bundle import MANIFEST
-from logexport.errors import OutputError
+from logexport.errors import InputError, OutputError
 
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
@@ -81,9 +81,14 @@ def staging(target: Path) -> Iterator[Staging]:
         raise output_error(target, error) from error
 
 
-def output_error(target: Path, error: OSError) -> OutputError:
-    """An operating system's error as one about the output."""
+def output_error(target: Path, error: OSError) -> InputError:
+    """An operating system's error as one about the output, or about the file that it names."""
     reason = os.strerror(error.errno) if error.errno else str(error)
+    named = Path(os.fsdecode(error.filename)) if error.filename else target
+    if error.errno in (errno.ENOENT, errno.EACCES, errno.EISDIR, errno.EIO) and not (
+        named.is_relative_to(target.parent) or target.is_relative_to(named)
+    ):
+        return InputError(f"{named} cannot be read: {reason}", "Check the path and its permissions.")
     remedies = {
         errno.ENOSPC: "Free space on that file system, or name another place by --output-dir.",
         errno.EDQUOT: "Free space in your quota, or name another place by --output-dir.",
@@ -152,7 +157,11 @@ def _exchange(one: Path, other: Path) -> None:
         number = errno.ENOSYS
     elif (
         renameat2(
-            _AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other), ctypes.c_uint(_RENAME_EXCHANGE)
+            _AT_FDCWD,
+            os.fsencode(one),
+            _AT_FDCWD,
+            os.fsencode(other),
+            ctypes.c_uint(_RENAME_EXCHANGE),
         )
         == 0
     ):

@@ -273,7 +273,8 @@ class LoadedModel:
             ``DummyInput.output_names``.
         task: how it is fed and read.
         vocab_size: number of entries that the vocabulary must have.
-        meta: entries for the metadata that were read from the checkpoint, such as ``seq_len``.
+        meta: facts read from the checkpoint, such as ``seq_len``; the plugin's own ``write_meta``
+            says which of them enter the metadata.
         trained_vocab_sha256: what the checkpoint says of the vocabulary it was trained with (see
             :meth:`Vocabulary.sha256`), or None.
         warnings: sentences for the report.
@@ -432,6 +433,7 @@ class ModelResult:
     checks: tuple[CheckResult, ...]
     seconds: Mapping[str, float]
     warnings: tuple[str, ...] = ()
+    exporter_warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

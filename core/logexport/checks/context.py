@@ -1,0 +1,160 @@
+"""What the host's checks share: the bundle under check, its two scorers, windows of real lines."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from logexport.bundle import BundledModel
+from logexport.scorers import OnnxRuntimeScorer, TorchScorer
+from logexport.types import (
+    CheckResult,
+    CountMatrix,
+    DummyInput,
+    EventWindow,
+    LoadedModel,
+    ModelRequest,
+    StagedBundle,
+    Vocabulary,
+)
+
+if TYPE_CHECKING:
+    import numpy as np
+
+MAX_WINDOWS = 5_000
+"""Distinct windows of a log that the parity checks run; the first ones."""
+
+
+@dataclass(frozen=True)
+class Context:
+    """One model's staged bundle with all that the hooks made of it."""
+
+    request: ModelRequest
+    model: LoadedModel
+    vocab: Vocabulary
+    dummy: DummyInput
+    bundle: StagedBundle
+
+    @cached_property
+    def bundled(self) -> BundledModel:
+        """The model as a reader of the bundle sees it."""
+        return BundledModel(self.bundle.model, self.bundle.path, self.bundle.meta, "none")
+
+    @cached_property
+    def torch(self) -> TorchScorer:
+        """The PyTorch module."""
+        return TorchScorer(self.model.module, self.dummy.output_names)
+
+    @cached_property
+    def onnx(self) -> OnnxRuntimeScorer:
+        """The graph in ONNX Runtime."""
+        return OnnxRuntimeScorer(self.bundle.graph.path)
+
+    @cached_property
+    def log_windows(self) -> LogWindows | None:
+        """Distinct windows of real lines, or None where there is no log or the task is unknown."""
+        return find_windows(self)
+
+
+@dataclass(frozen=True)
+class LogWindows:
+    """Inputs made from a log.
+
+    Args:
+        source: the file they come from.
+        arrays: one array for each distinct window, without the batch axis, in order of appearance.
+        total: windows in the source, repeated ones included (up to where reading stopped).
+    """
+
+    source: Path
+    arrays: tuple[np.ndarray, ...]
+    total: int
+
+
+def timed(check: Callable[[Context], CheckResult], context: Context) -> CheckResult:
+    """Run a check and note its seconds."""
+    began = time.perf_counter()
+    result = check(context)
+    return replace(result, seconds=time.perf_counter() - began)
+
+
+def find_windows(context: Context) -> LogWindows | None:
+    """Windows of the first of: sequences.parquet, the replay log, the parsed log."""
+    task = context.model.task
+    source, events = _events(context)
+    if source is None or not task.known:
+        return None
+    windows: Iterator[np.ndarray]
+    if isinstance(task.input, EventWindow):
+        windows = _event_windows(events, task.input.length)
+    elif isinstance(task.input, CountMatrix):
+        windows = _count_windows(events, task.input, len(context.vocab))
+    else:
+        return None
+    distinct: dict[bytes, np.ndarray] = {}
+    total = 0
+    for window in windows:
+        total += 1
+        distinct.setdefault(window.tobytes(), window)
+        if len(distinct) >= MAX_WINDOWS:
+            break
+    return LogWindows(source, tuple(distinct.values()), total)
+
+
+Sessioned = tuple["str | None", "int | None"]
+"""(session, template index) of a line; None for a line that matches no template."""
+
+
+def _events(context: Context) -> tuple[Path | None, Iterable[Sessioned]]:
+    from logexport.logs.events import EventReader
+    from logexport.logs.lines import iter_logs
+    from logexport.parquet import read_parsed, read_sequences
+
+    request = context.request
+    if request.sequences is not None:
+        size = len(context.vocab)
+        rows = (
+            (row.session, row.template_index)
+            for row in read_sequences(request.sequences)
+        )
+        checked = list(islice(rows, 20 * MAX_WINDOWS))
+        if all(index is None or 0 <= index < size for _, index in checked):
+            return request.sequences, checked
+    reader = EventReader(context.bundled.preprocess, context.vocab)
+    if request.replay is not None:
+        lines = iter_logs([request.replay], context.bundled.preprocess.max_line_bytes)
+        return request.replay, ((event.session, event.template) for event in reader.read(lines))
+    return None, ()
+
+
+def _event_windows(events: Iterable[Sessioned], length: int) -> Iterator[np.ndarray]:
+    import numpy as np
+
+    from logexport.logs.windows import EventWindow as Window
+
+    sessions: dict[str | None, Window] = {}
+    for session, template in events:
+        window = sessions.setdefault(session, Window(length))
+        if template is None:
+            continue
+        full = window.full()
+        if full is not None:
+            yield np.asarray(full, dtype=np.int64)
+        window.append(template)
+
+
+def _count_windows(
+    events: Iterable[Sessioned], task: CountMatrix, features: int
+) -> Iterator[np.ndarray]:
+    from logexport.logs.windows import CountWindows
+
+    windows = CountWindows(task.lines, task.stride, task.steps, features)
+    for number, (_, template) in enumerate(events, start=1):
+        sample = windows.append(number, template)
+        if sample is not None:
+            yield sample.counts[None]

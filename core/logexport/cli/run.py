@@ -1,0 +1,270 @@
+"""``logexport run``: export, check, publish."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from logexport.cli.common import emit_json, json_option, say
+from logexport.errors import CheckFailedError, UsageError
+
+if TYPE_CHECKING:
+    from logexport.host import Host, Plugin
+    from logexport.types import CheckResult, ModelResult, RunResult
+
+
+class _PluginOption(click.Option):
+    """An option that one or more plugins declare: repeatable, ``VALUE`` or ``NAME=VALUE``."""
+
+    def __init__(self, owners: Sequence[tuple[Plugin, click.Option]]) -> None:
+        first = owners[0][1]
+        self.owners = [plugin for plugin, _ in owners]
+        attributes: dict[str, Any] = {"help": first.help}
+        if first.is_flag:
+            attributes |= {"is_flag": True, "default": None}
+        else:
+            metavar = first.make_metavar(click.Context(click.Command("run")))
+            attributes |= {"multiple": True, "metavar": f"[NAME=]{metavar}"}
+        super().__init__([*first.opts, *first.secondary_opts, str(first.name)], **attributes)
+
+
+class _RunCommand(click.Command):
+    """Shows and takes the plugins' options beside the host's own."""
+
+    def _plugin_options(self) -> list[_PluginOption]:
+        from logexport.host import default_host
+
+        owners: dict[str, list[tuple[Plugin, click.Option]]] = {}
+        for plugin, option in default_host().options:
+            owners.setdefault(str(option.name), []).append((plugin, option))
+        return [_PluginOption(several) for several in owners.values()]
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        if not hasattr(self, "_all"):
+            own = super().get_params(ctx)
+            # --help stays last, as click has it.
+            self._all = [*own[:-1], *self._plugin_options(), own[-1]]
+        return self._all
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        sections: dict[str, list[tuple[str, str]]] = {"Options": []}
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            if record is None:
+                continue
+            if isinstance(parameter, _PluginOption):
+                names = ", ".join(plugin.name for plugin in parameter.owners)
+                sections.setdefault(f"Options of {names}", []).append(record)
+            else:
+                sections["Options"].append(record)
+        for title, records in sections.items():
+            with formatter.section(title):
+                formatter.write_dl(records)
+
+
+_PATH_METAVAR = "[NAME=]PATH"
+
+
+@click.command(cls=_RunCommand)
+@click.option(
+    "--model", "models", multiple=True, required=True, metavar="NAME",
+    help="Model type to export; repeat for several in one bundle.",
+)  # fmt: skip
+@click.option(
+    "--checkpoint", multiple=True, metavar=_PATH_METAVAR,
+    help="Trained checkpoint.  [default: the sample that ships with the model]",
+)  # fmt: skip
+@click.option(
+    "--vocab", multiple=True, metavar=_PATH_METAVAR,
+    help="Vocabulary of template strings.  [default: vocab.json beside the checkpoint]",
+)  # fmt: skip
+@click.option(
+    "--parsed", multiple=True, metavar=_PATH_METAVAR,
+    help="The training log as parsed, to match every line again."
+    "  [default: parsed.parquet beside the vocabulary]",
+)  # fmt: skip
+@click.option(
+    "--preprocess", multiple=True, metavar=_PATH_METAVAR,
+    help="Headers and masks.  [default: preprocess.json beside the vocabulary or the parsed file]",
+)  # fmt: skip
+@click.option(
+    "--replay", type=click.Path(path_type=Path), metavar="LOG", help="Raw log for the checks."
+)
+@click.option(
+    "-o", "--output-dir", type=click.Path(path_type=Path), default=Path("bundle"),
+    show_default=True, metavar="DIR", help="The bundle; replaced only if every check passes.",
+)  # fmt: skip
+@click.option(
+    "--opset", type=click.IntRange(min=1), metavar="N",
+    help="ONNX opset.  [default: 17 by torchscript, 18 by dynamo]",
+)  # fmt: skip
+@click.option(
+    "--exporter", default="auto", show_default=True, metavar="auto|torchscript|dynamo|NAME",
+    help="Export strategy; `logexport doctor` shows which are usable.",
+)  # fmt: skip
+@click.option("--portable", is_flag=True, help="Also write NAME_portable.onnx (any machine).")
+@click.option("--optimize", is_flag=True, help="Also write NAME_optimized.onnx (this machine).")
+@click.option(
+    "--validate/--no-validate", default=True, show_default=True,
+    help="Run the checks; without them the bundle's proof is none.",
+)  # fmt: skip
+@json_option
+@click.pass_context
+def run(
+    ctx: click.Context,
+    models: tuple[str, ...],
+    output_dir: Path,
+    replay: Path | None,
+    opset: int | None,
+    exporter: str,
+    portable: bool,
+    optimize: bool,
+    validate: bool,
+    as_json: bool,
+    **rest: Any,
+) -> None:
+    """Export trained models to a bundle, prove it, and publish it.
+
+    Without --checkpoint the sample that ships with the model is exported. Nothing is published
+    unless every check passes.
+    """
+    from logexport.host import default_host
+    from logexport.pipeline import run as run_job
+    from logexport.types import ExportRequest
+
+    host = default_host()
+    paths = {
+        name: _paths(host, models, name, rest.pop(name))
+        for name in ("checkpoint", "vocab", "parsed", "preprocess")
+    }
+    options = {
+        name: _by_model(host, models, name, value)
+        for name, value in rest.items()
+        if value is not None and value != ()
+    }
+    request = ExportRequest(
+        models=models,
+        output_dir=output_dir,
+        replay=replay,
+        opset=opset,
+        exporter=exporter,
+        portable=portable,
+        optimize=optimize,
+        validate=validate,
+        options=options,
+        **paths,
+    )
+    try:
+        result = run_job(request, host=host, report=lambda model, stage: say(f"{model}: {stage} …"))
+    except CheckFailedError as error:
+        if not as_json:
+            click.echo(table(error.checks))
+        raise
+    debug = bool(ctx.find_root().obj and ctx.find_root().obj.get("debug"))
+    if as_json:
+        emit_json(result_json(result))
+    else:
+        _show(result, debug)
+
+
+def _paths(host: Host, models: Sequence[str], name: str, given: Sequence[str]) -> Any:
+    value = _by_model(host, models, name, given)
+    if isinstance(value, Mapping):
+        return {model: Path(path) for model, path in value.items()}
+    return None if value is None else Path(value)
+
+
+def _by_model(host: Host, models: Sequence[str], name: str, given: Any) -> Any:
+    """``VALUE`` for all models, ``NAME=VALUE`` for one; both together, the named one wins."""
+    if not isinstance(given, tuple):
+        return given
+    known = {*models, *host.models()}
+    plain: list[str] = []
+    named: dict[str, str] = {}
+    flag = "--" + name.replace("_", "-")
+    for value in given:
+        model, equals, own = value.partition("=")
+        if equals and model in known:
+            if model in named:
+                raise UsageError(f"{flag} is given twice for {model}")
+            named[model] = own
+        else:
+            plain.append(value)
+    if len(plain) > 1:
+        raise UsageError(
+            f"{flag} is given {len(plain)} times", f"Say which model each is for: {flag} NAME=VALUE."
+        )
+    if not named:
+        return plain[0] if plain else None
+    if plain:
+        return {**dict.fromkeys(models, plain[0]), **named}
+    return named
+
+
+# --- what is shown --------------------------------------------------------------------------------
+
+
+def table(checks: Sequence[CheckResult]) -> str:
+    """Checks with their status, seconds and figures, one a line."""
+    rows = [("check", "status", "seconds", "what was found")]
+    rows += [
+        (check.name, check.status, f"{check.seconds or 0:.2f}", check.message) for check in checks
+    ]
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    return "\n".join(
+        f"  {row[0]:<{widths[0]}}  {row[1]:<{widths[1]}}  {row[2]:>{widths[2]}}  {row[3]}".rstrip()
+        for row in rows
+    )
+
+
+def _show(result: RunResult, debug: bool) -> None:
+    for model in result.models:
+        taken = model.attempts[-1]
+        source = "the built-in sample" if model.sample else str(model.checkpoint)
+        click.echo(
+            f"{model.model}: exported {source} by {taken.strategy}, opset {taken.opset}"
+            f" ({taken.reason})"
+        )
+        click.echo(table(model.checks) if model.checks else "  no checks (--no-validate)")
+        seconds = ", ".join(f"{stage} {value:.2f}" for stage, value in model.seconds.items())
+        click.echo(f"  seconds: {seconds}")
+        for warning in model.warnings:
+            click.echo(f"  warning: {warning}")
+        if model.exporter_warnings:
+            if debug:
+                for warning in model.exporter_warnings:
+                    say(f"  exporter: {warning}")
+            else:
+                count = len(model.exporter_warnings)
+                click.echo(f"  {count} warnings of the exporter, in validation.json (--debug)")
+    click.echo(f"bundle: {result.bundle} (proof: {result.proof}, {result.seconds:.1f} s)")
+
+
+def result_json(result: RunResult) -> dict[str, Any]:
+    """A run's result as one JSON document."""
+    return {
+        "bundle": str(result.bundle),
+        "proof": result.proof,
+        "seconds": round(result.seconds, 3),
+        "models": [_model_json(model) for model in result.models],
+    }
+
+
+def _model_json(model: ModelResult) -> dict[str, Any]:
+    from logexport.pipeline import attempt_json, check_json
+
+    return {
+        "model": model.model,
+        "checkpoint": str(model.checkpoint),
+        "sample": model.sample,
+        "onnx": str(model.onnx),
+        "metadata": str(model.metadata),
+        "attempts": [attempt_json(attempt) for attempt in model.attempts],
+        "checks": [check_json(check) for check in model.checks],
+        "seconds": {stage: round(value, 3) for stage, value in model.seconds.items()},
+        "warnings": list(model.warnings),
+        "exporter_warnings": list(model.exporter_warnings),
+    }
