@@ -1,0 +1,213 @@
+"""Bytes to lines, text and tokens.
+
+Rules (the reference of what a line is):
+
+- A line ends at LF (0x0A). One CR (0x0D) directly before that LF is dropped. The last line of a
+  file needs no LF; a CR at the very end of a file, with no LF after it, stays. An LF at the very
+  end of a file begins no further line.
+- Lines are numbered from 1. Every line counts, blank ones included. Several logs are read one
+  after another as one: the numbering continues, and the end of a file ends its last line.
+- The length of a line is its number of bytes without LF and without the dropped CR. A line longer
+  than ``max_line_bytes`` is *oversize*: its content is not kept and no rule looks at it.
+- Text is the bytes decoded as UTF-8, each maximal invalid subpart replaced by one U+FFFD (the
+  WHATWG algorithm, which is Python's). A byte order mark and NUL are characters like any other.
+- White space is space, TAB, VT, FF and CR: U+0020, U+0009, U+000B, U+000C, U+000D; nothing else.
+  A line is blank when it is not oversize and holds no other character.
+- Tokens are the maximal runs of characters that are not white space.
+- A log whose first bytes are 1F 8B is gzip (RFC 1952), of one or several members.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import sys
+import zlib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, BinaryIO, NamedTuple, cast
+
+from logexport.errors import InputError
+
+LogPath = Path | str
+"""A file, or ``"-"`` for standard input."""
+
+WHITE_SPACE = " \t\x0b\x0c\r"
+"""What separates tokens, and all that a blank line may hold."""
+
+DEFAULT_MAX_LINE_BYTES = 1024 * 1024
+
+_GZIP_MAGIC = b"\x1f\x8b"
+_SKIP = 256 * 1024  # bytes read at once from a line that is too long
+# str.split() also splits at these (Unicode white space); LF among them cannot be in a line.
+_OTHER_SPACES = "\n\x1c\x1d\x1e\x1f"
+_TO_SPACE = str.maketrans("\t\x0b\x0c\r", "    ")
+
+
+class Line(NamedTuple):
+    """One line of a log.
+
+    Args:
+        number: from 1, over all logs that are read as one.
+        raw: the bytes without LF and without the one CR before it; empty when oversize.
+        oversize: longer than ``max_line_bytes``.
+    """
+
+    number: int
+    raw: bytes
+    oversize: bool = False
+
+
+def decode(raw: bytes) -> str:
+    """UTF-8 with replacement of maximal invalid subparts by U+FFFD."""
+    return raw.decode("utf-8", "replace")
+
+
+def is_blank(text: str) -> bool:
+    """Whether the decoded line holds white space only (or nothing)."""
+    return not text.strip(WHITE_SPACE)
+
+
+def tokens(text: str) -> list[str]:
+    """Split at runs of space, TAB, VT, FF and CR, and at nothing else."""
+    if text.isascii() and not any(map(text.__contains__, _OTHER_SPACES)):
+        # In ASCII str.split() knows these five separators and the ones just ruled out.
+        return text.split()
+    return [token for token in text.translate(_TO_SPACE).split(" ") if token]
+
+
+@contextmanager
+def open_log(path: LogPath) -> Iterator[BinaryIO]:
+    """Open a log for reading bytes, gzip or not (told by its first two bytes).
+
+    Args:
+        path: a file, or ``"-"`` for standard input, which is not closed.
+
+    Raises:
+        InputError: missing, a directory, not readable.
+    """
+    if str(path) == "-":
+        raw: IO[bytes] = sys.stdin.buffer
+        yield _named(_maybe_gzip(raw), "standard input")
+        return
+    try:
+        with Path(path).open("rb", buffering=0) as stream:
+            yield _named(_maybe_gzip(stream), str(path))
+    except IsADirectoryError as error:
+        raise InputError(
+            f"{path} is a directory, not a log.", "Name the log files themselves."
+        ) from error
+    except OSError as error:
+        if error.filename is None or str(error.filename) != str(path):
+            raise  # not about the log
+        raise InputError(
+            f"The log {path} cannot be read: {error.strerror or error}.",
+            "Check the path and its permissions.",
+        ) from error
+
+
+def iter_lines(
+    stream: BinaryIO, max_line_bytes: int = DEFAULT_MAX_LINE_BYTES, first: int = 1
+) -> Iterator[Line]:
+    """The lines of an open log, numbered from ``first``.
+
+    Holds at most one line of ``max_line_bytes`` in memory, whatever the length of the line.
+
+    Raises:
+        InputError: the gzip data is truncated or corrupt, or the file cannot be read further.
+    """
+    number = first
+    readline = stream.readline
+    limit = max_line_bytes + 2  # with its CR and LF a line of the longest kind is this long
+    try:
+        while raw := readline(limit):
+            if raw[-1] == 10:
+                raw = raw[:-2] if raw[-2:-1] == b"\r" else raw[:-1]
+                yield Line(number, raw) if len(raw) <= max_line_bytes else Line(number, b"", True)
+            elif len(raw) < limit:  # the end of the log
+                oversize = len(raw) > max_line_bytes
+                yield Line(number, b"" if oversize else raw, oversize)
+            else:
+                while (rest := readline(_SKIP)) and rest[-1] != 10:
+                    pass
+                yield Line(number, b"", True)
+            number += 1
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise InputError(
+            f"{stream.name} is truncated or corrupt gzip data, noticed after line {number - 1}: "
+            f"{error}.",
+            "Fetch the file again, or decompress what is left of it with gzip -dc.",
+        ) from error
+    except OSError as error:
+        if isinstance(error, (BlockingIOError, BrokenPipeError)):
+            raise
+        raise InputError(
+            f"{stream.name} cannot be read after line {number - 1}: {error.strerror or error}.",
+            "Check the file and the disk that it is on.",
+        ) from error
+
+
+def iter_logs(
+    paths: Iterable[LogPath], max_line_bytes: int = DEFAULT_MAX_LINE_BYTES
+) -> Iterator[Line]:
+    """The lines of several logs as one; the numbering continues from one to the next.
+
+    Raises:
+        InputError: see :func:`open_log` and :func:`iter_lines`.
+    """
+    first = 1
+    for path in paths:
+        with open_log(path) as stream:
+            for line in iter_lines(stream, max_line_bytes, first):
+                yield line
+                first = line.number + 1
+
+
+class _Prefixed(io.RawIOBase):
+    """A few bytes that were read already, then the stream that they came from."""
+
+    def __init__(self, prefix: bytes, rest: IO[bytes]) -> None:
+        self._prefix = prefix
+        # read1 gives what is there; read would wait for more on a slow pipe.
+        self._read = getattr(rest, "read1", rest.read)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: object) -> int:
+        view = memoryview(cast(bytearray, buffer))
+        data = self._prefix[: len(view)]
+        if data:
+            self._prefix = self._prefix[len(data) :]
+        else:
+            data = self._read(len(view))
+        view[: len(data)] = data
+        return len(data)
+
+
+def _maybe_gzip(stream: IO[bytes]) -> BinaryIO:
+    prefix = b""
+    # One byte at a time: a first line of one byte on a slow pipe must not wait for a second.
+    while len(prefix) < len(_GZIP_MAGIC) and _GZIP_MAGIC.startswith(prefix):
+        byte = stream.read(1)
+        if not byte:
+            break
+        prefix += byte
+    whole = cast(BinaryIO, io.BufferedReader(_Prefixed(prefix, stream), 256 * 1024))
+    if prefix == _GZIP_MAGIC:
+        return cast(BinaryIO, gzip.GzipFile(fileobj=whole, mode="rb"))
+    return whole
+
+
+class _Named:
+    """A binary stream with a name for error sentences."""
+
+    def __init__(self, stream: BinaryIO, name: str) -> None:
+        self.name = name
+        self.readline = stream.readline
+        self.read = stream.read
+
+
+def _named(stream: BinaryIO, name: str) -> BinaryIO:
+    return cast(BinaryIO, _Named(stream, name))
