@@ -15,7 +15,7 @@ Sizes are read from the weights; what a checkpoint says of itself must agree wit
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +66,7 @@ class DeepLog:
         vocab_size, hidden_dim, num_layers: sizes read from the weights.
         embed_dim: None where event ids are used as numbers.
         seq_len, top_k, vocab_sha256: what the checkpoint says, or None.
+        flagged_share: by k, the share of the held-out events that this project's training flagged.
         warnings: sentences for the report.
     """
 
@@ -78,6 +79,7 @@ class DeepLog:
     seq_len: int | None
     top_k: int | None
     vocab_sha256: str | None
+    flagged_share: Mapping[int, float] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
 
@@ -120,6 +122,7 @@ def read_deeplog(path: Path) -> DeepLog:
         seq_len=_positive(path, facts, "seq_len", MAX_SEQ_LEN),
         top_k=_positive(path, facts, "top_k"),
         vocab_sha256=_sha256(path, facts),
+        flagged_share=_shares(checkpoint.settings() if kind == "logexport" else {}),
         warnings=tuple(warnings),
     )
 
@@ -223,3 +226,15 @@ def _sha256(path: Path, facts: Mapping[str, Any]) -> str | None:
     if not isinstance(value, str) or len(value) != 64:
         raise CheckpointError(f"{path} says vocab_sha256 = {value!r}, which is no SHA-256")
     return value
+
+
+def _shares(settings: Mapping[str, Any]) -> dict[int, float]:
+    """Read for a note only, so anything unexpected is left out."""
+    shares = settings.get("flagged_share")
+    if not isinstance(shares, Mapping):
+        return {}
+    return {
+        int(k): float(share)
+        for k, share in shares.items()
+        if k.isdecimal() and isinstance(share, (int, float)) and 0 <= share <= 1
+    }

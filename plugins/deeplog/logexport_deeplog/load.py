@@ -39,14 +39,12 @@ def load(request: ModelRequest) -> LoadedModel:
     seq_len, source = _settle_length(model, request.options.get("seq_len"), warnings)
     top_k = _settle_k(model, request.options.get("top_k"), request.checkpoint)
     meta: dict[str, JSONValue] = {
-        "model_type": "deeplog",
-        "vocab_size": model.vocab_size,
         "seq_len": seq_len,
         "seq_len_source": source,
         "hidden_dim": model.hidden_dim,
         "num_layers": model.num_layers,
         "checkpoint_kind": model.kind,
-        "notes": _notes(model),
+        "notes": _notes(model, top_k),
     }
     if model.embed_dim is not None:
         meta["embed_dim"] = model.embed_dim
@@ -87,10 +85,16 @@ def _settle_k(model: DeepLog, option: int | None, path: Path) -> int:
     return top_k
 
 
-def _notes(model: DeepLog) -> str:
+def _notes(model: DeepLog, top_k: int) -> list[JSONValue]:
+    notes: list[JSONValue] = ["The outputs are the logits of the event after the last step."]
     if model.embed_dim is None:
-        return "Event ids enter the LSTM as numbers, cast in the graph; logits of the last step."
-    return "Event ids are embedded in the graph; logits of the last step."
+        notes.append("Event ids enter the LSTM as numbers; the graph casts them.")
+    if top_k in model.flagged_share:
+        notes.append(
+            f"At k = {top_k}, {100 * model.flagged_share[top_k]:.3g} % of the held-out events of "
+            "training were flagged."
+        )
+    return notes
 
 
 def dummy(model: LoadedModel) -> DummyInput:
