@@ -152,6 +152,19 @@ def _with_threshold(decision: ScoreThreshold, threshold: float | str) -> ScoreTh
     return replace(decision, threshold=value, threshold_name=name)
 
 
+def with_sessions(preprocess: Preprocess, session_by: str | None) -> Preprocess:
+    """The rules with sessions made by ``none``, ``host`` or a pattern; as they are for None.
+
+    Raises:
+        InputError: the pattern is not portable.
+    """
+    if session_by is None:
+        return preprocess
+    from logexport.logs.preprocess import SessionRule
+
+    return replace(preprocess, session=SessionRule.from_option(session_by))
+
+
 # --- putting it together --------------------------------------------------------------------------
 
 

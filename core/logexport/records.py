@@ -115,12 +115,39 @@ class Scoring:
     Args:
         score: the float32, widened.
         threshold: scores up to it are normal.
-        shares: float64 ``[features]``, the attribution's shares; None where there are none.
+        attribution: float32 ``[features]``; None where the task declares none.
     """
 
     score: float
     threshold: float
-    shares: np.ndarray | None = None
+    attribution: np.ndarray | None = None
+
+    @property
+    def shares(self) -> np.ndarray | None:
+        """float64 ``[features]``: value / sum; None where there are none.
+
+        The sum is taken one value after another, in the order of the index, in double: other orders
+        round otherwise. There are no shares where it is not finite or not above 0.
+        """
+        import numpy as np
+
+        if self.attribution is None or not len(self.attribution):
+            return None
+        values = self.attribution.astype(np.float64)
+        with np.errstate(invalid="ignore", over="ignore"):
+            total = float(np.cumsum(values)[-1])
+        return values / total if math.isfinite(total) and total > 0 else None
+
+    @property
+    def top(self) -> tuple[Share, ...]:
+        """The largest shares, at most :data:`TOP`, the largest first, ties to the lower index."""
+        import numpy as np
+
+        shares = self.shares
+        if shares is None:
+            return ()
+        order = np.argsort(-shares, kind="stable")[:TOP]
+        return tuple(Share(int(index), float(shares[index])) for index in order)
 
     @property
     def margin(self) -> float:
@@ -309,12 +336,20 @@ def _read(reference: Record, other: dict[str, Any]) -> Record:
     """The reference with what another runtime may say otherwise taken from ``other``."""
     outcome: Rank | Score
     if isinstance(reference.outcome, Rank):
-        outcome = replace(reference.outcome, rank=other["rank"])
+        outcome = replace(reference.outcome, rank=_whole(other["rank"]))
     else:
-        top = tuple(Share(entry["template"], float(entry["share"])) for entry in other["top"])
+        top = tuple(
+            Share(_whole(entry["template"]) or 0, float(entry["share"])) for entry in other["top"]
+        )
         score = other["score"]
         outcome = replace(reference.outcome, score=None if score is None else float(score), top=top)
     return replace(reference, verdict=other["verdict"], reason=other["reason"], outcome=outcome)
+
+
+def _whole(value: Any) -> int | None:
+    if value is not None and type(value) is not int:
+        raise TypeError(f"{value!r} is no index")
+    return value
 
 
 def _follows(said: Record, anomaly: bool, reason: Reason) -> bool:
@@ -351,17 +386,17 @@ def _float32(value: float) -> float:
 
 def _shares_agree(judgement: Scoring, anomaly: bool, top: Sequence[Share]) -> bool:
     """Whether ``top`` names, in a right order, shares close to the reference's."""
-    if not anomaly or judgement.shares is None:
+    shares = judgement.shares
+    if not anomaly or shares is None:
         return not top
-    shares = judgement.shares.tolist()
-    places = sorted(shares, reverse=True)[:TOP]
+    places = sorted(shares.tolist(), reverse=True)[:TOP]
     return (
         len(top) == len(places)
         and len({entry.template for entry in top}) == len(top)
         and all(
             0 <= entry.template < len(shares)
             # Close to its own template's share, and to the share that belongs at this place.
-            and close(entry.share, shares[entry.template])
+            and close(entry.share, float(shares[entry.template]))
             and close(entry.share, place)
             for entry, place in zip(top, places, strict=True)
         )

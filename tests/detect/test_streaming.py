@@ -1,0 +1,216 @@
+"""The streaming reference against the oracle, on every combination of input and decision."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+import pytest
+from detect_fakes import (
+    FakeEvent,
+    LogitScorer,
+    ScoreScorer,
+    count_score,
+    count_topk,
+    event_score,
+    event_topk,
+    vocabulary,
+)
+from detect_oracle import verdicts
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from logexport.detect import Detector, Stats
+from logexport.logs.windows import CountWindows
+
+EXAMPLES = int(os.environ.get("LOGEXPORT_TEST_EXAMPLES", "60"))
+FEATURES = 6
+
+
+@st.composite
+def logs(draw: st.DrawFn) -> list[FakeEvent]:
+    """Non-blank lines with gaps in their numbers, where blank lines would be."""
+    events, number = [], 0
+    for template, session, gap in draw(
+        st.lists(
+            st.tuples(
+                st.one_of(st.none(), st.integers(0, FEATURES - 2)),
+                st.sampled_from([None, "a", "b", 'c"\n\u2028', ""]),
+                st.integers(1, 3),
+            ),
+            max_size=60,
+        )
+    ):
+        number += gap
+        events.append(FakeEvent(number, session, template))
+    return events
+
+
+def said(detector: Detector, events: list[FakeEvent]) -> list[str]:
+    out = []
+    for event in events:
+        out += [item.to_line() for item in detector.feed(event)]
+    return out + [item.to_line() for item in detector.finish()]
+
+
+def logit_row(window: np.ndarray) -> dict[str, object]:
+    return {"logits": LogitScorer(FEATURES).row(window)}
+
+
+def score_row(window: np.ndarray) -> dict[str, object]:
+    outputs = ScoreScorer(FEATURES)(window[None])
+    return {"score": outputs["error"][0], "attribution": outputs["by_feature"][0]}
+
+
+@pytest.mark.parametrize("unknown", [None, FEATURES - 1])
+@pytest.mark.parametrize("decision", ["topk", "threshold"])
+@settings(max_examples=EXAMPLES, deadline=None)
+@given(
+    events=logs(),
+    length=st.integers(1, 5),
+    top_k=st.integers(1, FEATURES - 1),
+    threshold=st.floats(0.3, 0.9),
+    max_sessions=st.integers(1, 4),
+    batch=st.integers(1, 5),
+    summaries=st.booleans(),
+)
+def test_event_windows_say_what_the_definition_says(
+    decision: str,
+    unknown: int | None,
+    events: list[FakeEvent],
+    length: int,
+    top_k: int,
+    threshold: float,
+    max_sessions: int,
+    batch: int,
+    summaries: bool,
+) -> None:
+    vocab = vocabulary(FEATURES, unknown)
+    topk = decision == "topk"
+    task = event_topk(length, top_k) if topk else event_score(length, threshold)
+    scorer = LogitScorer(FEATURES) if topk else ScoreScorer(FEATURES)
+    detector = Detector(
+        task,
+        vocab,
+        scorer,
+        max_sessions=max_sessions,
+        session_summary=summaries,
+        batch_size=batch,
+    )
+    row = logit_row if topk else score_row
+    expected = verdicts(events, task, vocab, row, max_sessions, summaries)
+    assert said(detector, events) == expected
+
+
+@pytest.mark.parametrize("decision", ["topk", "threshold"])
+@settings(max_examples=EXAMPLES, deadline=None)
+@given(
+    events=logs(),
+    lines=st.integers(1, 6),
+    stride=st.integers(1, 8),
+    steps=st.integers(1, 4),
+    top_k=st.integers(1, FEATURES - 1),
+    threshold=st.floats(0.3, 0.9),
+    batch=st.integers(1, 5),
+)
+def test_counts_say_what_the_definition_says(
+    decision: str,
+    events: list[FakeEvent],
+    lines: int,
+    stride: int,
+    steps: int,
+    top_k: int,
+    threshold: float,
+    batch: int,
+) -> None:
+    vocab = vocabulary(FEATURES)
+    topk = decision == "topk"
+    task = (
+        count_topk(lines, stride, steps, top_k)
+        if topk
+        else count_score(lines, stride, steps, threshold)
+    )
+    scorer = LogitScorer(FEATURES) if topk else ScoreScorer(FEATURES)
+    detector = Detector(task, vocab, scorer, batch_size=batch)
+    row = logit_row if topk else score_row
+    assert said(detector, events) == verdicts(events, task, vocab, row)
+
+
+@settings(max_examples=EXAMPLES, deadline=None)
+@given(events=logs(), batch=st.integers(1, 9), flushes=st.sets(st.integers(0, 60)))
+def test_batches_and_flushes_change_nothing(
+    events: list[FakeEvent], batch: int, flushes: set[int]
+) -> None:
+    task, vocab = event_topk(3, 2), vocabulary(FEATURES)
+    whole = said(Detector(task, vocab, LogitScorer(FEATURES), batch_size=1), events)
+    detector = Detector(task, vocab, LogitScorer(FEATURES), batch_size=batch)
+    parts = []
+    for index, event in enumerate(events):
+        parts += [item.to_line() for item in detector.feed(event)]
+        if index in flushes:
+            parts += [item.to_line() for item in detector.flush()]
+            assert len(parts) == index + 1, "after a flush nothing is held back"
+    assert parts + [item.to_line() for item in detector.finish()] == whole
+
+
+@settings(max_examples=EXAMPLES, deadline=None)
+@given(events=logs(), max_sessions=st.integers(1, 4))
+def test_anomalies_only_leaves_out_the_rest_and_keeps_summaries(
+    events: list[FakeEvent], max_sessions: int
+) -> None:
+    task, vocab = event_topk(2, 2), vocabulary(FEATURES)
+
+    def run(**options: bool) -> list[str]:
+        detector = Detector(
+            task,
+            vocab,
+            LogitScorer(FEATURES),
+            max_sessions=max_sessions,
+            session_summary=True,
+            **options,
+        )
+        return said(detector, events)
+
+    everything = run()
+    expected = [line for line in everything if '"lines": ' in line or '"anomaly", "reason"' in line]
+    assert run(anomalies_only=True) == expected
+
+
+def test_a_window_is_scored_once_and_the_counters_add_up() -> None:
+    events = [FakeEvent(2 * i + 1, None, (0, 1, 2)[i % 3]) for i in range(300)]
+    events.insert(5, FakeEvent(1000, None, None))
+    scorer, stats = LogitScorer(FEATURES), Stats()
+    detector = Detector(event_topk(3, 2), vocabulary(FEATURES), scorer, stats=stats, batch_size=2)
+    records = said(detector, events)
+    assert sum(scorer.batches) == stats.scored == 3
+    assert len(records) == stats.events == 301
+    assert (stats.unseen, stats.warmup, stats.judged) == (1, 3, 297)
+    assert stats.anomalies == sum('"verdict": "anomaly"' in line for line in records)
+
+
+def test_records_held_back_are_bounded_while_no_batch_fills() -> None:
+    """Two windows that repeat never fill a batch of 64; lines are still said before the end."""
+    detector = Detector(event_topk(1, 2), vocabulary(FEATURES), LogitScorer(FEATURES))
+    out = [
+        item
+        for i in range(5000)
+        for item in detector.feed(FakeEvent(i + 1, None, 0 if i % 2 else 1))
+    ]
+    assert len(out) > 5000 - 64 * 16
+
+
+def test_count_windows_keep_only_what_later_samples_need() -> None:
+    windows = CountWindows(lines=10, stride=3, steps=4, features=5)
+    for number in range(1, 2001):
+        windows.append(number, number % 5)
+    held = sum(len(value) for value in vars(windows).values() if hasattr(value, "__len__"))
+    assert held <= 10 + 5 + 4 + (4 + 10 // 3 + 1)
+
+
+def test_event_number_one_more_than_a_full_stride_apart_is_in_no_window() -> None:
+    """With a stride above the window's lines, the lines between are counted nowhere."""
+    windows = CountWindows(lines=2, stride=5, steps=2, features=3)
+    samples = [windows.append(10 * n, n % 3) for n in range(1, 13)]
+    found = [sample for sample in samples if sample is not None]
+    assert [(s.number, s.first_line, s.last_line) for s in found] == [(0, 10, 70), (1, 60, 120)]
+    assert found[0].counts.tolist() == [[0, 1, 1], [1, 1, 0]]
+    assert found[0].counts.dtype == np.float32
