@@ -1,6 +1,6 @@
 """Write a syslog of a machine that does not exist: normal traffic of several services, rare faults.
 
-    python generate_log.py --lines 2000 --seed 7 --faults-every 300 --truth truth.jsonl -o sample.log
+    python generate_log.py --lines 2000 --seed 7 --faults-every 60 --truth faults.jsonl -o a.log
 
 The same options give the same bytes. Lines are RFC 3164 style, without a year. ``--truth`` writes
 one JSON line for each line that a fault wrote: its number, the fault's name, and a number that the

@@ -40,7 +40,10 @@ def web_request(world: World) -> Activity:
     )
     method = "POST" if r.chance(0.2) else "GET"
     yield Step(
-        0.0005, "nginx", 611, f'{r.address()} "{method} {path} HTTP/1.1" 200 {size} 0.{r.between(10, 99)}'
+        0.0005,
+        "nginx",
+        611,
+        f'{r.address()} "{method} {path} HTTP/1.1" 200 {size} 0.{r.between(10, 99)}',
     )
 
 

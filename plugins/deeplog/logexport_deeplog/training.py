@@ -113,7 +113,7 @@ def train(
             epoch = Epoch(number, loss, held_out_loss)
             epochs.append(epoch)
             on_epoch(epoch)
-            if not math.isfinite(loss):
+            if not math.isfinite(loss + (held_out_loss or 0.0)):
                 raise InputError(
                     f"training diverged: the loss of epoch {number} is {loss}",
                     f"Choose a smaller --learning-rate than {settings.learning_rate:g}.",
@@ -125,9 +125,7 @@ def train(
                 break
         model.load_state_dict(best_weights)
         ranks, _ = score(model, windows, held_out, device)
-    shares = {
-        k: float((ranks >= k).double().mean()) for k in range(1, LARGEST_K + 1) if len(ranks)
-    }
+    shares = {k: float((ranks >= k).double().mean()) for k in range(1, LARGEST_K + 1) if len(ranks)}
     return Trained(best_weights, tuple(epochs), best, shares)
 
 
@@ -193,7 +191,7 @@ def _reproducible(seed: int) -> Iterator[None]:
     warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         torch.manual_seed(seed)
-        # On the CPU every kernel used here is deterministic; on others torch warns where one is not.
+        # The kernels used here are deterministic on the CPU; elsewhere torch warns where not.
         torch.use_deterministic_algorithms(True, warn_only=True)
         try:
             yield
