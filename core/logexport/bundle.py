@@ -255,7 +255,9 @@ def _check_files(path: Path, files: Mapping[str, Any], verify: bool) -> None:
                 f"{file} has {status.st_size} bytes; {MANIFEST} says {entry['size']}", _REPAIR
             )
         if verify and sha256_of(file) != entry["sha256"]:
-            raise BundleError(f"{file} has changed: its sha256 is not what {MANIFEST} says", _REPAIR)
+            raise BundleError(
+                f"{file} has changed: its sha256 is not what {MANIFEST} says", _REPAIR
+            )
 
 
 def _read_meta(path: Path, name: str, files: Mapping[str, Any]) -> dict[str, Any]:
@@ -280,5 +282,7 @@ def _read_meta(path: Path, name: str, files: Mapping[str, Any]) -> dict[str, Any
             )
     for variant in meta["variants"].values():
         if variant not in files:
-            raise BundleError(f"{file} refers to {variant}, which {MANIFEST} does not list", _REPAIR)
+            raise BundleError(
+                f"{file} refers to {variant}, which {MANIFEST} does not list", _REPAIR
+            )
     return meta

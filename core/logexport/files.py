@@ -41,7 +41,7 @@ def atomic_path(target: Path | str) -> Iterator[Path]:
     """
     target = Path(target)
     if target.is_dir():
-        raise OutputError(f"{target} is a directory, not a file.", "Name another output file.")
+        raise OutputError(f"{target} is a directory, not a file", "Name another output file.")
     temporary = target.parent / f".{target.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp"
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -54,7 +54,7 @@ def atomic_path(target: Path | str) -> Iterator[Path]:
             raise
         reason = error.strerror or str(error)
         raise OutputError(
-            f"{target} cannot be written: {reason}.",
+            f"{target} cannot be written: {reason}",
             "Free space there or name another output directory.",
         ) from error
     finally:
@@ -127,27 +127,6 @@ def parse_json(data: bytes, name: str, what: str, error: type[InputError] = Inpu
     except ValueError as problem:  # JSONDecodeError is one
         raise error(f"{name} is not valid JSON: {problem}.", remedy) from problem
     return document
-
-
-def check_schema(document: Any, schema: str, name: str) -> None:
-    """Check ``document`` against ``core/logexport/schemas/<schema>`` (JSON Schema draft 2020-12).
-
-    Raises:
-        InputError: naming the file ``name``, the place in it and what the schema wants there.
-    """
-    from importlib.resources import files
-
-    from jsonschema import Draft202012Validator
-    from jsonschema.exceptions import best_match
-
-    text = (files("logexport") / "schemas" / schema).read_text(encoding="utf-8")
-    error = best_match(Draft202012Validator(json.loads(text)).iter_errors(document))
-    if error is not None:
-        place = "/".join(str(part) for part in error.absolute_path) or "the top level"
-        message = error.message if len(error.message) <= 200 else error.message[:200] + "…"
-        raise InputError(
-            f"{name} is malformed at {place}: {message}.", f"It must fit {schema}; make it again."
-        )
 
 
 def _sync(path: Path) -> None:

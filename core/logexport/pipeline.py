@@ -308,7 +308,7 @@ class _ModelRun:
             raise PluginError(f"{self.plugin}: build_vocab gave a vocabulary with duplicates")
 
     def _preprocess(self) -> Preprocess:
-        from logexport.logs.preprocess import Preprocess
+        from logexport.logs.preprocess import ALOG_DETECT, Preprocess
 
         if self.request.preprocess is not None:
             return Preprocess.load(self.request.preprocess)
@@ -316,7 +316,7 @@ class _ModelRun:
             f"no preprocess.json lies beside {self.request.vocab}: the alog-detect rules are used"
             " for headers and masks"
         )
-        return Preprocess.alog_detect()
+        return ALOG_DETECT
 
     # --- the graph, by one strategy after another ---
 

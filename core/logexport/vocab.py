@@ -111,6 +111,22 @@ def read_entries(path: Path) -> dict[str, int]:
     return _checked(path, pairs, rebuild)
 
 
+def read_id_entries(path: Path) -> dict[str, int]:
+    """Read a vocabulary that holds template ids: id to index.
+
+    Raises:
+        VocabularyError: it holds template strings already, or see :func:`load_vocab`.
+    """
+    entries = read_entries(path)
+    if not looks_like_ids(entries):
+        strings = [string for string in entries if not _ID.fullmatch(string)]
+        raise VocabularyError(
+            f"{path} holds template strings, not template ids: {_first(strings)}",
+            "It needs no repair: name it by --vocab.",
+        )
+    return entries
+
+
 def _checked(path: Path, pairs: list[tuple[str, int]], remedy: str) -> dict[str, int]:
     negative = [list(pair) for pair in pairs if pair[1] < 0]
     if negative:

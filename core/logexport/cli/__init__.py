@@ -35,9 +35,12 @@ class _Group(click.Group):
     def _load_plugins(self) -> None:
         if not self._with_plugins:
             self._with_plugins = True
+            from logexport.cli.common import report_broken_plugins
             from logexport.host import default_host
 
-            default_host().register_commands(self, reserved=COMMANDS)
+            host = default_host()
+            host.register_commands(self, reserved=COMMANDS)
+            report_broken_plugins(host)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         self._load_plugins()
@@ -61,6 +64,10 @@ def cli(ctx: click.Context, debug: bool) -> None:
     ctx.ensure_object(dict)["debug"] = debug
 
 
+def _sentence(text: str) -> str:
+    return text if text.endswith((".", "!", "?")) else text + "."
+
+
 def main(args: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status: 0 done, 1 failed check or plugin, 2 input."""
     from logexport.errors import LogexportError
@@ -81,9 +88,13 @@ def main(args: Sequence[str] | None = None) -> int:
     except LogexportError as error:
         if debug:
             raise
-        click.echo(f"Error: {error}", err=True)
+        click.echo(f"Error: {_sentence(str(error))}", err=True)
         if error.remedy:
             click.echo(error.remedy, err=True)
+        if "--json" in arguments:
+            from logexport.cli.common import emit_json, error_json
+
+            emit_json(error_json(error))
         return error.exit_status
     except BrokenPipeError:
         # The reader went away: nothing more to say, and nothing may be flushed to it at exit.

@@ -5,9 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from logexport.errors import LogexportError
+    from logexport.host import Host
 
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON document on standard output."
@@ -17,6 +21,32 @@ json_option = click.option(
 def emit_json(document: Any) -> None:
     """Print ``document`` as the one JSON document of a ``--json`` command."""
     click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+
+
+def report_broken_plugins(host: Host) -> None:
+    """Name every plugin that takes no part, with its reason, on standard error."""
+    for plugin in host.plugins:
+        if not plugin.ok:
+            say(f"Warning: {plugin} takes no part: {plugin.state}")
+
+
+def error_json(error: LogexportError) -> dict[str, Any]:
+    """An error as the one JSON document of a ``--json`` command."""
+    from logexport.errors import CheckFailedError
+
+    document: dict[str, Any] = {
+        "error": {
+            "kind": type(error).__name__,
+            "problem": str(error),
+            "remedy": error.remedy,
+            "exit_status": error.exit_status,
+        }
+    }
+    if isinstance(error, CheckFailedError):
+        from logexport.pipeline import check_json
+
+        document["checks"] = [check_json(check) for check in error.checks]
+    return document
 
 
 def say(text: str = "") -> None:

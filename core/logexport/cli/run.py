@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from logexport.cli.common import emit_json, json_option, say
+from logexport.cli.common import emit_json, json_option, report_broken_plugins, say
 from logexport.errors import CheckFailedError, UsageError
 
 if TYPE_CHECKING:
@@ -136,6 +136,7 @@ def run(
     from logexport.types import ExportRequest
 
     host = default_host()
+    report_broken_plugins(host)
     paths = {
         name: _paths(host, models, name, rest.pop(name))
         for name in ("checkpoint", "vocab", "parsed", "preprocess")

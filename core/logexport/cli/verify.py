@@ -1,0 +1,42 @@
+"""``logexport verify``: is a bundle still what was published? Needs no torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from logexport.cli.common import emit_json, json_option
+
+
+@click.command()
+@click.argument("bundle", type=click.Path(path_type=Path))
+@json_option
+def verify(bundle: Path, as_json: bool) -> int:
+    """Check a BUNDLE's sums, schemas and graphs, and replay its self-test; needs no torch.
+
+    Exit status: 0 all is well, 1 a check failed, 2 it is no bundle or not what its manifest says.
+    """
+    from logexport.cli.run import table
+    from logexport.pipeline import check_json
+    from logexport.verify import verify_bundle
+
+    checks = verify_bundle(bundle)
+    failed = any(check.status == "failed" for of_model in checks.values() for check in of_model)
+    if as_json:
+        document: dict[str, Any] = {
+            "bundle": str(bundle),
+            "status": "failed" if failed else "passed",
+            "models": {
+                name: [check_json(check) for check in of_model]
+                for name, of_model in checks.items()
+            },
+        }
+        emit_json(document)
+    else:
+        for name, of_model in checks.items():
+            click.echo(f"{name}:")
+            click.echo(table(of_model))
+        click.echo(f"{bundle}: {'FAILED' if failed else 'all checks passed'}")
+    return 1 if failed else 0

@@ -1,0 +1,134 @@
+"""Is a bundle still what was published? Sums, schemas, graphs and the self-test, without torch."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from logexport.bundle import Bundle, BundledModel, FileNames
+from logexport.errors import LogexportError
+from logexport.types import CheckResult
+
+
+def verify_bundle(path: Path) -> dict[str, list[CheckResult]]:
+    """Check a bundle as it lies on disk.
+
+    Returns:
+        the results by model.
+
+    Raises:
+        BundleError: it is no bundle, or a sum, a size or a schema is not what the manifest says.
+    """
+    began = time.perf_counter()
+    bundle = Bundle.load(path, verify=True)
+    report = bundle.validation if "validation.json" in bundle.manifest["files"] else {}
+    files = len(bundle.manifest["files"])
+    out = {}
+    for name, model in bundle.models.items():
+        sums = CheckResult(
+            "sums",
+            "passed",
+            message=f"{files} files are what the manifest says",
+            figures={"files": files},
+            seconds=time.perf_counter() - began,
+        )
+        checks = [sums, _timed(_graph, model)]
+        if checks[-1].status == "passed":
+            checks.append(_timed(_selftest, model))
+        checks.append(_proof(model, report))
+        out[name] = checks
+    return out
+
+
+def _timed(check: Callable[[BundledModel], CheckResult], model: BundledModel) -> CheckResult:
+    from dataclasses import replace
+
+    began = time.perf_counter()
+    return replace(check(model), seconds=time.perf_counter() - began)
+
+
+def _graph(model: BundledModel) -> CheckResult:
+    """Every graph is valid, loads, and has the names and axes that the metadata states."""
+    import onnx
+
+    from logexport.exporters import read_graph
+    from logexport.pipeline import dynamic_axes
+    from logexport.scorers import OnnxRuntimeScorer
+
+    problems: list[str] = []
+    meta = model.meta
+    for variant in (None, *meta["variants"]):
+        path = model.graph(variant)
+        try:
+            OnnxRuntimeScorer(path)
+            if variant == "optimized":
+                continue  # ONNX Runtime's own operators: nothing but ONNX Runtime can check it
+            onnx.checker.check_model(str(path), full_check=True)
+            graph = read_graph(path)
+        except (LogexportError, ValueError, onnx.checker.ValidationError) as error:
+            problems.append(f"{path.name}: {str(error).splitlines()[0]}")
+            continue
+        stated: dict[str, tuple[Any, Any]] = {
+            "input_names": (list(graph.input_names), meta["input_names"]),
+            "output_names": (list(graph.output_names), meta["output_names"]),
+            "input_shape": (list(graph.input_shapes[0]), meta["input_shape"]),
+            "output_shape": (list(graph.output_shapes[0]), meta["output_shape"]),
+            "dynamic_axes": (dynamic_axes(graph), meta["dynamic_axes"]),
+        }
+        if variant is None:
+            stated["opset_version"] = (graph.opset_version, meta["opset_version"])
+        problems += [
+            f"{path.name}: {key} is {found}, the metadata says {said}"
+            for key, (found, said) in stated.items()
+            if found != said
+        ]
+    count = 1 + len(meta["variants"])
+    return CheckResult(
+        "graph",
+        "failed" if problems else "passed",
+        "graph",
+        "; ".join(problems[:3]) or f"{count} valid and as the metadata says",
+        {"graphs": count, "problems": list(problems)},
+    )
+
+
+def _selftest(model: BundledModel) -> CheckResult:
+    """The self-test's lines give the self-test's verdicts."""
+    names = FileNames(model.name)
+    log = model.directory / names.selftest_log
+    verdicts = model.directory / names.selftest_verdicts
+    if not model.task.known:
+        return CheckResult("selftest", "skipped", message="the task is unknown to logexport")
+    if not log.is_file():
+        return CheckResult("selftest", "failed", message=f"{log.name} is missing")
+    from logexport.selftest import replay_selftest
+
+    differing, total = replay_selftest(model, log, verdicts)
+    return CheckResult(
+        "selftest",
+        "failed" if differing else "passed",
+        message=f"{len(differing)} of {total} verdicts differ: {'; '.join(differing[:3])}"
+        if differing
+        else f"{total} verdicts as when the bundle was made",
+        figures={"verdicts": total, "differ": len(differing)},
+    )
+
+
+def _proof(model: BundledModel, report: Any) -> CheckResult:
+    """What was proven when the bundle was made."""
+    failed = [
+        check["name"]
+        for check in report.get(model.name, {}).get("checks", ())
+        if check["status"] == "failed"
+    ]
+    if model.proof == "none":
+        return CheckResult("proof", "skipped", message="exported with --no-validate")
+    return CheckResult(
+        "proof",
+        "failed" if failed else "passed",
+        message=f"failed checks in validation.json: {', '.join(failed)}"
+        if failed
+        else f"proof {model.proof}",
+    )
