@@ -1,0 +1,139 @@
+"""Is what detection feeds the model what training fed it?
+
+Every line of the training log is matched again. Where logexport made the vocabulary, one line whose
+event differs from training's, or one row out of the file's order, fails the run. A vocabulary from
+elsewhere (whose templates were those of the moment, and whose rows were sorted by time) cannot be
+reproduced on a stream: it is measured, and warned of.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from logexport.checks.context import Context
+from logexport.logs.events import EventReader
+from logexport.logs.lines import Line
+from logexport.parquet import ParsedFile, SequencesFile, read_parsed, read_sequences
+from logexport.types import CheckResult
+
+NAME = "training_events"
+FOREIGN = (
+    "{differ} of {lines} lines of {file} are another event now than in training, and {moved} rows"
+    " are not at their line's place: the vocabulary was not made by logexport, so verdicts will"
+    " differ from those of the tool that trained it; retraining (logexport parse, deeplog build,"
+    " deeplog train) is the remedy"
+)
+
+
+@dataclass
+class _Tally:
+    """What was found so far; ``numbers`` are the rows' line numbers in the file's order."""
+
+    lines: int = 0
+    differ: int = 0
+    numbers: array[int] = field(default_factory=lambda: array("q"))
+    first: list[dict[str, Any]] = field(default_factory=list)
+
+    def line(self, number: int, then: str | None, now: str | None, raw: bytes | None) -> None:
+        self.lines += 1
+        self.numbers.append(number)
+        if then != now:
+            self.differ += 1
+            if len(self.first) < 3:
+                text = (raw or b"").decode("utf-8", "replace")[:200]
+                self.first.append({"line": number, "training": then, "now": now, "text": text})
+
+    def moved(self) -> int:
+        """Rows that are not where their line is in the file."""
+        places = sorted(self.numbers)
+        return sum(number != place for number, place in zip(self.numbers, places, strict=True))
+
+
+def training_events(context: Context) -> CheckResult:
+    """Match the training log again and compare every event."""
+    request = context.request
+    sequences = None if request.sequences is None else read_sequences(request.sequences)
+    if sequences is not None and sequences.holds_lines:
+        return _compare(context, request.sequences, True, _of_sequences(context, sequences))
+    if request.parsed is not None:
+        parsed = read_parsed(request.parsed)
+        rows = _of_parsed(context, parsed)
+        return _compare(context, request.parsed, parsed.written_by_logexport, rows)
+    reason = (
+        "the training log is not at hand (neither parsed.parquet nor sequences.parquet beside the"
+        " vocabulary, nor --parsed)"
+        if sequences is None
+        else f"{sequences.path.name} holds no lines; name the parsed file by --parsed"
+    )
+    return CheckResult(NAME, "skipped", "bundle", reason)
+
+
+Row = tuple[int, "str | None", "str | None", "bytes | None"]
+"""(line number, training's template, the template now, the line)."""
+
+
+def _of_sequences(context: Context, sequences: SequencesFile) -> Iterator[Row]:
+    """Of logexport's own sequences: events and sessions."""
+    reader = EventReader(context.bundled.preprocess, context.vocab)
+    name = _name(context)
+    for row in sequences:
+        event = reader.event(Line(row.line_no, row.raw or b"", row.raw is None))
+        now = None if event is None else name(event.template)
+        then = name(row.template_index)
+        if event is not None and event.session != row.session:
+            now, then = f"{now} in session {event.session}", f"{then} in session {row.session}"
+        yield row.line_no, then, now, row.raw
+
+
+def _of_parsed(context: Context, parsed: ParsedFile) -> Iterator[Row]:
+    reader = EventReader(context.bundled.preprocess, context.vocab)
+    name = _name(context)
+    for row in parsed:
+        if parsed.written_by_logexport:
+            event = reader.event(Line(row.line_no, row.raw or b"", row.raw is None))
+            index = None if event is None else event.template
+        else:  # there, raw is the message: its header is gone already
+            message = (row.raw or b"").decode("utf-8", "replace")
+            index = reader.matcher.match(reader.parser.mask(message))
+        yield row.line_no, row.template, name(index), row.raw
+
+
+def _name(context: Context) -> Callable[[int | None], str | None]:
+    templates = context.vocab.templates
+    return lambda index: (
+        None if index is None or not 0 <= index < len(templates) else templates[index]
+    )
+
+
+def _compare(context: Context, path: Path, own: bool, rows: Iterator[Row]) -> CheckResult:
+    tally = _Tally()
+    for row in rows:
+        tally.line(*row)
+    moved = tally.moved()
+    clean = not tally.differ and not moved
+    figures = {
+        "lines": tally.lines,
+        "differ": tally.differ,
+        "out_of_order": moved,
+        "made_by_logexport": own,
+        "first": list(tally.first),
+    }
+    found = (
+        f"{tally.differ} of {tally.lines} lines of {path.name} are another event than in training,"
+        f" {moved} rows are out of the file's order"
+    )
+    shown = "".join(
+        f"; line {one['line']}: training {one['training']!r}, now {one['now']!r}"
+        for one in tally.first
+    )
+    if clean or own:
+        status = "passed" if clean else "failed"
+        return CheckResult(NAME, status, "bundle", found + shown, figures)
+    warning = FOREIGN.format(
+        differ=tally.differ, lines=tally.lines, file=path.name, moved=moved
+    )
+    return CheckResult(NAME, "passed", "bundle", found + shown, figures, (warning,))
