@@ -37,7 +37,7 @@ def atomic_path(target: Path | str) -> Iterator[Path]:
     removed and ``target`` is what it was.
 
     Raises:
-        OutputError: the directory cannot be written, ``target`` is a directory, or there is no space.
+        OutputError: the directory cannot be written, or ``target`` is a directory, or no space.
     """
     target = Path(target)
     if target.is_dir():
@@ -88,9 +88,9 @@ def read_json(
         error: the kind of error to raise.
 
     Raises:
-        InputError: or the given subclass: missing, too large, not UTF-8, not JSON, a key twice in one object, ``NaN`` or
-            ``Infinity``, a number beyond a double's range, an unpaired surrogate, nesting deeper
-            than :data:`MAX_JSON_DEPTH`.
+        InputError: or the given subclass: missing, too large, not UTF-8, not JSON, a key twice in
+            one object, ``NaN`` or ``Infinity``, a number beyond a double's range, an
+            unpaired surrogate, nesting deeper than :data:`MAX_JSON_DEPTH`.
     """
     path = Path(path)
     try:

@@ -153,7 +153,7 @@ def headers_of(format_name: str) -> tuple[Header, ...]:
         return ALOG_DETECT_HEADERS
     if format_name not in PRESETS:
         raise InputError(
-            f"There is no log format {format_name!r}.", f"Use auto or one of {', '.join(FORMATS)}."
+            f"There is no log format {format_name!r}", f"Use auto or one of {', '.join(FORMATS)}."
         )
     return PRESETS[format_name]
 
@@ -192,7 +192,7 @@ def parse_header(text: str) -> Header:
     name, equals, pattern = text.partition("=")
     if not equals or not NAME.fullmatch(name):
         raise InputError(
-            f"The header {text!r} is not of the form NAME=PATTERN.",
+            f"The header {text!r} is not of the form NAME=PATTERN",
             r"For example: --header 'app=(?P<timestamp>\S+) (?P<process>\w+): (?P<message>.*)'.",
         )
     return Header(name, pattern)
@@ -213,12 +213,12 @@ class HeaderMatcher:
         for header in self.headers:
             where = f"header {header.name!r}"
             if names.count(header.name) > 1:
-                raise InputError(f"Two headers are named {header.name!r}.", "Rename one of them.")
+                raise InputError(f"Two headers are named {header.name!r}", "Rename one of them.")
             pattern = compile_portable(header.pattern, where)
             groups = analyse(header.pattern, where).names
             if "message" not in groups or not set(groups) <= set(GROUPS):
                 raise InputError(
-                    f"The pattern of {where} has the groups ({', '.join(groups) or 'none'}).",
+                    f"The pattern of {where} has the groups ({', '.join(groups) or 'none'})",
                     "Name the group (?P<message>...), and none but timestamp, host and process "
                     "beside it.",
                 )
@@ -266,7 +266,8 @@ class TimestampReader:
 
     Understood: ISO 8601 (``T`` or a space, fraction after ``.`` or ``,`` cut to microseconds,
     zone), ``Sun Dec 04 04:47:44.123456 2005``, ``081109 203615`` (years 2000 to 2099) and the
-    year-less ``Jun 14 15:16:01``. Anything else, a date that does not exist and a leap second are null.
+    year-less ``Jun 14 15:16:01``. Anything else, a date that does not exist and a leap second are
+    null.
 
     A year-less time is null unless ``year`` is given. The first such time is of that year; each
     next one is of the year (the last one's, the one before or the one after) that puts it closest
@@ -279,7 +280,7 @@ class TimestampReader:
 
     def __init__(self, year: int | None = None) -> None:
         if year is not None and not 1 <= year <= 9998:
-            raise InputError(f"{year} is not a year.", "Use four digits, such as 2024.")
+            raise InputError(f"{year} is not a year", "Use four digits, such as 2024.")
         self._year = year
         self._last: datetime | None = None
         self._remembered: tuple[str, datetime | None] = ("", None)

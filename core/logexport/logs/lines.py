@@ -39,6 +39,7 @@ WHITE_SPACE = " \t\x0b\x0c\r"
 DEFAULT_MAX_LINE_BYTES = 1024 * 1024
 
 _GZIP_MAGIC = b"\x1f\x8b"
+_BUFFER = 256 * 1024
 _SKIP = 256 * 1024  # bytes read at once from a line that is too long
 # str.split() also splits at these (Unicode white space); LF among them cannot be in a line.
 _OTHER_SPACES = "\n\x1c\x1d\x1e\x1f"
@@ -89,22 +90,42 @@ def open_log(path: LogPath) -> Iterator[BinaryIO]:
     """
     if str(path) == "-":
         raw: IO[bytes] = sys.stdin.buffer
-        yield _named(_maybe_gzip(raw), "standard input")
+        yield as_log(raw, "standard input")
         return
     try:
         with Path(path).open("rb", buffering=0) as stream:
-            yield _named(_maybe_gzip(stream), str(path))
+            yield as_log(stream, str(path))
     except IsADirectoryError as error:
         raise InputError(
-            f"{path} is a directory, not a log.", "Name the log files themselves."
+            f"{path} is a directory, not a log", "Name the log files themselves."
         ) from error
     except OSError as error:
         if error.filename is None or str(error.filename) != str(path):
             raise  # not about the log
         raise InputError(
-            f"The log {path} cannot be read: {error.strerror or error}.",
+            f"The log {path} cannot be read: {error.strerror or error}",
             "Check the path and its permissions.",
         ) from error
+
+
+def as_log(stream: IO[bytes] | io.RawIOBase, name: str) -> BinaryIO:
+    """Buffer a stream of bytes, decompressing it if it begins like gzip.
+
+    Args:
+        stream: read only as far as needed, so lines from a slow pipe come at once.
+        name: stands for the log in errors of :func:`iter_lines`.
+    """
+    prefix = b""
+    # One byte at a time: a first line of one byte on a slow pipe must not wait for a second.
+    while len(prefix) < len(_GZIP_MAGIC) and _GZIP_MAGIC.startswith(prefix):
+        byte = stream.read(1)
+        if not byte:
+            break
+        prefix += byte
+    whole: IO[bytes] = io.BufferedReader(_Prefixed(prefix, stream), _BUFFER)
+    if prefix == _GZIP_MAGIC:
+        whole = cast(IO[bytes], gzip.GzipFile(fileobj=whole, mode="rb"))
+    return cast(BinaryIO, _Named(cast(BinaryIO, whole), name))
 
 
 def iter_lines(
@@ -136,14 +157,14 @@ def iter_lines(
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise InputError(
             f"{stream.name} is truncated or corrupt gzip data, noticed after line {number - 1}: "
-            f"{error}.",
+            f"{error}",
             "Fetch the file again, or decompress what is left of it with gzip -dc.",
         ) from error
     except OSError as error:
         if isinstance(error, (BlockingIOError, BrokenPipeError)):
             raise
         raise InputError(
-            f"{stream.name} cannot be read after line {number - 1}: {error.strerror or error}.",
+            f"{stream.name} cannot be read after line {number - 1}: {error.strerror or error}",
             "Check the file and the disk that it is on.",
         ) from error
 
@@ -167,7 +188,7 @@ def iter_logs(
 class _Prefixed(io.RawIOBase):
     """A few bytes that were read already, then the stream that they came from."""
 
-    def __init__(self, prefix: bytes, rest: IO[bytes]) -> None:
+    def __init__(self, prefix: bytes, rest: IO[bytes] | io.RawIOBase) -> None:
         self._prefix = prefix
         # read1 gives what is there; read would wait for more on a slow pipe.
         self._read = getattr(rest, "read1", rest.read)
@@ -186,20 +207,6 @@ class _Prefixed(io.RawIOBase):
         return len(data)
 
 
-def _maybe_gzip(stream: IO[bytes]) -> BinaryIO:
-    prefix = b""
-    # One byte at a time: a first line of one byte on a slow pipe must not wait for a second.
-    while len(prefix) < len(_GZIP_MAGIC) and _GZIP_MAGIC.startswith(prefix):
-        byte = stream.read(1)
-        if not byte:
-            break
-        prefix += byte
-    whole = cast(BinaryIO, io.BufferedReader(_Prefixed(prefix, stream), 256 * 1024))
-    if prefix == _GZIP_MAGIC:
-        return cast(BinaryIO, gzip.GzipFile(fileobj=whole, mode="rb"))
-    return whole
-
-
 class _Named:
     """A binary stream with a name for error sentences."""
 
@@ -207,7 +214,3 @@ class _Named:
         self.name = name
         self.readline = stream.readline
         self.read = stream.read
-
-
-def _named(stream: BinaryIO, name: str) -> BinaryIO:
-    return cast(BinaryIO, _Named(stream, name))

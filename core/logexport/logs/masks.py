@@ -77,10 +77,10 @@ DEFAULT_MASKS = (
         r"|(?=[0-9]*[a-fA-F])(?=[a-fA-F]*[0-9])[0-9a-fA-F]{8,})(?![\w-])",
         "<HEX>",
     ),
-    Mask("id", r"\b([a-zA-Z]+(?:[_-][a-zA-Z]+)*_?)(?:(?<=_)-)?\d+\b", r"\1<ID>"),
+    Mask("id", r"\b([a-zA-Z]+(?:[_-][a-zA-Z]+)*_?)(?:(?<=_)-)?\d+\b(?!\.\d)", r"\1<ID>"),
     Mask(
         "num",
-        r"(?<![\w.])[-+]?\d+(?:\.\d+)*(?=(?:[munp]?s|[kKMGTP]?i?B|[kMG]?Hz)?(?!\w))",
+        r"(?<![\w.])[-+]?\d+(?:\.\d+)*(?=(?:[munp]?s|B|[kKMGTP](?:i?[bB])?|[kMG]?Hz)?(?!\w))",
         "<NUM>",
     ),
 )
@@ -126,7 +126,7 @@ def parse_mask(text: str) -> Mask:
     pattern, arrow, replacement = rest.rpartition("=>")
     if not arrow or not NAME.fullmatch(name):
         raise InputError(
-            f"The mask {text!r} is not of the form NAME=PATTERN=>REPLACEMENT.",
+            f"The mask {text!r} is not of the form NAME=PATTERN=>REPLACEMENT",
             r"For example: --mask 'block=blk_-?\d+=><BLOCK>'.",
         )
     return Mask(name, pattern, replacement)
@@ -151,7 +151,7 @@ class Masker:
         names = [mask.name for mask in self.masks]
         for name in names:
             if names.count(name) > 1:
-                raise InputError(f"Two masks are named {name!r}.", "Give each its own name.")
+                raise InputError(f"Two masks are named {name!r}", "Give each its own name.")
         self._steps = [_step(mask) for mask in self.masks]
         self.local = all(
             analyse(mask.pattern, f"mask {mask.name!r}").local
@@ -214,12 +214,12 @@ def _parts(mask: Mask, groups: int) -> Sequence[str | int]:
     text = mask.replacement
     if "\n" in text:
         raise InputError(
-            f"The replacement of mask {mask.name!r} holds a line feed.",
+            f"The replacement of mask {mask.name!r} holds a line feed",
             "A masked line stays one line: take it out.",
         )
     if len(text) > MAX_REPLACEMENT:
         raise InputError(
-            f"The replacement of mask {mask.name!r} is longer than {MAX_REPLACEMENT} characters.",
+            f"The replacement of mask {mask.name!r} is longer than {MAX_REPLACEMENT} characters",
             "Use a short name such as <ID>.",
         )
     parts: list[str | int] = []
@@ -234,7 +234,7 @@ def _parts(mask: Mask, groups: int) -> Sequence[str | int]:
         if number > groups:
             raise InputError(
                 f"The replacement of mask {mask.name!r} refers to group {number}, "
-                f"but its pattern has {groups}.",
+                f"but its pattern has {groups}",
                 r"Refer to a capturing group of the pattern, or write \\ for a backslash.",
             )
         parts.append(number)

@@ -60,7 +60,7 @@ class TemplateMatcher:
     ) -> None:
         if prefer not in ("specific", "general"):
             raise InputError(
-                f"Templates cannot be matched by {prefer!r}.", "Use specific or general."
+                f"Templates cannot be matched by {prefer!r}", "Use specific or general."
             )
         self._fewest = prefer == "specific"
         self._roots: dict[int, _Node] = {}

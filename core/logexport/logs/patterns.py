@@ -95,7 +95,7 @@ def compile_portable(pattern: str, where: str) -> re.Pattern[str]:
             warnings.simplefilter("error")
             return re.compile(pattern, re.ASCII)
     except (re.error, RecursionError, OverflowError, Warning) as error:
-        raise InputError(f"The pattern of {where} does not compile: {error}.", _REMEDY) from error
+        raise InputError(f"The pattern of {where} does not compile: {error}", _REMEDY) from error
 
 
 @lru_cache(maxsize=256)
@@ -108,7 +108,7 @@ def analyse(pattern: str, where: str) -> Facts:
     try:
         return _Parser(pattern).parse()
     except _RefusedError as error:
-        raise InputError(f"The pattern of {where} is not portable: {error}.", _REMEDY) from None
+        raise InputError(f"The pattern of {where} is not portable: {error}", _REMEDY) from None
 
 
 class _Parser:

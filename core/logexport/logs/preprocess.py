@@ -18,17 +18,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+from logexport import schemas
 from logexport.errors import InputError
-from logexport.files import check_schema, read_json, write_json
+from logexport.files import read_json, write_json
 from logexport.logs.headers import ALOG_DETECT_HEADERS, Header, HeaderMatcher
 from logexport.logs.lines import DEFAULT_MAX_LINE_BYTES, decode, is_blank
 from logexport.logs.masks import ALOG_DETECT_MASKS, DEFAULT_MASKS, Mask, Masker
 from logexport.logs.matching import Prefer
 from logexport.logs.patterns import compile_portable
 
-SCHEMA = "preprocess.schema.json"
 SCHEMA_VERSION = 1
 DEFAULT_MAX_SESSIONS = 100_000
+
+_REMEDY = "Take the preprocess.json that logexport parse wrote, or repair the named place."
 
 
 @dataclass(frozen=True)
@@ -40,10 +42,10 @@ class SessionRule:
 
     def __post_init__(self) -> None:
         if self.by not in ("none", "host", "regex"):
-            raise InputError(f"Sessions cannot be made by {self.by!r}.", "Use none, host or regex.")
+            raise InputError(f"Sessions cannot be made by {self.by!r}", "Use none, host or regex.")
         if (self.by == "regex") != (self.pattern is not None):
             raise InputError(
-                f"Sessions by {self.by} and the pattern {self.pattern!r} do not fit each other.",
+                f"Sessions by {self.by} and the pattern {self.pattern!r} do not fit each other",
                 "A pattern belongs to sessions by regex, and only there.",
             )
 
@@ -91,9 +93,9 @@ class Preprocess:
         return cls.from_json(document, str(path))
 
     @classmethod
-    def from_json(cls, document: Any, name: str = SCHEMA) -> Preprocess:
+    def from_json(cls, document: Any, name: str = "preprocess.json") -> Preprocess:
         """As :meth:`load`, from the parsed document; ``name`` stands for the file in errors."""
-        check_schema(document, SCHEMA, name)
+        schemas.check(document, "preprocess", Path(name), remedy=_REMEDY)
         data: Mapping[str, Any] = document
         rules = cls(
             headers=tuple(Header(h["name"], h["pattern"]) for h in data["headers"]),
@@ -129,7 +131,7 @@ class Preprocess:
             OutputError: the file cannot be written.
         """
         document = self.to_json()
-        check_schema(document, SCHEMA, str(path))
+        schemas.check(document, "preprocess", Path(path), remedy=_REMEDY)
         LineParser(self)
         write_json(path, document)
 
@@ -213,6 +215,10 @@ class LineParser:
             return None
         fields = self._headers.match(text)
         return self._masker(fields.message), self._session(text, fields.host)
+
+    def mask(self, message: str) -> str:
+        """Apply the masks to a message."""
+        return self._masker(message)
 
     def _session(self, text: str, host: str | None) -> str | None:
         if self._by_host:
