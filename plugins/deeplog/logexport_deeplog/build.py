@@ -3,27 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from logexport.errors import InputError
-from logexport.logs.events import EventReader
+from logexport.logs.events import Event, EventReader
 from logexport.logs.lines import Line
 from logexport.logs.preprocess import Preprocess, SessionRule
+from logexport.parquet import ParsedFile, ParsedRow, SequenceRow, read_parsed, sequences_writer
 from logexport.types import Vocabulary
 from logexport.vocab import load_vocab, save_training_vocab
 
-from logexport_deeplog.sequences import schema, writer
-from logexport_deeplog.tables import open_table
-
-if TYPE_CHECKING:
-    import pyarrow as pa
+from logexport_deeplog.sequences import metadata
 
 _PARSE = "Name the parsed.parquet that `logexport parse` wrote, or parse the raw log again."
-_BATCH = 20_000  # rows held in memory at a time
-_COLUMNS = ("line_no", "timestamp", "host", "raw", "template")
 
 
 @dataclass(frozen=True)
@@ -80,10 +75,13 @@ def build_sequences(
             parsed with.
         OutputError: the directory cannot be written.
     """
+    log = read_parsed(parsed)
+    if not log.written_by_logexport:
+        raise InputError(f"{parsed} was not written by logexport parse", _PARSE)
     rules = _rules(parsed, preprocess)
     if session_by is not None:
         rules = dataclasses.replace(rules, session=SessionRule.from_option(session_by))
-    vocabulary = load_vocab(vocab) if vocab is not None else _own_templates(parsed)
+    vocabulary = load_vocab(vocab) if vocab is not None else _own_templates(log)
     out = BuildResult(
         vocab=output_dir / "vocab.json",
         sequences=output_dir / "sequences.parquet",
@@ -95,27 +93,28 @@ def build_sequences(
     )
     save_training_vocab(vocabulary, out.vocab)
     rules.save(out.preprocess)
-    columns = schema(vocabulary, rules)
     reader = EventReader(rules, vocabulary)
-    lines = unseen = 0
+    rows = unseen = 0
     sessions: set[str | None] = set()
-    with writer(out.sequences, columns) as file:
-        for rows in _batches(parsed, _COLUMNS):
-            table, templates = _events(rows, reader, columns)
-            if vocab is None:
-                _check_templates(parsed, rows, templates, vocabulary)
-            file.write_table(table)
-            lines += len(templates)
-            unseen += sum(template is None for template in templates)
-            sessions.update(table.column("session").unique().to_pylist())
-            on_lines(len(templates))
-    return dataclasses.replace(out, lines=lines, unseen=unseen, sessions=len(sessions))
+    with sequences_writer(out.sequences, metadata(vocabulary, rules)) as write:
+        for batch in log.batches():
+            for row in batch:
+                event = _event(reader, row)
+                if vocab is None:
+                    _check_template(log, row, event, vocabulary)
+                write(
+                    SequenceRow(row.line_no, row.timestamp, row.host, event.session, event.template)
+                )
+                unseen += event.template is None
+                sessions.add(event.session)
+            rows += len(batch)
+            on_lines(len(batch))
+    return dataclasses.replace(out, lines=rows, unseen=unseen, sessions=len(sessions))
 
 
 def count_lines(parsed: Path) -> int:
     """How many lines ``parsed`` has, for a progress display."""
-    with open_table(parsed, "parsed", _COLUMNS, _PARSE) as (file, _):
-        return int(file.metadata.num_rows)
+    return read_parsed(parsed).rows
 
 
 def _rules(parsed: Path, preprocess: Path | None) -> Preprocess:
@@ -130,69 +129,28 @@ def _rules(parsed: Path, preprocess: Path | None) -> Preprocess:
     return Preprocess.load(beside)
 
 
-def _own_templates(parsed: Path) -> Vocabulary:
-    templates: set[str] = set()
-    for rows in _batches(parsed, ("template",)):
-        # Lines that are too long have none.
-        templates.update(rows.column("template").drop_null().unique().to_pylist())
+def _own_templates(log: ParsedFile) -> Vocabulary:
+    templates = {row.template for row in log if row.template is not None}
     if not templates:
-        raise InputError(f"{parsed} holds no template", "Parse a log that is not empty.")
+        raise InputError(f"{log.path} holds no template", "Parse a log that is not empty.")
     return Vocabulary(tuple(sorted(templates)))
 
 
-def _events(
-    rows: pa.RecordBatch, reader: EventReader, columns: pa.Schema
-) -> tuple[pa.Table, list[int | None]]:
-    import pyarrow as pa
-
-    sessions: list[str | None] = []
-    templates: list[int | None] = []
+def _event(reader: EventReader, row: ParsedRow) -> Event:
     most = reader.preprocess.max_line_bytes
-    for number, raw, template in zip(
-        rows.column("line_no").to_pylist(),
-        rows.column("raw").to_pylist(),
-        rows.column("template").to_pylist(),
-        strict=True,
-    ):
-        # A line that was too long to parse is stored without its content.
-        oversize = template is None or raw is None or len(raw) > most
-        event = reader.event(Line(number, b"" if raw is None else raw, oversize))
-        sessions.append(None if event is None else event.session)
-        templates.append(None if event is None else event.template)
-    table = pa.table(
-        [
-            rows.column("line_no"),
-            rows.column("timestamp"),
-            rows.column("host").cast(pa.string()),
-            pa.array(sessions, pa.string()),
-            pa.array(templates, pa.int64()),
-        ],
-        schema=columns,
-    )
-    return table, templates
+    oversize = row.raw is None or len(row.raw) > most
+    event = reader.event(Line(row.line_no, b"" if oversize else row.raw or b"", oversize))
+    if event is None:
+        raise InputError(f"line {row.line_no} is blank, which no parsed line can be", _PARSE)
+    return event
 
 
-def _check_templates(
-    parsed: Path, rows: pa.RecordBatch, templates: list[int | None], vocabulary: Vocabulary
-) -> None:
+def _check_template(log: ParsedFile, row: ParsedRow, event: Event, vocabulary: Vocabulary) -> None:
     """The same rules give the same templates; others would train a model on other events."""
-    for number, before, index in zip(
-        rows.column("line_no").to_pylist(),
-        rows.column("template").to_pylist(),
-        templates,
-        strict=True,
-    ):
-        now = None if index is None else vocabulary.templates[index]
-        if before != now:
-            raise InputError(
-                f"line {number} of {parsed} was parsed as {before!r}, but the rules now make it "
-                f"{now!r}",
-                "Use the preprocess.json that parse wrote, or parse the log again.",
-            )
-
-
-def _batches(parsed: Path, columns: tuple[str, ...]) -> Iterator[pa.RecordBatch]:
-    with open_table(parsed, "parsed", columns, _PARSE) as (file, about):
-        if not about:
-            raise InputError(f"{parsed} was not written by logexport parse", _PARSE)
-        yield from file.iter_batches(batch_size=_BATCH, columns=list(columns))
+    now = None if event.template is None else vocabulary.templates[event.template]
+    if row.template != now:
+        raise InputError(
+            f"line {row.line_no} of {log.path} was parsed as {row.template!r}, but the rules now "
+            f"make it {now!r}",
+            "Use the preprocess.json that parse wrote, or parse the log again.",
+        )

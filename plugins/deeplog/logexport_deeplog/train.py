@@ -13,7 +13,7 @@ from logexport.errors import InputError, UsageError
 from logexport.vocab import load_vocab
 
 from logexport_deeplog.checkpoints import MAX_SEQ_LEN, PUBLISHED
-from logexport_deeplog.sequences import read_sequences
+from logexport_deeplog.sequences import load_events
 from logexport_deeplog.training import Epoch, Settings, train
 from logexport_deeplog.windows import Windows, make_windows, split
 
@@ -99,7 +99,7 @@ def train_deeplog(
         raise UsageError(f"windows of more than {MAX_SEQ_LEN} events are not supported")
     vocabulary = load_vocab(vocab)
     top_k = _top_k(vocab, len(vocabulary), top_k)
-    data = read_sequences(sequences, vocabulary, vocab)
+    data = load_events(sequences, vocabulary, vocab)
     windows = make_windows(data.events, settings.seq_len, vocabulary.unknown)
     if len(windows) == 0:
         raise InputError(

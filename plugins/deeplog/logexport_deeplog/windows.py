@@ -7,11 +7,11 @@ forgotten because too many others came in between starts anew.
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from dataclasses import dataclass
 
 import numpy as np
 import torch
+from logexport.logs.sessions import Sessions
 from torch import Tensor
 
 UNSEEN = -1
@@ -103,26 +103,24 @@ def make_windows(events: Events, seq_len: int, unknown: int | None = None) -> Wi
     )
 
 
-def number_sessions(keys: list[str | None], max_sessions: int) -> np.ndarray:
-    """The number of each line's session, int64 ``[lines]``.
+class SessionNumbers:
+    """Numbers sessions in the order in which they begin.
 
-    A session that detection would have forgotten by then (``max_sessions`` others were touched
-    since) gets a new number when it comes back.
+    A session that detection would have forgotten by then, because ``max_sessions`` others were
+    touched since, gets a new number when it comes back.
     """
-    held: OrderedDict[str | None, int] = OrderedDict()
-    numbers = np.empty(len(keys), dtype=np.int64)
-    begun = 0
-    for line, key in enumerate(keys):
-        number = held.get(key)
-        if number is None:
-            if len(held) >= max_sessions:
-                held.popitem(last=False)
-            number = held[key] = begun
-            begun += 1
-        else:
-            held.move_to_end(key)
-        numbers[line] = number
-    return numbers
+
+    def __init__(self, max_sessions: int) -> None:
+        self._begun = 0
+        self._held: Sessions[int] = Sessions(self._begin, max_sessions)
+
+    def of(self, key: str | None) -> int:
+        """The number of the session of the next line."""
+        return self._held.touch(key)[0]
+
+    def _begin(self, _: str | None) -> int:
+        self._begun += 1
+        return self._begun
 
 
 def split(windows: Windows, share: float, seed: int) -> tuple[Tensor, Tensor, str]:
