@@ -98,19 +98,19 @@ def with_options(
     if not task.known:
         raise InputError(
             f"the task {task.input.kind!r} with {task.decision.kind!r} is not known to this "
-            "version of logexport.",
+            "version of logexport",
             "Run the model's graph with a program of its own; the bundle is complete without us.",
         )
     if isinstance(task.input, CountMatrix) and (session_by is not None or session_summary):
         option = "--session-by" if session_by is not None else "--session-summary"
         raise UsageError(
-            f"{option} does not apply: the model counts over the whole log.",
+            f"{option} does not apply: the model counts over the whole log",
             f"Leave {option} out, or choose a model whose input is event_window.",
         )
     if isinstance(task.decision, NextEventTopK):
         if threshold is not None:
             raise UsageError(
-                "--threshold does not apply: the model's decision is next_event_topk.",
+                "--threshold does not apply: the model's decision is next_event_topk",
                 "Use --top-k, or choose a model whose decision is score_threshold.",
             )
         k = task.decision.top_k if top_k is None else top_k
@@ -118,7 +118,7 @@ def with_options(
             error = UsageError if top_k is not None else InputError
             raise error(
                 f"top k is {k}, but the vocabulary has {len(vocabulary)} entries: "
-                + ("every event would be normal." if k > 0 else "every event would be anomalous."),
+                + ("every event would be normal" if k > 0 else "every event would be anomalous"),
                 f"Choose --top-k between 1 and {len(vocabulary) - 1}."
                 if len(vocabulary) > 1
                 else "A vocabulary of one entry leaves nothing to rank.",
@@ -126,7 +126,7 @@ def with_options(
         return replace(task, decision=replace(task.decision, top_k=k))
     if top_k is not None:
         raise UsageError(
-            "--top-k does not apply: the model's decision is score_threshold.",
+            "--top-k does not apply: the model's decision is score_threshold",
             "Use --threshold, or choose a model whose decision is next_event_topk.",
         )
     assert isinstance(task.decision, ScoreThreshold)  # noqa: S101 - what Task.known says
@@ -146,7 +146,7 @@ def _with_threshold(decision: ScoreThreshold, threshold: float | str) -> ScoreTh
         if not math.isfinite(value):
             named = ", ".join(decision.thresholds) or "none is named in the model's metadata"
             raise UsageError(
-                f"--threshold {threshold} is neither a finite number nor a named threshold.",
+                f"--threshold {threshold} is neither a finite number nor a named threshold",
                 f"Give a number, or one of the names: {named}.",
             )
     return replace(decision, threshold=value, threshold_name=name)

@@ -55,7 +55,7 @@ class OnnxRuntimeScorer:
         except Exception as error:  # ONNX Runtime's exceptions share no base but Exception
             raise BundleError(
                 f"{path}: ONNX Runtime {ort.__version__} cannot load the graph: "
-                f"{_first_line(error)}.",
+                f"{_first_line(error)}",
                 "Check the bundle with `logexport verify`, or export it again.",
             ) from error
         self._inputs = [value.name for value in self._session.get_inputs()]
@@ -64,14 +64,14 @@ class OnnxRuntimeScorer:
     def __call__(self, *inputs: np.ndarray) -> Mapping[str, np.ndarray]:
         if len(inputs) != len(self._inputs):
             raise BundleError(
-                f"{self._path}: the graph has {len(self._inputs)} inputs, not {len(inputs)}.",
+                f"{self._path}: the graph has {len(self._inputs)} inputs, not {len(inputs)}",
                 "Export the model again.",
             )
         try:
             outputs = self._session.run(None, dict(zip(self._inputs, inputs, strict=True)))
         except Exception as error:
             raise BundleError(
-                f"{self._path}: ONNX Runtime cannot run the graph: {_first_line(error)}.",
+                f"{self._path}: ONNX Runtime cannot run the graph: {_first_line(error)}",
                 "Check the bundle with `logexport verify`, or export it again.",
             ) from error
         return dict(zip(self.output_names, outputs, strict=True))
@@ -100,7 +100,7 @@ class TorchScorer:
         if len(outputs) != len(self.output_names):
             raise BundleError(
                 f"the module gives {len(outputs)} outputs where {len(self.output_names)} are "
-                f"declared ({', '.join(self.output_names)}).",
+                f"declared ({', '.join(self.output_names)})",
                 "Correct output_names in the plugin's dummy_input.",
             )
         named = zip(self.output_names, outputs, strict=True)

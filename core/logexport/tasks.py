@@ -173,13 +173,13 @@ def _output(outputs: Mapping[str, np.ndarray], name: str, shape: tuple[int, ...]
     array = outputs.get(name)
     if array is None:
         raise BundleError(
-            f"the model has no output {name!r}, which its task reads; it has {', '.join(outputs)}.",
+            f"the model has no output {name!r}, which its task reads; it has {', '.join(outputs)}",
             "Export the model again, or correct the task in its metadata.",
         )
     if array.shape != shape or array.dtype != np.float32:
         raise BundleError(
             f"the model's output {name!r} is {array.dtype} {list(array.shape)} where the task and "
-            f"the vocabulary need float32 {list(shape)}.",
+            f"the vocabulary need float32 {list(shape)}",
             "Export the model with the vocabulary that it was trained with.",
         )
     return array
@@ -281,7 +281,7 @@ def decision_of(task: Task, vocabulary: Vocabulary) -> Decision:
         return _TopK(task.decision, len(vocabulary))
     if isinstance(task.decision, ScoreThreshold):
         return _Threshold(task.decision, len(vocabulary))
-    raise InputError(f"the decision {task.decision.kind!r} is not known to this logexport.")
+    raise InputError(f"the decision {task.decision.kind!r} is not known to this logexport")
 
 
 def input_of(task: Task, decision: Decision, vocabulary: Vocabulary, max_sessions: int) -> Input:
@@ -294,4 +294,4 @@ def input_of(task: Task, decision: Decision, vocabulary: Vocabulary, max_session
         return _Events(task.input, decision, vocabulary, max_sessions)
     if isinstance(task.input, CountMatrix):
         return _Counts(task.input, decision, vocabulary)
-    raise InputError(f"the input {task.input.kind!r} is not known to this logexport.")
+    raise InputError(f"the input {task.input.kind!r} is not known to this logexport")

@@ -31,7 +31,7 @@ class Sessions(Generic[State]):
     def __init__(self, make: Callable[[str | None], State], max_sessions: int) -> None:
         if max_sessions < 1:
             raise InputError(
-                f"max_sessions is {max_sessions}: at least one session must be held.",
+                f"max_sessions is {max_sessions}: at least one session must be held",
                 "Set max_sessions in preprocess.json to 1 or more.",
             )
         self._make = make
