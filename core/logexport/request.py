@@ -76,25 +76,28 @@ class PluginOptions:
                 self.of(plugin, model)
 
     def of(self, plugin: Plugin, model: str) -> dict[str, Any]:
-        """The values of a plugin's options for one model, converted by their click types."""
+        """The values of a plugin's options for one model, as click parses and converts them."""
         import click
 
-        context = click.Context(click.Command("run"))
-        out = {}
+        arguments: list[str] = []
+        own: list[click.Option] = []
         for name, owners in self._declared.items():
             for owner, option in owners:
                 if owner is not plugin:
                     continue
+                own.append(option)
                 value = self._given.get(name)
                 if isinstance(value, Mapping):
                     value = value.get(model)
-                if value is None:
-                    value = option.get_default(context)
-                try:
-                    out[name] = option.type_cast_value(context, value)
-                except click.BadParameter as error:
-                    raise UsageError(f"{option.opts[0]}: {error.message}") from error
-        return out
+                if option.is_flag and value is not None:
+                    arguments += (option.opts if value else option.secondary_opts)[:1]
+                elif value is not None:
+                    arguments += [option.opts[0], str(value)]
+        command = click.Command("run", params=list(own), add_help_option=False)
+        try:
+            return dict(command.make_context("run", arguments).params)
+        except click.UsageError as error:
+            raise UsageError(f"{model}: {error.format_message()}") from error
 
 
 def plan(request: ExportRequest, host: Host) -> tuple[list[ModelJob], PluginOptions]:

@@ -215,10 +215,23 @@ def table(checks: Sequence[CheckResult]) -> str:
         (check.name, check.status, f"{check.seconds or 0:.2f}", check.message) for check in checks
     ]
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
-    return "\n".join(
+    lines = [
         f"  {row[0]:<{widths[0]}}  {row[1]:<{widths[1]}}  {row[2]:>{widths[2]}}  {row[3]}".rstrip()
         for row in rows
-    )
+    ]
+    for check, place in zip(reversed(checks), range(len(lines), 0, -1), strict=False):
+        lines[place:place] = _examples(check)
+    return "\n".join(lines)
+
+
+def _examples(check: CheckResult) -> list[str]:
+    """The first things that differ, where a check shows them (its figure ``first``)."""
+    first = check.figures.get("first")
+    return [
+        "      " + ", ".join(f"{key}: {value!r}" for key, value in one.items())
+        for one in (first if isinstance(first, list) else ())
+        if isinstance(one, dict)
+    ]
 
 
 def _show(result: RunResult, debug: bool) -> None:
