@@ -29,8 +29,8 @@ class Scorer(Protocol):
 class OnnxRuntimeScorer:
     """Runs a graph in ONNX Runtime, on the CPU, with its default optimisations.
 
-    Its results depend neither on how windows are batched nor on ``threads`` (measured; ``run``
-    checks it for every export).
+    Its results depend neither on ``threads`` nor on how windows are batched, as long as a batch
+    has two or more (measured: sums over a middle axis differ in the last bit for a batch of one).
 
     Args:
         path: the .onnx file.
