@@ -27,7 +27,12 @@ class Site:
         self._wheels.mkdir(parents=True)
 
     def install(
-        self, distribution: str, source: str, *, version: str = "1.0", entry_point: str | None = None
+        self,
+        distribution: str,
+        source: str,
+        *,
+        version: str = "1.0",
+        entry_point: str | None = None,
     ) -> None:
         """Install a distribution of one module with one plugin in it.
 
@@ -41,7 +46,8 @@ class Site:
         info = f"{module}-{version}.dist-info"
         files = {
             f"{module}.py": textwrap.dedent(source),
-            f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {distribution}\nVersion: {version}\n",
+            f"{info}/METADATA": "Metadata-Version: 2.1\n"
+            f"Name: {distribution}\nVersion: {version}\n",
             f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\n"
             "Tag: py3-none-any\n",
             f"{info}/entry_points.txt": f"[logexport]\n{entry_point or module} = {module}\n",

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from logexport.errors import InputError, VocabularyError
 from logexport.types import Vocabulary
 from logexport.vocab import (

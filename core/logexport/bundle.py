@@ -124,7 +124,7 @@ class BundledModel:
                 f"Export it with `logexport run --model {self.name}"
                 f" {'--portable' if variant == 'portable' else '--optimize'}`.",
             )
-        return self.directory / self.meta["variants"][variant]
+        return self.directory / str(self.meta["variants"][variant])
 
     @cached_property
     def task(self) -> Task:

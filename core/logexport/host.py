@@ -32,8 +32,11 @@ HOST_PLUGIN = "logexport"
 """Name of the host's own plugin: its checks and its way to export."""
 
 RUN_OPTIONS = frozenset(
-    "--model --checkpoint --vocab --parsed --preprocess --replay --output-dir -o --opset --exporter"
-    " --portable --optimize --validate --no-validate --json --debug --help -h".split()
+    (
+        *("--model", "--checkpoint", "--vocab", "--parsed", "--preprocess", "--replay"),
+        *("--output-dir", "-o", "--opset", "--exporter", "--portable", "--optimize"),
+        *("--validate", "--no-validate", "--json", "--debug", "--help", "-h"),
+    )
 )
 """The host's own options of ``logexport run``, which no plugin can take."""
 
@@ -273,7 +276,7 @@ class Host:
         return answers[0]
 
     def each(self, hook: str, **arguments: Any) -> Iterator[tuple[Plugin, Any]]:
-        """Call a hook of every plugin that has it, one at a time: (plugin, answer) if it answers."""
+        """Call a hook of every plugin that has it, one at a time: (plugin, answer) pairs."""
         for plugin in self._with_hook(hook):
             for answer in self.call(plugin, hook, **arguments):
                 yield plugin, answer

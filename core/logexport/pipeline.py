@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from logexport import schemas
 from logexport.bundle import (
@@ -23,7 +23,6 @@ from logexport.bundle import (
     Bundle,
     FileNames,
     file_entries,
-
     weakest,
 )
 from logexport.errors import (
@@ -62,7 +61,8 @@ _LITTLE_SPACE = 64 << 10  # bytes; a failure to export with less is one of space
 Reporter = Callable[[str, str], None]
 """Called with a model's name and the stage that begins: ``load``, ``export``, ``validate`` …"""
 
-VARIANTS = ("portable", "optimized")
+Variant = Literal["portable", "optimized"]
+VARIANTS: tuple[Variant, ...] = ("portable", "optimized")
 ENGINE_PROOF = "replay"
 """Name of the check that runs the C engine on a log; where it passed, the proof is full."""
 
@@ -401,7 +401,7 @@ class _ModelRun:
 
         return read_graph(final)
 
-    def _variants(self) -> list[str]:
+    def _variants(self) -> list[Variant]:
         wanted = (self.wanted.portable, self.wanted.optimize)
         return [name for name, asked in zip(VARIANTS, wanted, strict=True) if asked]
 
@@ -704,8 +704,5 @@ def check_dummy(dummy: DummyInput, plugin: str) -> None:
     for probe in dummy.grid:
         if set(probe) != set(sizes):
             raise PluginError(
-                f"{plugin}: dummy_input's grid names the axes {sorted(probe)},"
-                f" not {sorted(sizes)}"
+                f"{plugin}: dummy_input's grid names the axes {sorted(probe)}, not {sorted(sizes)}"
             )
-
-

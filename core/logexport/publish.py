@@ -1,7 +1,7 @@
 """Atomic publishing: a staging directory beside the target, swapped in when everything passed.
 
-One run at a time a target holds the lock beside it, so whatever staging directory is found under the
-lock belongs to a dead run and is removed. The swap is one system call: ``rename`` into an empty
+One run at a time a target holds the lock beside it, so whatever staging directory is found under
+the lock belongs to a dead run and is removed. The swap is one system call: ``rename`` into an empty
 place, ``renameat2(RENAME_EXCHANGE)`` over an old bundle; a run that is killed at any moment leaves
 either the old bundle or the new one.
 """
@@ -88,7 +88,9 @@ def output_error(target: Path, error: OSError) -> InputError:
     if error.errno in (errno.ENOENT, errno.EACCES, errno.EISDIR, errno.EIO) and not (
         named.is_relative_to(target.parent) or target.is_relative_to(named)
     ):
-        return InputError(f"{named} cannot be read: {reason}", "Check the path and its permissions.")
+        return InputError(
+            f"{named} cannot be read: {reason}", "Check the path and its permissions."
+        )
     remedies = {
         errno.ENOSPC: "Free space on that file system, or name another place by --output-dir.",
         errno.EDQUOT: "Free space in your quota, or name another place by --output-dir.",
@@ -132,7 +134,7 @@ def _lock(target: Path) -> Iterator[None]:
                 "Wait for that run to end, or name another place by --output-dir.",
             ) from None
         # The run before may have removed the file between our open and our lock.
-        if os.path.exists(path) and os.path.samestat(os.fstat(descriptor), os.stat(path)):
+        if path.exists() and os.path.samestat(os.fstat(descriptor), path.stat()):
             break
         os.close(descriptor)
     try:

@@ -171,7 +171,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Sample:
-    """The files of the sample that ships with a model plugin, made by the project's own commands."""
+    """The files of the sample that ships with a model plugin."""
 
     checkpoint: Path
     vocab: Path
@@ -199,7 +199,7 @@ class ModelInfo:
     sample: Sample | None = None
 
 
-PerModel = Union[Path, Mapping[str, Path], None]
+PerModel = Union[Path, Mapping[str, Path], None]  # noqa: UP007 - evaluated at run time
 """One path for all models, or one for each model by name."""
 
 

@@ -1,8 +1,8 @@
 """Vocabulary files: both forms, what is refused and how to repair it.
 
 Training form ``{"template": index}`` and engine form ``{"index": "template"}``; both are read, and
-told apart by the type of their values. An entry whose string begins with a line feed is the label of
-a reserved index (``"\\nunknown"``): no line holds a line feed, so nothing ever matches it.
+told apart by the type of their values. An entry whose string begins with a line feed is the label
+of a reserved index (``"\\nunknown"``): no line holds a line feed, so nothing ever matches it.
 """
 
 from __future__ import annotations

@@ -113,15 +113,12 @@ Sessioned = tuple["str | None", "int | None"]
 def _events(context: Context) -> tuple[Path | None, Iterable[Sessioned]]:
     from logexport.logs.events import EventReader
     from logexport.logs.lines import iter_logs
-    from logexport.parquet import read_parsed, read_sequences
+    from logexport.parquet import read_sequences
 
     request = context.request
     if request.sequences is not None:
         size = len(context.vocab)
-        rows = (
-            (row.session, row.template_index)
-            for row in read_sequences(request.sequences)
-        )
+        rows = ((row.session, row.template_index) for row in read_sequences(request.sequences))
         checked = list(islice(rows, 20 * MAX_WINDOWS))
         if all(index is None or 0 <= index < size for _, index in checked):
             return request.sequences, checked

@@ -35,7 +35,7 @@ class Comparison:
         worst: the largest absolute difference.
         beyond: numbers out of tolerance.
         not_finite: numbers that are not finite, on either side.
-        ties: rows whose order, or side of the threshold, differs by values closer than the tolerance.
+        ties: rows whose order, or side of the threshold, differs by less than the tolerance.
         flips: rows where it differs by more.
         problems: the first few, in words.
     """
@@ -183,9 +183,7 @@ def parity_random(context: Context) -> CheckResult:
     for sizes in context.dummy.grid:
         where = ", ".join(f"{axis} {size}" for axis, size in sizes.items())
         compare(context, comparison, context.onnx, context.dummy.draw(sizes, rng), where)
-    return _result(
-        "parity_random", comparison, f"{len(context.dummy.grid)} shapes equal PyTorch's"
-    )
+    return _result("parity_random", comparison, f"{len(context.dummy.grid)} shapes equal PyTorch's")
 
 
 def parity_log(context: Context) -> CheckResult:
@@ -212,8 +210,8 @@ def parity_log(context: Context) -> CheckResult:
     result = _result(
         "parity_log",
         comparison,
-        f"{windows.total} windows of {windows.source.name}, {len(windows.arrays)} distinct{limited},"
-        " equal PyTorch's",
+        f"{windows.total} windows of {windows.source.name}, {len(windows.arrays)}"
+        f" distinct{limited}, equal PyTorch's",
     )
     result_figures = {**result.figures, "windows": windows.total}
     return CheckResult(result.name, result.status, "graph", result.message, result_figures)
@@ -239,7 +237,9 @@ def batch_independence(context: Context) -> CheckResult:
         for name, value in alone.items():
             beside = together[name][row : row + 1]
             if value.shape != beside.shape:
-                problems.append(f"{name} is {list(value.shape)} alone, {list(beside.shape)} in a batch")
+                problems.append(
+                    f"{name} is {list(value.shape)} alone, {list(beside.shape)} in a batch"
+                )
                 continue
             difference = np.abs(value.astype(np.float64) - beside)
             worst = max(worst, float(difference.max(initial=0.0)))

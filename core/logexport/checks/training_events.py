@@ -12,13 +12,12 @@ from array import array
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from logexport.checks.context import Context
 from logexport.logs.events import EventReader
 from logexport.logs.lines import Line
 from logexport.parquet import ParsedFile, SequencesFile, read_parsed, read_sequences
-from logexport.types import CheckResult
+from logexport.types import CheckResult, JSONValue
 
 NAME = "training_events"
 FOREIGN = (
@@ -36,7 +35,7 @@ class _Tally:
     lines: int = 0
     differ: int = 0
     numbers: array[int] = field(default_factory=lambda: array("q"))
-    first: list[dict[str, Any]] = field(default_factory=list)
+    first: list[JSONValue] = field(default_factory=list)
 
     def line(self, number: int, then: str | None, now: str | None, raw: bytes | None) -> None:
         self.lines += 1
@@ -58,11 +57,10 @@ def training_events(context: Context) -> CheckResult:
     request = context.request
     sequences = None if request.sequences is None else read_sequences(request.sequences)
     if sequences is not None and sequences.holds_lines:
-        return _compare(context, request.sequences, True, _of_sequences(context, sequences))
+        return _compare(sequences.path, True, _of_sequences(context, sequences))
     if request.parsed is not None:
         parsed = read_parsed(request.parsed)
-        rows = _of_parsed(context, parsed)
-        return _compare(context, request.parsed, parsed.written_by_logexport, rows)
+        return _compare(parsed.path, parsed.written_by_logexport, _of_parsed(context, parsed))
     reason = (
         "the training log is not at hand (neither parsed.parquet nor sequences.parquet beside the"
         " vocabulary, nor --parsed)"
@@ -109,13 +107,13 @@ def _name(context: Context) -> Callable[[int | None], str | None]:
     )
 
 
-def _compare(context: Context, path: Path, own: bool, rows: Iterator[Row]) -> CheckResult:
+def _compare(path: Path, own: bool, rows: Iterator[Row]) -> CheckResult:
     tally = _Tally()
     for row in rows:
         tally.line(*row)
     moved = tally.moved()
     clean = not tally.differ and not moved
-    figures = {
+    figures: dict[str, JSONValue] = {
         "lines": tally.lines,
         "differ": tally.differ,
         "out_of_order": moved,
@@ -126,10 +124,9 @@ def _compare(context: Context, path: Path, own: bool, rows: Iterator[Row]) -> Ch
         f"{tally.differ} of {tally.lines} lines of {path.name} are another event than in training,"
         f" {moved} rows are out of the file's order"
     )
-    if clean or own:
-        status = "passed" if clean else "failed"
-        return CheckResult(NAME, status, "bundle", found, figures)
-    warning = FOREIGN.format(
-        differ=tally.differ, lines=tally.lines, file=path.name, moved=moved
-    )
+    if own and not clean:
+        return CheckResult(NAME, "failed", "bundle", found, figures)
+    if clean:
+        return CheckResult(NAME, "passed", "bundle", found, figures)
+    warning = FOREIGN.format(differ=tally.differ, lines=tally.lines, file=path.name, moved=moved)
     return CheckResult(NAME, "passed", "bundle", found, figures, (warning,))

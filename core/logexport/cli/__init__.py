@@ -1,7 +1,7 @@
 """The command line: one file a command, each imported when it is needed.
 
-A command raises :class:`logexport.errors.LogexportError`; :func:`main` turns it into two sentences on
-standard error and the exit status. Plugins add commands through ``register_commands``.
+A command raises :class:`logexport.errors.LogexportError`; :func:`main` turns it into two sentences
+on standard error and the exit status. Plugins add commands through ``register_commands``.
 """
 
 from __future__ import annotations
@@ -25,6 +25,18 @@ COMMANDS = {
     "plugins": "logexport.cli.plugins:plugins",
 }
 """The host's commands, in the order of ``--help``. Plugins cannot take these names."""
+
+SUMMARIES = {
+    "run": "Export trained models to a bundle, prove it, and publish it.",
+    "parse": "Turn raw logs (gzip too) into masked lines and templates.",
+    "fix-vocab": "Turn an id-keyed vocabulary into a template-keyed one.",
+    "detect": "Read a log and print a verdict a line.",
+    "inspect": "Show what a bundle is: models, tasks, proof and checks.",
+    "verify": "Check a bundle's files, graphs and self-test.",
+    "doctor": "Show versions, and which export strategies are usable.",
+    "plugins": "Show the installed plugins.",
+}
+"""What ``logexport --help`` says of each; to ask the commands themselves would import them all."""
 
 
 class _Group(click.Group):
@@ -54,6 +66,18 @@ class _Group(click.Group):
         self._load_plugins()
         return super().get_command(ctx, cmd_name)
 
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        names = self.list_commands(ctx)
+        limit = formatter.width - 6 - max(map(len, names))
+        rows = list(SUMMARIES.items())
+        rows += [
+            (name, self.commands[name].get_short_help_str(limit))
+            for name in names
+            if name not in SUMMARIES and not self.commands[name].hidden
+        ]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="logexport", message="%(prog)s %(version)s")
@@ -69,7 +93,7 @@ def _sentence(text: str) -> str:
 
 
 def main(args: Sequence[str] | None = None) -> int:
-    """Run the command line and return its exit status: 0 done, 1 failed check or plugin, 2 input."""
+    """Run the command line; its exit status: 0 done, 1 a check or plugin failed, 2 bad input."""
     from logexport.errors import LogexportError
 
     arguments = list(sys.argv[1:] if args is None else args)

@@ -61,14 +61,12 @@ def progress(label: str, total: int | None, unit: str = "lines") -> Iterator[Cal
     Yields:
         a function that takes how many more ``unit`` are done.
     """
-    stream = click.get_text_stream("stderr")
     with click.progressbar(
         length=total or 0,
-        label=label,
-        file=stream,
+        label=f"{label} ({unit})",
+        file=click.get_text_stream("stderr"),
         show_pos=True,
         show_percent=bool(total),
         show_eta=bool(total),
-        item_show_func=lambda _: unit,
     ) as bar:
         yield bar.update

@@ -1,4 +1,4 @@
-"""``logexport doctor``: versions of everything that matters, strategies, what ``auto`` would take."""
+"""``logexport doctor``: versions of all that matters, strategies, what ``auto`` would take."""
 
 from __future__ import annotations
 

@@ -115,6 +115,7 @@ _PATH_METAVAR = "[NAME=]PATH"
 @click.pass_context
 def run(
     ctx: click.Context,
+    /,
     models: tuple[str, ...],
     output_dir: Path,
     replay: Path | None,
@@ -196,7 +197,8 @@ def _by_model(host: Host, models: Sequence[str], name: str, given: Any) -> Any:
             plain.append(value)
     if len(plain) > 1:
         raise UsageError(
-            f"{flag} is given {len(plain)} times", f"Say which model each is for: {flag} NAME=VALUE."
+            f"{flag} is given {len(plain)} times",
+            f"Say which model each is for: {flag} NAME=VALUE.",
         )
     if not named:
         return plain[0] if plain else None

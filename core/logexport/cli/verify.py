@@ -29,8 +29,7 @@ def verify(bundle: Path, as_json: bool) -> int:
             "bundle": str(bundle),
             "status": "failed" if failed else "passed",
             "models": {
-                name: [check_json(check) for check in of_model]
-                for name, of_model in checks.items()
+                name: [check_json(check) for check in of_model] for name, of_model in checks.items()
             },
         }
         emit_json(document)
