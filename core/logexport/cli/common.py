@@ -61,12 +61,13 @@ def progress(label: str, total: int | None, unit: str = "lines") -> Iterator[Cal
     Yields:
         a function that takes how many more ``unit`` are done.
     """
-    with click.progressbar(
+    bar: Any = click.progressbar(  # its type has no public name
         length=total or 0,
         label=f"{label} ({unit})",
         file=click.get_text_stream("stderr"),
         show_pos=True,
         show_percent=bool(total),
         show_eta=bool(total),
-    ) as bar:
+    )
+    with bar:
         yield bar.update
