@@ -6,7 +6,7 @@ The last three write messages that normal traffic never writes.
 
 from __future__ import annotations
 
-from services import ADDRESS, DOMAINS, USERS, deferred
+from services import ADDRESS, DOMAINS, USERS, deferred, queue_id
 from simulation import Activity, Source, Step, World
 
 
@@ -27,7 +27,7 @@ def password_guessing(world: World) -> Activity:
 def mail_loop(world: World) -> Activity:
     """The queue manager tries one message again and again."""
     r = world.random
-    queue, recipient = r.hexadecimal(10).upper(), f"{r.pick(USERS)}@{r.pick(DOMAINS)}"
+    queue, recipient = queue_id(world), f"{r.pick(USERS)}@{r.pick(DOMAINS)}"
     for _ in range(r.between(5, 9)):
         yield Step(
             r.seconds(0.01, 0.05), "postfix/smtp", world.pid(), deferred(world, queue, recipient)
@@ -65,11 +65,11 @@ def unverified_backup(world: World) -> Activity:
     """A backup that skips its verification and removes snapshots that it never copied."""
     r = world.random
     pid = world.pid()
-    yield Step(0.0, "backup", pid, "run started with 3 volumes")
+    yield Step(0.0, "backup", pid, "run started with 3 volumes to copy")
     for _ in range(3):
         volume = f"/srv/volume/{r.between(1, 40)}"
-        yield Step(r.seconds(0.02, 0.08), "backup", pid, f"snapshot of {volume} removed")
-    yield Step(0.01, "backup", pid, f"run finished in {r.between(2, 60)} seconds")
+        yield Step(r.seconds(0.02, 0.08), "backup", pid, f"snapshot of {volume} is removed")
+    yield Step(0.01, "backup", pid, f"all volumes done in {r.between(2, 60)} seconds")
 
 
 def disk_error(world: World) -> Activity:

@@ -25,7 +25,9 @@ def web_request(world: World) -> Activity:
     if r.chance(0.55):
         yield Step(r.seconds(0.001, 0.004), "webapp", app, f"cache hit for request {request}")
     else:
-        yield Step(r.seconds(0.001, 0.004), "webapp", app, f"cache miss for request {request}")
+        yield Step(
+            r.seconds(0.001, 0.004), "webapp", app, f"cache miss, asking the database for {request}"
+        )
         rows = r.between(0, 400)
         yield Step(
             r.seconds(0.004, 0.03),
@@ -33,7 +35,9 @@ def web_request(world: World) -> Activity:
             app,
             f"query for request {request} returned {rows} rows in {r.between(1, 90)} ms",
         )
-        yield Step(r.seconds(0.0005, 0.001), "webapp", app, f"cache store for request {request}")
+        yield Step(
+            r.seconds(0.0005, 0.001), "webapp", app, f"answer to {request} kept in the cache"
+        )
     size = r.between(120, 60_000)
     yield Step(
         r.seconds(0.001, 0.005), "webapp", app, f"request {request} finished with {size} bytes"
@@ -50,7 +54,7 @@ def web_request(world: World) -> Activity:
 def mail(world: World) -> Activity:
     """A message received, queued, delivered and removed; one in twenty is deferred once."""
     r = world.random
-    queue = r.hexadecimal(10).upper()
+    queue = queue_id(world)
     client = f"{r.pick(('mx1', 'mx2', 'relay'))}.{r.pick(DOMAINS)}[{r.address()}]"
     smtpd, cleanup = world.pid(), world.pid()
     yield Step(0.0, "postfix/smtpd", smtpd, f"connect from {client}")
@@ -84,6 +88,11 @@ def mail(world: World) -> Activity:
         f"status=sent (250 2.0.0 Ok: queued as {r.hexadecimal(10).upper()})",
     )
     yield Step(r.seconds(0.001, 0.004), "postfix/qmgr", 702, f"{queue}: removed")
+
+
+def queue_id(world: World) -> str:
+    """Postfix's name of a message in its queue; never a plain number."""
+    return f"{world.random.between(1, 9)}F{world.random.hexadecimal(8).upper()}"
 
 
 def deferred(world: World, queue: str, recipient: str) -> str:
@@ -238,15 +247,15 @@ def backup(world: World) -> Activity:
     """A backup of several volumes, one after another."""
     r = world.random
     pid, volumes = world.pid(), r.between(2, 4)
-    yield Step(0.0, "backup", pid, f"run started with {volumes} volumes")
+    yield Step(0.0, "backup", pid, f"run started with {volumes} volumes to copy")
     for _ in range(volumes):
         volume = f"/srv/volume/{r.between(1, 40)}"
-        yield Step(r.seconds(0.05, 0.2), "backup", pid, f"snapshot of {volume} created")
+        yield Step(r.seconds(0.05, 0.2), "backup", pid, f"created a snapshot of {volume}")
         copied = f"copied {r.between(10, 9000)} files from {volume}"
         yield Step(r.seconds(0.3, 0.8), "backup", pid, copied)
         yield Step(r.seconds(0.05, 0.2), "backup", pid, f"verified {r.between(10, 900)} blocks")
-        yield Step(r.seconds(0.02, 0.08), "backup", pid, f"snapshot of {volume} removed")
-    yield Step(0.01, "backup", pid, f"run finished in {r.between(2, 60)} seconds")
+        yield Step(r.seconds(0.02, 0.08), "backup", pid, f"snapshot of {volume} is removed")
+    yield Step(0.01, "backup", pid, f"all volumes done in {r.between(2, 60)} seconds")
 
 
 def disk(world: World) -> Activity:
@@ -269,10 +278,10 @@ SERVICES = (
     Source("ssh", 45.0, login),
     Source("firewall", 28.0, firewall),
     Source("scan", 40.0, scan),
-    Source("sudo", 160.0, administration),
-    Source("timer", 260.0, timer),
-    Source("dhcp", 300.0, lease),
-    Source("clock", 320.0, clock),
-    Source("disk", 400.0, disk),
-    Source("backup", 500.0, backup),
+    Source("sudo", 400.0, administration),
+    Source("timer", 800.0, timer),
+    Source("dhcp", 700.0, lease),
+    Source("clock", 600.0, clock),
+    Source("disk", 900.0, disk),
+    Source("backup", 700.0, backup),
 )
