@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -61,13 +62,12 @@ def progress(label: str, total: int | None, unit: str = "lines") -> Iterator[Cal
     Yields:
         a function that takes how many more ``unit`` are done.
     """
-    bar: Any = click.progressbar(  # its type has no public name
+    with click.progressbar(
         length=total or 0,
         label=f"{label} ({unit})",
-        file=click.get_text_stream("stderr"),
+        file=sys.stderr,
         show_pos=True,
         show_percent=bool(total),
         show_eta=bool(total),
-    )
-    with bar:
+    ) as bar:
         yield bar.update
