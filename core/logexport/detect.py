@@ -11,6 +11,7 @@ window to be scored holds back the ones behind it.
 from __future__ import annotations
 
 import math
+import re
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -38,6 +39,8 @@ DEFAULT_MAX_SESSIONS = 100_000
 DEFAULT_BATCH_SIZE = 64
 """Larger batches are no faster (an LSTM gains nothing above 32) and hold more lines back."""
 
+# Decimal numbers, as C and Python both read them.
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _QUEUE_PER_WINDOW = 16
 """Records held back for each window of a batch, at most, so that memory and delay are bounded."""
 
@@ -139,10 +142,8 @@ def _with_threshold(decision: ScoreThreshold, threshold: float | str) -> ScoreTh
     if isinstance(threshold, str) and threshold in decision.thresholds:
         value, name = decision.thresholds[threshold], threshold
     else:
-        try:
-            value, name = float(threshold), "value"
-        except ValueError:
-            value = math.nan
+        spelt = not isinstance(threshold, str) or _NUMBER.fullmatch(threshold)
+        value, name = float(threshold) if spelt else math.nan, "value"
         if not math.isfinite(value):
             named = ", ".join(decision.thresholds) or "none is named in the model's metadata"
             raise UsageError(

@@ -102,7 +102,8 @@ def test_a_score_is_judged_with_the_lines_event_a_rank_without_it() -> None:
 
 
 def test_an_unseen_line_takes_no_place_without_an_unknown_index() -> None:
-    got = records(event_topk(2, 3), LogitScorer(4), [0, None, 1, 2])
+    scorer = ConstantScorer(predictions=[1, 2, 3, 4])
+    got = records(event_topk(2, 3), scorer, [0, None, 1, 2])
     assert [record["verdict"] for record in got] == ["warmup", "anomaly", "warmup", "normal"]
     assert [record["reason"] for record in got] == [None, "unseen", None, None]
 
@@ -123,7 +124,8 @@ def test_an_unseen_line_enters_the_window_as_the_unknown_index() -> None:
 
 
 def test_the_next_line_of_a_sample_may_be_unseen() -> None:
-    got = records(count_topk(2, 1, 1, 3), LogitScorer(4), [0, 1, None, 2])
+    scorer = ConstantScorer(predictions=[1, 2, 3, 4])
+    got = records(count_topk(2, 1, 1, 3), scorer, [0, 1, None, 2])
     assert [(record["window"], record["template"], record["reason"]) for record in got] == [
         (0, None, "unseen"),
         (1, 2, None),
@@ -188,6 +190,7 @@ def test_thresholds_by_name_and_by_number() -> None:
     assert chosen("7") == (0.5, "7"), "a name wins over a number that is spelt alike"
     assert chosen("2.5e-1") == (0.25, "value")
     assert chosen(3) == (3.0, "value")
-    for wrong in ("nan", "inf", "-Infinity", "p95", ""):
-        with pytest.raises(UsageError, match="p99"):
+    for wrong in ("nan", "inf", "-Infinity", "1e999", "p95", "", " 1", "1_0", "0x10", "١", INF):
+        with pytest.raises(UsageError, match="nor a named threshold") as caught:
             chosen(wrong)
+        assert "p99, 7" in caught.value.remedy

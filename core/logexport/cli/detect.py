@@ -189,17 +189,14 @@ def _open(bundle: Path, model: str | None, *, require_proof: bool, verify: bool)
 
 
 def _number(bundle: Path, model: str | None, threshold: str) -> str:
-    """A threshold's name as its number; the engine takes numbers and checks them."""
-    try:
-        float(threshold)
-    except ValueError:
-        from logexport.bundle import Bundle
-        from logexport.detect import with_options
+    """A threshold, perhaps by name, as a number: what the engine takes."""
+    from logexport.bundle import Bundle
+    from logexport.detect import with_options
+    from logexport.types import ScoreThreshold
 
-        chosen = Bundle.load(bundle, verify=False).model(model)
-        task = with_options(chosen.task, chosen.vocab, threshold=threshold)
-        return repr(getattr(task.decision, "threshold", threshold))
-    return threshold
+    chosen = Bundle.load(bundle, verify=False).model(model)
+    decision = with_options(chosen.task, chosen.vocab, threshold=threshold).decision
+    return repr(decision.threshold) if isinstance(decision, ScoreThreshold) else threshold
 
 
 # --- the Python reference -------------------------------------------------------------------------
