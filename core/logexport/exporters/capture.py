@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import re
 import sys
 import tempfile
 import warnings
@@ -16,10 +17,23 @@ from logexport.exporters.strategy import ExportLog
 
 LONGEST_LINE = 500
 
+ANSI = re.compile(r"\x1b\[[0-9;]*m")
+"""Colours, which torch writes into the messages of its exceptions."""
+
 
 def one_line(error: BaseException) -> str:
-    """``Type: first line of the message``, cut to a readable length."""
-    lines = str(error).strip().splitlines()
+    """``Type: first line of the message``, with that of the first cause, cut to readable length."""
+    root = error
+    while root.__cause__ is not None:
+        root = root.__cause__
+    text = _first_line(error)
+    if root is not error:
+        text = f"{text} (caused by {_first_line(root)})"
+    return text
+
+
+def _first_line(error: BaseException) -> str:
+    lines = ANSI.sub("", str(error)).strip().splitlines()
     text = f"{type(error).__name__}: {lines[0].strip()}" if lines else type(error).__name__
     return text if len(text) <= LONGEST_LINE else text[: LONGEST_LINE - 1] + "…"
 

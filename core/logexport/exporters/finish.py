@@ -252,7 +252,8 @@ def _tidy(model: onnx.ModelProto) -> None:
         if graph is not model.graph:
             for value in (*graph.input, *graph.output):
                 # Symbolic leftovers of the exporter; ONNX Runtime infers shapes inside.
-                value.type.tensor_type.ClearField("shape")
+                if value.type.HasField("tensor_type"):
+                    value.type.tensor_type.ClearField("shape")
     _rename(model.graph)
 
 
@@ -377,6 +378,9 @@ def _check_names(model: onnx.ModelProto, dummy: DummyInput) -> None:
                 f"the graph's {what} are {_names(found)}, declared were {_names(declared)}",
                 "The module's inputs and outputs must be those of dummy_input, in its order.",
             )
+        for value in values:
+            if not value.type.HasField("tensor_type"):
+                raise GraphShapeError(f"{value.name!r} among the graph's {what} is not a tensor")
 
 
 def _names(names: Iterable[str]) -> str:
@@ -435,11 +439,11 @@ Observed = tuple[dict[str, int], tuple[tuple[int, ...], ...]]
 
 
 def open_session(model: bytes | Path) -> Any:
-    """An ONNX Runtime session on one thread, quiet (errors come as exceptions anyway)."""
+    """An ONNX Runtime session on one thread, quiet ."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
+    options.log_severity_level = 4  # fatal: errors come as exceptions anyway
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     source = model if isinstance(model, bytes) else str(model)

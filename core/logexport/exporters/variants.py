@@ -30,7 +30,7 @@ def write_variant(path: Path, target: Path, level: Level) -> GraphInfo:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
+    options.log_severity_level = 4  # fatal: errors come as exceptions anyway
     levels = onnxruntime.GraphOptimizationLevel
     options.graph_optimization_level = (
         levels.ORT_ENABLE_BASIC if level == "portable" else levels.ORT_ENABLE_ALL

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import time
+from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -53,12 +55,34 @@ class SecretlyStatic(nn.Module):
         return self.fc(values).reshape(int(values.shape[0]), 3)
 
 
-class Hanging(nn.Module):
-    """Never comes back, but only where an exporter runs it."""
+class TimeFirstLSTM(nn.Module):
+    """The same job with ``batch_first=False``: dynamo on torch 2.13 binds it to the traced sizes
+    while its graph still declares them dynamic."""
 
-    def forward(self, values: torch.Tensor) -> torch.Tensor:
+    def __init__(self, vocab: int = 13) -> None:
+        super().__init__()
+        self.embed = nn.Embedding(vocab, 6)
+        self.lstm = nn.LSTM(6, 8, bidirectional=True)
+        self.fc = nn.Linear(16, vocab)
+
+    def forward(self, events: torch.Tensor) -> torch.Tensor:
+        steps, _ = self.lstm(self.embed(events).transpose(0, 1))
+        return self.fc(steps[-1])
+
+
+class Hanging(nn.Module):
+    """Never comes back where another process rebuilds it; that process's number is in a file."""
+
+    def __init__(self, pid_file: str) -> None:
+        super().__init__()
+        self.pid_file = pid_file
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        Path(state["pid_file"]).write_text(str(os.getpid()))
         print("about to hang", flush=True)  # noqa: T201
         time.sleep(600)
+
+    def forward(self, values: torch.Tensor) -> torch.Tensor:
         return values
 
 
@@ -70,10 +94,18 @@ class Crashing(nn.Module):
         os.abort()
 
 
+class Refusing(nn.Module):
+    """Raises while it is traced."""
+
+    def forward(self, values: torch.Tensor) -> torch.Tensor:
+        raise ArithmeticError("this module cannot be traced")
+
+
 class Talkative(nn.Module):
     """Prints from Python and on the bare descriptors while it is traced."""
 
     def forward(self, values: torch.Tensor) -> torch.Tensor:
         print("python says hello")  # noqa: T201
-        os.write(1, b"descriptor says hello\n")
+        os.write(1, b"standard output says hello\n")
+        os.write(2, b"standard error says hello\n")
         return values * 2
