@@ -1,0 +1,114 @@
+"""PCRE2 by ctypes, used as the C engine uses it: UTF, no UCP, newline LF."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable
+
+LIBRARY = "libpcre2-8.so.0"
+
+_UTF = 0x00080000
+_ANCHORED = 0x80000000
+_NOTEMPTY = 0x00000004
+_NEWLINE_LF = 2
+_NO_MATCH = -1
+_UNSET = ctypes.c_size_t(-1).value
+
+
+def load() -> ctypes.CDLL | None:
+    """The library, or None where it is absent."""
+    try:
+        library = ctypes.CDLL(LIBRARY)
+    except OSError:
+        return None
+    pointer, size = ctypes.c_void_p, ctypes.c_size_t
+    declare: list[tuple[str, object, list[object]]] = [
+        ("pcre2_compile_context_create_8", pointer, [pointer]),
+        ("pcre2_set_newline_8", ctypes.c_int, [pointer, ctypes.c_uint32]),
+        (
+            "pcre2_compile_8",
+            pointer,
+            [ctypes.c_char_p, size, ctypes.c_uint32, pointer, pointer, pointer],
+        ),
+        ("pcre2_code_free_8", None, [pointer]),
+        ("pcre2_match_data_create_from_pattern_8", pointer, [pointer, pointer]),
+        ("pcre2_match_data_free_8", None, [pointer]),
+        (
+            "pcre2_match_8",
+            ctypes.c_int,
+            [pointer, ctypes.c_char_p, size, size, ctypes.c_uint32, pointer, pointer],
+        ),
+        ("pcre2_get_ovector_pointer_8", ctypes.POINTER(size), [pointer]),
+        ("pcre2_get_ovector_count_8", ctypes.c_uint32, [pointer]),
+        ("pcre2_get_error_message_8", ctypes.c_int, [ctypes.c_int, ctypes.c_char_p, size]),
+    ]
+    for name, result, arguments in declare:
+        function = getattr(library, name)
+        function.restype, function.argtypes = result, arguments
+    return library
+
+
+class Pattern:
+    """A compiled pattern.
+
+    Raises:
+        ValueError: PCRE2 does not compile it.
+    """
+
+    def __init__(self, library: ctypes.CDLL, pattern: str) -> None:
+        self._library = library
+        data = pattern.encode()
+        error, offset = ctypes.c_int(), ctypes.c_size_t()
+        context = library.pcre2_compile_context_create_8(None)
+        library.pcre2_set_newline_8(context, _NEWLINE_LF)
+        self._code = library.pcre2_compile_8(
+            data, len(data), _UTF, ctypes.byref(error), ctypes.byref(offset), context
+        )
+        if not self._code:
+            text = ctypes.create_string_buffer(256)
+            library.pcre2_get_error_message_8(error, text, 256)
+            raise ValueError(f"{pattern!r}: {text.value.decode()} at {offset.value}")
+        self._match_data = library.pcre2_match_data_create_from_pattern_8(self._code, None)
+
+    def __del__(self) -> None:
+        if getattr(self, "_code", None):
+            self._library.pcre2_match_data_free_8(self._match_data)
+            self._library.pcre2_code_free_8(self._code)
+
+    def _spans(self, subject: bytes, start: int, options: int) -> list[tuple[int, int] | None]:
+        status = self._library.pcre2_match_8(
+            self._code, subject, len(subject), start, options, self._match_data, None
+        )
+        if status == _NO_MATCH:
+            return []
+        if status < 0:
+            raise RuntimeError(f"pcre2_match: {status}")
+        vector = self._library.pcre2_get_ovector_pointer_8(self._match_data)
+        count = self._library.pcre2_get_ovector_count_8(self._match_data)
+        pairs = [(vector[2 * i], vector[2 * i + 1]) for i in range(count)]
+        return [None if first == _UNSET else (first, last) for first, last in pairs]
+
+    def _groups(self, text: str, options: int) -> list[str | None] | None:
+        subject = text.encode()
+        spans = self._spans(subject, 0, options)
+        return [s and subject[s[0] : s[1]].decode() for s in spans] or None
+
+    def match(self, text: str) -> list[str | None] | None:
+        """Group 0 and the others of a match at the start of ``text``, or None."""
+        return self._groups(text, _ANCHORED)
+
+    def search(self, text: str) -> list[str | None] | None:
+        """As :meth:`match`, of the first match anywhere."""
+        return self._groups(text, 0)
+
+    def sub(self, replace: Callable[[list[str | None]], str], text: str) -> str:
+        """Every match that is not empty replaced."""
+        subject = text.encode()
+        out, at = b"", 0
+        while spans := self._spans(subject, at, _NOTEMPTY):
+            whole = spans[0]
+            assert whole is not None
+            groups = [s and subject[s[0] : s[1]].decode() for s in spans]
+            out += subject[at : whole[0]] + replace(groups).encode()
+            at = whole[1]
+        return (out + subject[at:]).decode()
