@@ -40,9 +40,9 @@ PROGRAM = (sys.executable, "-c", "import sys; from logexport.cli import main; sy
 
 
 def run(*arguments: str | Path, stdin: bytes = b"", status: int = 0) -> tuple[list[str], str]:
-    """Run the command in a process of its own; its lines and what it says."""
+    """Run the reference in a process of its own; its lines and what it says."""
     done = subprocess.run(
-        [*PROGRAM, "detect", *map(str, arguments)],
+        [*PROGRAM, "detect", "--engine", "python", *map(str, arguments)],
         input=stdin,
         capture_output=True,
         timeout=60,
@@ -79,7 +79,7 @@ def numpy_rank(bundle: Path, window: list[int], event: int) -> int:
 
 
 def test_every_line_of_a_small_log_by_hand(tiny: Path, log: Path) -> None:
-    lines, said = run(tiny, log, "--engine", "python")
+    lines, said = run(tiny, log)
     ranks = [
         numpy_rank(tiny, window, event) for window, event in (([0, 1], 2), ([1, 2], 1), ([2, 1], 3))
     ]
@@ -240,10 +240,10 @@ def test_a_bundle_of_several_models_wants_a_name(tmp_path: Path, log: Path) -> N
 
 def test_a_proof_that_is_not_full_is_said_once_or_refused(tmp_path: Path, log: Path) -> None:
     weak = write_bundle(tmp_path / "weak", event_topk(2, 1), VOCABULARY, SYSLOG, proof="no_native")
-    lines, said = run(weak, log, "--engine", "python")
+    lines, said = run(weak, log)
     assert len(lines) == 6
     assert said.count("no_native") == 1
-    lines, said = run(weak, log, "--engine", "python", "--require-proof", status=2)
+    lines, said = run(weak, log, "--require-proof", status=2)
     assert lines == []
     assert "no_native" in said
 
@@ -261,6 +261,18 @@ def test_a_missing_log_is_one_sentence(tiny: Path, tmp_path: Path) -> None:
     lines, said = run(tiny, tmp_path / "absent", status=2)
     assert lines == []
     assert "absent" in said
+
+
+def test_truncated_gzip_is_an_error_after_the_verdicts_of_what_was_read(
+    tiny: Path, log: Path, tmp_path: Path
+) -> None:
+    whole = run(tiny, log)[0]
+    packed = tmp_path / "messages.gz"
+    packed.write_bytes(gzip.compress(LOG)[:-6])
+    lines, said = run(tiny, packed, status=2)
+    assert lines == whole[: len(lines)]
+    assert len(lines) >= 5
+    assert "truncated or corrupt gzip" in said
 
 
 def test_a_full_disk_is_an_error(tiny: Path, log: Path) -> None:
@@ -336,7 +348,7 @@ def test_the_first_line_of_a_count_sample_counts_real_line_numbers(
 
 def test_the_wrong_kind_of_output_is_one_sentence(tmp_path: Path, log: Path) -> None:
     bundle = write_bundle(tmp_path / "b", count_topk(1, 1, 1, 1), VOCABULARY, SYSLOG)
-    _, said = run(bundle, log, "--engine", "python", status=2)
+    _, said = run(bundle, log, status=2)
     assert "no output 'predictions'" in said
     assert "reconstructed" in said
 
@@ -373,3 +385,52 @@ def test_sessions_of_the_bundle_are_the_default(tmp_path: Path, log: Path) -> No
     # With room for one session its summary comes before the record of the line that evicts it.
     summaries = [place for place, line in enumerate(lines) if '"lines": ' in line]
     assert summaries == [2, 4, 8]
+
+
+def test_the_engine_becomes_the_process_with_the_same_options(counts: Path, tmp_path: Path) -> None:
+    engine = tmp_path / "engine"
+    engine.write_text("#!/bin/sh\nprintf '%s\\n' \"$@\"; cat; exit 7\n")
+    engine.chmod(0o755)
+    code = f"""
+import sys
+import logexport.cli.detect as command
+from logexport.cli import main
+command.find_engine = lambda: [{str(engine)!r}, "first"]
+sys.exit(main())
+"""
+    options = ["--threshold", "p95", "--threads", "2", "--anomalies-only", "--no-verify"]
+    done = subprocess.run(
+        [sys.executable, "-c", code, "detect", str(counts), "-", *options],
+        input=b"the log",
+        capture_output=True,
+        timeout=60,
+    )
+    assert done.returncode == 7
+    assert done.stdout.decode().splitlines() == [
+        *("first", "detect", "--threshold=0.25", "--threads=2", "--anomalies-only"),
+        *("--no-verify", "--", str(counts), "-", "the log"),
+    ]
+
+
+def test_an_engine_is_found_through_the_plugins_and_missing_ones_are_one_sentence(
+    tiny: Path, log: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    import types
+
+    from logexport.cli import detect as command
+    from logexport.host import Host, Plugin
+
+    host = Host([])
+    assert command.find_engine(host) is None
+    offering = types.SimpleNamespace(engine_command=lambda: ["/opt/engine", "x"])
+    host.plugins.append(Plugin("none", "d", "1", "m", implementation=types.SimpleNamespace()))
+    host.plugins.append(Plugin("broken", "d", "1", "m", state="broken", implementation=offering))
+    assert command.find_engine(host) is None
+    host.plugins.append(Plugin("native", "d", "1", "m", implementation=offering))
+    assert command.find_engine(host) == ["/opt/engine", "x"]
+    monkeypatch.setattr("logexport.cli.detect.find_engine", lambda: None)
+    assert main(["detect", str(tiny), str(log), "--engine", "native"]) == 2
+    out, said = capfd.readouterr()
+    assert out == ""
+    assert "not installed" in said
+    assert "--engine python" in said

@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING, BinaryIO, cast
 import click
 
 from logexport.cli.common import say
-from logexport.errors import BundleError, OutputError, UsageError
+from logexport.errors import BundleError, InputError, OutputError, UsageError
 
 if TYPE_CHECKING:
     from logexport.bundle import BundledModel
@@ -258,6 +258,11 @@ def _python(
         with _writing():
             write(detector.finish())
             out.flush()
+    except (BundleError, OutputError):
+        raise
+    except InputError:  # the log cannot be read further: what was read is judged all the same
+        catch_up()
+        raise
     except BrokenPipeError:
         # The reader went away: nothing more to say, and nothing may be flushed to it at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
