@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from logexport.logs.events import Event, EventReader
 from logexport.logs.headers import Header, HeaderMatcher
@@ -22,11 +23,12 @@ from logexport.logs.lines import Line, iter_lines, tokens
 from logexport.logs.masks import Masker
 from logexport.logs.matching import WILDCARD
 from logexport.sampling import draw
-from logexport.types import CountMatrix, EventWindow, Task
+from logexport.types import CountMatrix, EventWindow, NextEventTopK, Task
 
 if TYPE_CHECKING:
     from logexport.bundle import BundledModel
     from logexport.logs.preprocess import Preprocess
+    from logexport.scorers import Scorer
     from logexport.types import Vocabulary
 
 MAX_BYTES = 64 << 10
@@ -95,6 +97,7 @@ def render_selftest(
     task: Task,
     seed: int = 0,
     max_bytes: int = MAX_BYTES,
+    scorer: Scorer | None = None,
 ) -> RenderedLog:
     """Make a log of at most ``max_bytes`` from the templates.
 
@@ -103,8 +106,12 @@ def render_selftest(
         task: decides how many lines are wanted: enough to judge several windows, where they fit.
         seed: the same arguments give the same bytes.
         max_bytes: the largest size.
+        scorer: the model; where it ranks next events, most lines are ones that it expects, so that
+            the log holds normal lines and anomalies. Without it the order is random routines.
     """
-    return _Renderer(vocabulary, preprocess, task, Random(seed), max_bytes).log()  # noqa: S311
+    random = Random(seed)  # noqa: S311 - reproducible, not secret
+    expected = None if scorer is None else _expected(task, scorer, random)
+    return _Renderer(vocabulary, preprocess, task, random, max_bytes, expected).log()
 
 
 def write_selftest(model: BundledModel, log: Path, verdicts: Path, seed: int = 0) -> RenderedLog:
@@ -116,15 +123,36 @@ def write_selftest(model: BundledModel, log: Path, verdicts: Path, seed: int = 0
     from logexport.detect import detect
     from logexport.scorers import OnnxRuntimeScorer
 
-    made = render_selftest(model.vocab, model.preprocess, model.task, seed)
+    scorer = OnnxRuntimeScorer(model.onnx)
+    made = render_selftest(model.vocab, model.preprocess, model.task, seed, scorer=scorer)
     log.write_bytes(made.data)
     with io.BytesIO(made.data) as stream:
         lines = iter_lines(stream, model.preprocess.max_line_bytes)
-        scorer = OnnxRuntimeScorer(model.onnx)
         records = detect(lines, model.task, model.vocab, model.preprocess, scorer)
         text = "".join(record.to_line() + "\n" for record in records)
     verdicts.write_bytes(text.encode("utf-8"))
     return made
+
+
+Expected: TypeAlias = Callable[[Sequence[int]], int]
+"""From the last events of a session to one that the model counts as normal next."""
+
+
+def _expected(task: Task, scorer: Scorer, random: Random) -> Expected | None:
+    if not isinstance(task.input, EventWindow) or not isinstance(task.decision, NextEventTopK):
+        return None
+    import numpy as np
+
+    length, output, top_k = task.input.length, task.decision.output, task.decision.top_k
+
+    def expected(events: Sequence[int]) -> int:
+        window = np.array([events[-length:]], dtype=np.int64)
+        row = np.asarray(scorer(window)[output])[0]
+        # Mostly the likeliest few, and at times the last rank that is still normal.
+        rank = top_k - 1 if random.random() < 0.1 else random.randrange(min(3, top_k))
+        return int(np.argsort(-row, kind="stable")[rank])
+
+    return expected
 
 
 class _Values:
@@ -293,9 +321,10 @@ class _Renderer:
         task: Task,
         random: Random,
         max_bytes: int,
+        expected: Expected | None = None,
     ) -> None:
         self._vocabulary, self._preprocess, self._task = vocabulary, preprocess, task
-        self._random, self._max_bytes = random, max_bytes
+        self._random, self._max_bytes, self._expected = random, max_bytes, expected
         self._reader = EventReader(preprocess, vocabulary)
         self._values = _Values(preprocess, random)
         self._headers = _Headers(preprocess, random)
@@ -364,6 +393,9 @@ class _Renderer:
         noise = self._noise()
         routines = [self._routine(templates) for _ in range(slots)]
         places = [0] * slots
+        usable = set(templates)
+        length = self._task.input.length if isinstance(self._task.input, EventWindow) else 0
+        last: list[deque[int]] = [deque(maxlen=length) for _ in range(slots)]
         while True:
             if not templates or self._random.random() < 0.04:
                 yield next(noise)
@@ -373,8 +405,13 @@ class _Renderer:
                 routines[slot], places[slot] = self._routine(templates), 0
             index = routines[slot][places[slot]]
             places[slot] += 1
+            full = self._expected is not None and len(last[slot]) == length
+            if self._expected is not None and full and self._random.random() < 0.8:
+                likely = self._expected(tuple(last[slot]))
+                index = likely if likely in usable else index
             line = self._render(index, slot)
             if line is not None:
+                last[slot].append(index)
                 yield line + (b"\r\n" if self._random.random() < 0.1 else b"\n"), False
 
     def _routine(self, templates: list[int]) -> list[int]:

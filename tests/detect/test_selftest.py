@@ -105,6 +105,18 @@ def test_long_templates_give_way_where_a_count_sample_would_not_fit() -> None:
     assert len(events_of(made, RULES, vocabulary)) >= 19 * 25 + 50
 
 
+def test_a_model_that_ranks_gets_lines_that_it_expects_and_others(tmp_path: Path) -> None:
+    templates = tuple(f"word{chr(97 + i)} <*>" for i in range(20))
+    bundle = Bundle.load(
+        write_bundle(tmp_path / "b", event_topk(5, 4), Vocabulary(templates), RULES)
+    )
+    verdicts = tmp_path / "verdicts"
+    write_selftest(bundle.model(None), tmp_path / "log", verdicts)
+    found = [json.loads(line)["verdict"] for line in verdicts.read_text().splitlines()]
+    assert found.count("normal") > 100
+    assert found.count("anomaly") > 100
+
+
 def test_templates_that_never_win_are_skipped_and_named() -> None:
     templates = ("cupsd shutdown succeeded", "cupsd <*> succeeded", "number 17")
     rules = Preprocess(prefer="general")
