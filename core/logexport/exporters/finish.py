@@ -67,6 +67,7 @@ def finish_graph(path: Path, dummy: DummyInput, grid: Sequence[Sizes] | None = N
         PluginError: ``dummy.draw`` does not give what ``dummy`` declares.
     """
     model, beside = _load(path)
+    _check_valid(model, path)  # what follows relies on order and on every name being defined
     _tidy(model)
     _check_names(model, dummy)
     _check_traced_axes(model, dummy)
@@ -80,7 +81,8 @@ def finish_graph(path: Path, dummy: DummyInput, grid: Sequence[Sizes] | None = N
     observed = _run_grid(model, dummy, traced, dummy.grid if grid is None else grid)
     for value, shape in zip(model.graph.output, _output_shapes(dummy, observed), strict=True):
         _set_shape(value, shape)
-    _save(model, path)
+    _check_valid(model, path, full=True)
+    write_atomically(path, model.SerializeToString(deterministic=True))
     for leftover in beside:
         leftover.unlink(missing_ok=True)
     return read_graph(path)
@@ -174,16 +176,15 @@ def _check_size(path: Path, size: int) -> None:
         )
 
 
-def _save(model: onnx.ModelProto, path: Path) -> None:
+def _check_valid(model: onnx.ModelProto, path: Path, full: bool = False) -> None:
     import onnx
 
     try:
-        onnx.checker.check_model(model, full_check=True)
+        onnx.checker.check_model(model, full_check=full)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
         raise ExporterError(
-            f"the graph {path.name} is not valid ONNX: {one_line(error)}"
+            f"the graph {path.name} is not valid ONNX: {' '.join(str(error).split())}"
         ) from error
-    write_atomically(path, model.SerializeToString(deterministic=True))
 
 
 def write_atomically(path: Path, data: bytes) -> None:
