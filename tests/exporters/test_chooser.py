@@ -193,7 +193,7 @@ def test_dynamo_without_onnxscript_says_what_to_install() -> None:
 def test_every_choice_has_a_reason_and_explain_agrees_with_choose() -> None:
     env = simulated("2.13.0")
     choices = choose(env, BUILTIN_STRATEGIES)
-    assert all(choice.reason for choice in choices)
+    assert choices[0].reason.startswith("auto takes it first; torch 2.13.0 has it")
     assert choices[1].reason.startswith("if torchscript should fail")
     by_place = sorted(
         (r for r in explain(env, BUILTIN_STRATEGIES) if r.auto is not None),
@@ -282,6 +282,11 @@ def test_a_default_opset_that_is_not_offered_makes_a_strategy_unusable() -> None
 def test_a_name_that_is_taken_is_an_error(name: str) -> None:
     with pytest.raises(PluginError, match=name):
         choose(simulated("2.13.0"), (*BUILTIN_STRATEGIES, Foreign(name=name)))
+
+
+def test_something_that_is_no_strategy_is_an_error() -> None:
+    with pytest.raises(PluginError, match="gave a str, which is no ExportStrategy"):
+        choose(simulated("2.13.0"), (*BUILTIN_STRATEGIES, "tensorrt"))  # type: ignore[arg-type]
 
 
 # --- the installed torch --------------------------------------------------------------------------

@@ -62,7 +62,7 @@ def choose(
 
     Raises:
         StrategyUnavailableError: nothing meets the request; the sentence says what would.
-        PluginError: two strategies have one name.
+        PluginError: see :func:`explain`.
     """
     reports = explain(env, strategies)
     by_name = {report.name: report for report in reports}
@@ -105,7 +105,7 @@ def _reason(
     if before:
         names = ", ".join(choice.strategy.name for choice in before)
         return f"if {names} should fail; {report.reason}"
-    return "; ".join([*passed_over, report.reason])
+    return "; ".join([*(passed_over or ["auto takes it first"]), report.reason])
 
 
 def explain(
@@ -116,8 +116,14 @@ def explain(
     A plugin's strategy that raises is reported as not usable.
 
     Raises:
-        PluginError: two strategies have one name, or one is named ``auto``.
+        PluginError: two strategies have one name, one is named ``auto``, or one is no strategy.
     """
+    for strategy in strategies:
+        if not isinstance(strategy, ExportStrategy):
+            raise PluginError(
+                f"register_exporters gave a {type(strategy).__name__}, which is no ExportStrategy",
+                "See logexport.exporters.ExportStrategy for what one must have.",
+            )
     names = [strategy.name for strategy in strategies]
     for name in names:
         if name == AUTO or names.count(name) > 1:

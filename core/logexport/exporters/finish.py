@@ -239,9 +239,9 @@ def _tensors(model: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
 
 def _tidy(model: onnx.ModelProto) -> None:
     """Leave what is computed and drop what is told about it."""
-    import onnx.inliner
-
     if model.functions:
+        import onnx.inliner  # since onnx 1.15
+
         model.CopyFrom(onnx.inliner.inline_local_functions(model))
     if model.ir_version > NEWEST_IR:
         model.ir_version = NEWEST_IR
