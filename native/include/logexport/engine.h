@@ -1,0 +1,202 @@
+/* logexport: from raw log lines to verdicts.
+ *
+ * An engine reads the bytes of a log and gives one verdict a line (or a window of lines) of a model
+ * that `logexport run` exported to a bundle. It says what the Python reference says, byte for byte;
+ * docs/verdicts.md defines what a verdict is. This header is the manual of the library.
+ *
+ * The life of an engine
+ *
+ *     struct logexport_options options;
+ *     struct logexport_error error;
+ *     logexport_engine *engine;
+ *
+ *     logexport_options_init(&options, sizeof options);
+ *     if (logexport_open("bundle", &options, print_record, NULL, &engine, &error) != LOGEXPORT_OK)
+ *         ...error.text says what is wrong, in one sentence...
+ *     while (there are bytes)
+ *         logexport_push(engine, bytes, length, &error);
+ *     logexport_finish(engine, &error);
+ *     logexport_close(engine);
+ *
+ * Bytes are pushed as they come, in pieces of any size: pieces need not end at a line's end, and how
+ * the bytes are cut changes nothing in what is said. Records come through the sink in the order of
+ * the log. They may come late, because windows are scored in batches: logexport_flush() gives all
+ * that the lines so far allow, and is what a program calls when its input has gone quiet.
+ *
+ * Ownership
+ *
+ *   The engine belongs to the caller from logexport_open() to logexport_close(). What is passed in
+ *   (paths, options, bytes) is copied where it is kept. What the sink is shown belongs to the engine
+ *   and is valid until the sink returns. Memory does not grow with the log: it is bounded by the
+ *   bundle (max_sessions, max_line_bytes, the size of a window) and by fixed buffers.
+ *
+ * Threads
+ *
+ *   One engine is used by one thread at a time; different engines are independent of each other.
+ *   With `threads` above 1 the engine has workers of its own, but the sink is only ever called on
+ *   the thread that called push, flush or finish, and verdicts are the same for any number. The
+ *   workers block all signals. There is no global state; ONNX Runtime itself keeps some.
+ *
+ * Errors
+ *
+ *   Every function that can fail returns LOGEXPORT_OK or another enum logexport_status, and fills
+ *   `error` (which may be NULL) with one sentence. The library never prints, exits, sets the locale
+ *   or handles a signal. After a failed push, flush or finish the engine gives the same error again
+ *   and can only be closed; records given before are right.
+ *
+ * The engine trusts nothing that it reads: the bundle's sums are checked before a file is used,
+ * sizes are bounded, and no path leaves the bundle.
+ */
+
+#ifndef LOGEXPORT_ENGINE_H
+#define LOGEXPORT_ENGINE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(LOGEXPORT_BUILDING_SHARED)
+#define LOGEXPORT_API __attribute__((visibility("default")))
+#else
+#define LOGEXPORT_API
+#endif
+
+#define LOGEXPORT_VERSION "0.1.0"
+
+enum logexport_status {
+    LOGEXPORT_OK = 0,
+    LOGEXPORT_USAGE = 1,   /* options or calls that do not fit each other or the model */
+    LOGEXPORT_BUNDLE = 2,  /* a bundle that is malformed, incomplete or not what its manifest says */
+    LOGEXPORT_RUNTIME = 3, /* no ONNX Runtime, one too old, or one that refuses the model */
+    LOGEXPORT_TEXT = 4,    /* a line on which a pattern of the bundle cannot be run to its end */
+    LOGEXPORT_MEMORY = 5,  /* out of memory or threads */
+    LOGEXPORT_STOPPED = 6  /* the sink asked to stop */
+};
+
+#define LOGEXPORT_ERROR_SIZE 1024
+
+struct logexport_error {
+    enum logexport_status status;
+    char text[LOGEXPORT_ERROR_SIZE]; /* one sentence, UTF-8, no control characters, always ended */
+};
+
+typedef struct logexport_engine logexport_engine;
+
+/* What to open, and how. Filled by logexport_options_init(); then set what differs. */
+struct logexport_options {
+    size_t size;             /* sizeof (struct logexport_options) of the caller */
+    const char *model;       /* model type's name; NULL: the only one in the bundle */
+    const char *variant;     /* "portable" or "optimized" graph; NULL: the graph itself */
+    const char *ort_library; /* path of libonnxruntime.so; NULL: LOGEXPORT_ORT_LIB, then the system's */
+    const char *session_by;  /* "none", "host" or a pattern; NULL: as the bundle says */
+    const char *threshold_name; /* one of the metadata's named thresholds; NULL: as the bundle says */
+    double threshold;        /* used if set_threshold */
+    int set_threshold;
+    int64_t top_k;           /* 0: as the bundle says */
+    int threads;             /* at least 1 */
+    int anomalies_only;      /* give only records whose verdict is anomaly (and summaries) */
+    int session_summary;     /* a record for each session, when it is evicted or the log ends */
+    int require_proof;       /* refuse a bundle whose proof is not full */
+    int no_verify;           /* do not check the sums of the manifest */
+    int no_jit;              /* interpret patterns: for systems that forbid executable memory */
+};
+
+enum logexport_kind {
+    LOGEXPORT_LINE,   /* verdict on a line: `line`, `session`, `template_index` */
+    LOGEXPORT_WINDOW, /* verdict on a sample of windows: `window`, `first_line`, `last_line` */
+    LOGEXPORT_SESSION /* summary of a session: `session`, `lines`, `judged`, `anomalies` */
+};
+
+enum logexport_verdict {
+    LOGEXPORT_WARMUP,
+    LOGEXPORT_NORMAL,
+    LOGEXPORT_ANOMALY,
+    LOGEXPORT_SHORT /* of a session in which nothing could be judged */
+};
+
+enum logexport_reason {
+    LOGEXPORT_NO_REASON,
+    LOGEXPORT_TOPK,
+    LOGEXPORT_THRESHOLD,
+    LOGEXPORT_UNSEEN,
+    LOGEXPORT_NOT_FINITE
+};
+
+/* A record, twice: as fields, and as the line of JSON that docs/verdicts.md fixes. */
+struct logexport_record {
+    enum logexport_kind kind;
+    enum logexport_verdict verdict;
+    enum logexport_reason reason;
+    int64_t line;                  /* from 1 */
+    int64_t window;                /* from 0 */
+    int64_t first_line, last_line;
+    const char *session;           /* UTF-8, not ended; NULL: the session null */
+    size_t session_length;
+    int64_t template_index;        /* -1: null */
+    int64_t rank;                  /* -1: null */
+    double score;                  /* NaN: null */
+    uint64_t lines, judged, anomalies;
+    const char *text;              /* the JSON object and an LF */
+    size_t text_length;            /* with the LF */
+};
+
+/* Takes a record. Returns 0 to go on; anything else makes the call that gave it return
+ * LOGEXPORT_STOPPED. It must not call into the engine. */
+typedef int (*logexport_sink)(void *user, const struct logexport_record *record);
+
+/* Sets the defaults; `size` is sizeof (struct logexport_options). */
+LOGEXPORT_API void logexport_options_init(struct logexport_options *options, size_t size);
+
+/* Opens the bundle in directory `path` and makes an engine at the beginning of a log. `options` may
+ * be NULL. On failure *engine is NULL. */
+LOGEXPORT_API enum logexport_status logexport_open(const char *path,
+                                                   const struct logexport_options *options,
+                                                   logexport_sink sink, void *user,
+                                                   logexport_engine **engine,
+                                                   struct logexport_error *error);
+
+/* The next bytes of the log. */
+LOGEXPORT_API enum logexport_status logexport_push(logexport_engine *engine, const void *bytes,
+                                                   size_t length, struct logexport_error *error);
+
+/* Gives every record that the complete lines so far allow. */
+LOGEXPORT_API enum logexport_status logexport_flush(logexport_engine *engine,
+                                                    struct logexport_error *error);
+
+/* The end of the log: bytes after the last LF are its last line. Gives all records, then the
+ * summaries. Afterwards the engine stands at the beginning of another log. */
+LOGEXPORT_API enum logexport_status logexport_finish(logexport_engine *engine,
+                                                     struct logexport_error *error);
+
+/* Frees the engine; records that were not given are lost. NULL is allowed. */
+LOGEXPORT_API void logexport_close(logexport_engine *engine);
+
+/* What an engine has done since it was opened, and what it is. Strings belong to the engine. */
+struct logexport_stats {
+    size_t size;                 /* sizeof (struct logexport_stats) of the caller: set it first */
+    uint64_t lines;              /* read, blank ones included */
+    uint64_t blank;
+    uint64_t unseen;
+    uint64_t records[3];         /* by enum logexport_verdict: warm-up, normal, anomaly */
+    uint64_t scored;             /* windows that the model was asked about */
+    uint64_t remembered;         /* windows that were looked up instead */
+    const char *model;
+    const char *proof;           /* "full", "no_native" or "none" */
+    const char *runtime_version; /* ONNX Runtime's */
+    const char *runtime_library; /* where it was found */
+};
+
+LOGEXPORT_API void logexport_get_stats(const logexport_engine *engine,
+                                       struct logexport_stats *stats);
+
+/* LOGEXPORT_VERSION of the library that was linked or loaded. */
+LOGEXPORT_API const char *logexport_version(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

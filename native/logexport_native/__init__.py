@@ -1,0 +1,1 @@
+"""The C engine for logexport: where it is, and the checks that run it after every export."""

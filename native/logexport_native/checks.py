@@ -1,0 +1,263 @@
+"""After an export: does the C engine say what PyTorch says, on tensors and on every line?"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from itertools import islice, zip_longest
+from pathlib import Path
+from tempfile import NamedTemporaryFile, TemporaryDirectory
+from typing import IO
+
+from logexport.bundle import BundledModel
+from logexport.detect import Stats, detect
+from logexport.errors import InputError
+from logexport.logs.lines import iter_logs
+from logexport.parity import Comparison, compare, parity_result, probes
+from logexport.parquet import read_parsed, read_sequences
+from logexport.records import Record, SessionSummary, agreement
+from logexport.scorers import TorchScorer
+from logexport.selftest import render_selftest
+from logexport.types import (
+    CheckResult,
+    CountMatrix,
+    DummyInput,
+    JSONValue,
+    LoadedModel,
+    ModelRequest,
+    StagedBundle,
+    Vocabulary,
+)
+
+from logexport_native.engine import (
+    HOW_TO_GET,
+    Engine,
+    EngineError,
+    EngineScorer,
+    find_engine,
+    last_line,
+)
+
+TENSORS, REPLAY, SELFTEST = "engine_tensors", "replay", "engine_selftest"
+MIN_SCORED = 100
+"""Fewer judged lines prove too little to be called passed."""
+MAX_LINES = 200_000
+"""Lines of a log that the user did not name as --replay; the first ones."""
+MADE_BYTES = 1 << 20
+"""Size of a log that is made from the vocabulary."""
+SECONDS_A_LINE = 0.02
+"""Far more than the engine needs: how long a replay may take before it counts as hung."""
+
+
+def engine_checks(
+    request: ModelRequest,
+    model: LoadedModel,
+    vocab: Vocabulary,
+    dummy: DummyInput,
+    bundle: StagedBundle,
+) -> Iterator[CheckResult]:
+    """The three checks; skipped, with the reason, where there is no engine or it is not wanted."""
+    wanted = request.options["native"]
+    reason = ""
+    engine = None
+    if wanted == "off":
+        reason = "--native off"
+    else:
+        try:
+            engine = find_engine()
+            if engine is None:
+                reason = f"the C engine is not installed: {HOW_TO_GET}"
+        except EngineError as error:
+            wanted, reason = "require", str(error)
+    if engine is None:
+        status = "failed" if wanted == "require" else "skipped"
+        for name in (TENSORS, REPLAY, SELFTEST):
+            yield CheckResult(name, status, "bundle", reason)
+        return
+    for check in (_tensors, _replay, _selftest):
+        began = time.perf_counter()
+        try:
+            result = check(engine, request, model, dummy, bundle)
+        except EngineError as error:
+            names = {_tensors: TENSORS, _replay: REPLAY, _selftest: SELFTEST}
+            result = CheckResult(names[check], "failed", "bundle", str(error))
+        yield replace(result, seconds=time.perf_counter() - began)
+
+
+def _tensors(
+    engine: Engine,
+    request: ModelRequest,
+    model: LoadedModel,
+    dummy: DummyInput,
+    bundle: StagedBundle,
+) -> CheckResult:
+    """The same probes as ONNX Runtime's check, in the C engine against PyTorch."""
+    reference = TorchScorer(model.module, dummy.output_names)
+    scorer = EngineScorer(engine, bundle.path, bundle.model, dummy.input_names, dummy.output_names)
+    comparison = Comparison()
+    for where, inputs in probes(dummy):
+        compare(comparison, reference, scorer, model.task.decision, inputs, where)
+    said = f"{len(dummy.grid)} shapes equal PyTorch's in the C engine"
+    return parity_result(TENSORS, comparison, said, "bundle")
+
+
+def _selftest(
+    engine: Engine,
+    request: ModelRequest,
+    model: LoadedModel,
+    dummy: DummyInput,
+    bundle: StagedBundle,
+) -> CheckResult:
+    """The bundle's own self-test, as an operator runs it."""
+    if not model.task.known:
+        return CheckResult(SELFTEST, "skipped", "bundle", "the task is unknown to the engine")
+    done = engine.run(bundle.path, "--model", bundle.model)
+    passed = done.returncode == 0
+    text = done.stdout.decode("utf-8", "replace").strip().splitlines()
+    said = text[-1][:300] if passed and text else last_line(done.stderr)
+    return CheckResult(
+        SELFTEST,
+        "passed" if passed else "failed",
+        "bundle",
+        said if passed else f"status {done.returncode}: {said}",
+        {"exit_status": done.returncode},
+    )
+
+
+# --- the replay -----------------------------------------------------------------------------------
+
+
+@dataclass
+class _Tally:
+    """Lines of verdicts compared."""
+
+    verdicts: int = 0
+    same: int = 0
+    ties: int = 0
+    differ: int = 0
+    first: list[JSONValue] = field(default_factory=list)
+
+    def add(self, expected: Record | SessionSummary | None, said: str | None) -> None:
+        self.verdicts += 1
+        if expected is not None and said is not None:
+            how = agreement(expected, said)
+            self.same += how == "same"
+            self.ties += how == "tie"
+            if how != "different":
+                return
+        self.differ += 1
+        if len(self.first) < 3:
+            reference = None if expected is None else expected.to_line()
+            self.first.append({"reference": reference, "engine": said})
+
+
+def _replay(
+    engine: Engine,
+    request: ModelRequest,
+    model: LoadedModel,
+    dummy: DummyInput,
+    bundle: StagedBundle,
+) -> CheckResult:
+    """A log through the engine and through the reference with PyTorch as scorer, line by line."""
+    if not model.task.known:
+        return CheckResult(REPLAY, "skipped", "bundle", "the task is unknown to the engine")
+    staged = BundledModel(bundle.model, bundle.path, bundle.meta, "none")
+    scorer = TorchScorer(model.module, dummy.output_names)
+    tally, stats = _Tally(), Stats()
+    with _log(request, staged) as (log, source), TemporaryDirectory(prefix="logexport-") as scratch:
+        lines = iter_logs([log], staged.preprocess.max_line_bytes)
+        verdicts = Path(scratch) / "verdicts.jsonl"
+        size = log.stat().st_size
+        began = time.perf_counter()
+        with verdicts.open("wb") as out:
+            done = engine.run(
+                "detect", bundle.path, log, "--model", bundle.model,
+                seconds=60 + SECONDS_A_LINE * size / 50, stdout=out.fileno(),
+            )  # fmt: skip
+        seconds = time.perf_counter() - began
+        if done.returncode != 0:
+            said = f"the engine ended with status {done.returncode}: {last_line(done.stderr)}"
+            return CheckResult(REPLAY, "failed", "bundle", said)
+        expected = detect(lines, staged.task, staged.vocab, staged.preprocess, scorer, stats=stats)
+        with verdicts.open(encoding="utf-8", newline="\n") as found:
+            for record, line in zip_longest(expected, found):
+                tally.add(record, None if line is None else line.rstrip("\n"))
+    return _result(staged, stats, tally, source, seconds)
+
+
+def _result(
+    staged: BundledModel, stats: Stats, tally: _Tally, source: str, seconds: float
+) -> CheckResult:
+    figures: dict[str, JSONValue] = {
+        "log": source,
+        "lines": stats.lines,
+        "matched": stats.events - stats.unseen,
+        "unseen": stats.unseen,
+        "scored": stats.judged,
+        "anomalies": stats.anomalies,
+        "verdicts": tally.verdicts,
+        "differ": tally.differ,
+        "ties": tally.ties,
+        "engine_lines_per_second": round(stats.lines / seconds) if seconds else None,
+        "first": tally.first,
+    }
+    share = 100 * stats.anomalies / tally.verdicts if tally.verdicts else 0.0
+    found = (
+        f"{tally.differ} of {tally.verdicts} verdicts differ on {source}: {stats.lines} lines,"
+        f" {stats.events - stats.unseen} matched, {stats.unseen} unseen, {stats.judged} scored,"
+        f" {tally.ties} ties, {share:.1f} % anomalies"
+    )
+    if tally.differ:
+        return CheckResult(REPLAY, "failed", "bundle", found, figures)
+    least = 1 if isinstance(staged.task.input, CountMatrix) else MIN_SCORED
+    if stats.judged < least:
+        what = "window" if least == 1 else "lines"
+        reason = f"only {stats.judged} scored, fewer than {least} {what}; {found}"
+        return CheckResult(REPLAY, "skipped", "bundle", reason, figures)
+    return CheckResult(REPLAY, "passed", "bundle", found, figures)
+
+
+@contextmanager
+def _log(request: ModelRequest, staged: BundledModel) -> Iterator[tuple[Path, str]]:
+    """The log to replay: --replay (or the sample's), the training log, or one that is made."""
+    if request.replay is not None:
+        yield request.replay, request.replay.name
+        return
+    with NamedTemporaryFile(prefix="logexport-", suffix=".log") as file:
+        source = _write_training_log(request, file)
+        if not source:
+            made = render_selftest(
+                staged.vocab, staged.preprocess, staged.task, seed=1, max_bytes=MADE_BYTES
+            )
+            file.write(made.data)
+            skipped = f", {len(made.skipped)} not" if made.skipped else ""
+            source = f"a log made from {made.rendered} templates{skipped}"
+        file.flush()
+        yield Path(file.name), source
+
+
+def _write_training_log(request: ModelRequest, file: IO[bytes]) -> str:
+    """The training log's lines, where logexport parsed it; where they come from, or ""."""
+    rows: Iterable[tuple[int, bytes | None]]
+    if request.parsed is not None and (parsed := read_parsed(request.parsed)).written_by_logexport:
+        path, rows = request.parsed, ((row.line_no, row.raw) for row in parsed)
+    elif (
+        request.sequences is not None
+        and (sequences := read_sequences(request.sequences)).holds_lines
+    ):
+        path, rows = request.sequences, ((row.line_no, row.raw) for row in sequences)
+    else:
+        return ""
+    number = 0
+    count = 0
+    for line_no, raw in islice(rows, MAX_LINES):
+        if line_no <= number:
+            raise InputError(f"the rows of {path} are not in the order of their lines")
+        # Blank lines have no row but a number; an oversize line's bytes were not kept.
+        file.write(b"\n" * (line_no - number - 1) + (raw or b"") + b"\n")
+        number = line_no
+        count += 1
+    limited = f" (the first {MAX_LINES} lines)" if count == MAX_LINES else ""
+    return f"{path.name}{limited}"

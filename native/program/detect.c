@@ -1,0 +1,257 @@
+/* logexport-engine detect: a log in, verdicts out. */
+#include <errno.h>
+#include <getopt.h>
+#include <math.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "input.h"
+#include "output.h"
+#include "program.h"
+
+enum {
+    READ_SIZE = 1 << 17,
+    FLUSH_AFTER_MS = 40 /* a verdict follows its line sooner than that and what scoring takes */
+};
+
+enum {
+    OPTION_MODEL = 256,
+    OPTION_VARIANT,
+    OPTION_TOP_K,
+    OPTION_THRESHOLD,
+    OPTION_SESSION_BY,
+    OPTION_SESSION_SUMMARY,
+    OPTION_ANOMALIES_ONLY,
+    OPTION_THREADS,
+    OPTION_REQUIRE_PROOF,
+    OPTION_NO_VERIFY,
+    OPTION_NO_JIT,
+    OPTION_ORT_LIB
+};
+
+static const struct option long_options[] = {
+    {"model", required_argument, NULL, OPTION_MODEL},
+    {"variant", required_argument, NULL, OPTION_VARIANT},
+    {"top-k", required_argument, NULL, OPTION_TOP_K},
+    {"threshold", required_argument, NULL, OPTION_THRESHOLD},
+    {"session-by", required_argument, NULL, OPTION_SESSION_BY},
+    {"session-summary", no_argument, NULL, OPTION_SESSION_SUMMARY},
+    {"anomalies-only", no_argument, NULL, OPTION_ANOMALIES_ONLY},
+    {"threads", required_argument, NULL, OPTION_THREADS},
+    {"require-proof", no_argument, NULL, OPTION_REQUIRE_PROOF},
+    {"no-verify", no_argument, NULL, OPTION_NO_VERIFY},
+    {"no-jit", no_argument, NULL, OPTION_NO_JIT},
+    {"ort-lib", required_argument, NULL, OPTION_ORT_LIB},
+    {NULL, 0, NULL, 0}};
+
+static bool read_threshold(const char *text, struct logexport_options *options)
+{
+    char *end;
+    double value = strtod(text, &end);
+    if (end == text || *end != '\0') {
+        options->threshold_name = text; /* perhaps one of the metadata's names */
+        return true;
+    }
+    options->threshold = value;
+    options->set_threshold = 1;
+    if (isfinite(value))
+        return true;
+    complain("--threshold takes a finite number or a name, not \"%.60s\".", text);
+    return false;
+}
+
+/* False, with a complaint, where the arguments are not understood. */
+static bool read_options(int argc, char **argv, struct logexport_options *options,
+                         const char **bundle, const char **log)
+{
+    long long number;
+    int option;
+    while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
+        switch (option) {
+        case OPTION_MODEL:
+            options->model = optarg;
+            break;
+        case OPTION_VARIANT:
+            options->variant = optarg;
+            break;
+        case OPTION_TOP_K:
+            if (!read_integer("--top-k", optarg, 1, 1000000000, &number))
+                return false;
+            options->top_k = number;
+            break;
+        case OPTION_THRESHOLD:
+            if (!read_threshold(optarg, options))
+                return false;
+            break;
+        case OPTION_SESSION_BY:
+            options->session_by = optarg;
+            break;
+        case OPTION_SESSION_SUMMARY:
+            options->session_summary = 1;
+            break;
+        case OPTION_ANOMALIES_ONLY:
+            options->anomalies_only = 1;
+            break;
+        case OPTION_THREADS:
+            if (!read_integer("--threads", optarg, 1, 256, &number))
+                return false;
+            options->threads = (int)number;
+            break;
+        case OPTION_REQUIRE_PROOF:
+            options->require_proof = 1;
+            break;
+        case OPTION_NO_VERIFY:
+            options->no_verify = 1;
+            break;
+        case OPTION_NO_JIT:
+            options->no_jit = 1;
+            break;
+        case OPTION_ORT_LIB:
+            options->ort_library = optarg;
+            break;
+        default:
+            return false; /* getopt_long has said why */
+        }
+    }
+    if (argc - optind < 1 || argc - optind > 2) {
+        complain("detect takes a bundle and at most one log; see --help.");
+        return false;
+    }
+    *bundle = argv[optind];
+    *log = argc - optind == 2 ? argv[optind + 1] : NULL;
+    return true;
+}
+
+static int write_record(void *user, const struct logexport_record *record)
+{
+    return output_add(user, record->text, record->text_length) ? 0 : 1;
+}
+
+static double now_ms(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec * 1e3 + (double)time.tv_nsec / 1e6;
+}
+
+static void summarise(const logexport_engine *engine, double milliseconds)
+{
+    struct logexport_stats stats = {.size = sizeof stats};
+    logexport_get_stats(engine, &stats);
+    uint64_t judged = stats.records[LOGEXPORT_WARMUP] + stats.records[LOGEXPORT_NORMAL] +
+                      stats.records[LOGEXPORT_ANOMALY];
+    fprintf(stderr,
+            "logexport-engine: %llu lines (%llu blank, %llu unseen), %llu verdicts: %llu normal, "
+            "%llu anomalies, %llu warm-up; %llu windows scored, %llu remembered; %.2f s, %.0f "
+            "lines/s\n",
+            (unsigned long long)stats.lines, (unsigned long long)stats.blank,
+            (unsigned long long)stats.unseen, (unsigned long long)judged,
+            (unsigned long long)stats.records[LOGEXPORT_NORMAL],
+            (unsigned long long)stats.records[LOGEXPORT_ANOMALY],
+            (unsigned long long)stats.records[LOGEXPORT_WARMUP], (unsigned long long)stats.scored,
+            (unsigned long long)stats.remembered, milliseconds / 1e3,
+            milliseconds > 0 ? (double)stats.lines / milliseconds * 1e3 : 0.0);
+}
+
+/* Gives what can be said by now, and writes it. */
+static enum logexport_status settle(logexport_engine *engine, struct output *output,
+                                    struct logexport_error *error)
+{
+    enum logexport_status status = logexport_flush(engine, error);
+    if (status == LOGEXPORT_OK && !output_flush(output))
+        status = LOGEXPORT_STOPPED;
+    return status;
+}
+
+/* Reads until the log ends, a signal comes or something fails. */
+static enum logexport_status run(logexport_engine *engine, struct input *input,
+                                 struct output *output, struct logexport_error *error)
+{
+    static char bytes[READ_SIZE];
+    enum logexport_status status = LOGEXPORT_OK;
+    struct stat file;
+    bool live = fstat(input->fd, &file) != 0 || !S_ISREG(file.st_mode);
+    double settled = now_ms();
+    while (status == LOGEXPORT_OK) {
+        size_t length;
+        enum input_state state = input_read(input, false, bytes, sizeof bytes, &length);
+        if (state == INPUT_QUIET) {
+            if ((status = settle(engine, output, error)) != LOGEXPORT_OK)
+                break;
+            state = input_read(input, true, bytes, sizeof bytes, &length);
+            settled = now_ms();
+        }
+        if (state == INPUT_END || state == INPUT_STOP)
+            return logexport_finish(engine, error);
+        if (state == INPUT_ERROR) {
+            status = logexport_flush(engine, error); /* the verdicts so far */
+            break;
+        }
+        status = logexport_push(engine, bytes, length, error);
+        /* Input that never goes quiet must not hold back what was said. */
+        if (status == LOGEXPORT_OK && live && now_ms() - settled > FLUSH_AFTER_MS) {
+            status = settle(engine, output, error);
+            settled = now_ms();
+        }
+    }
+    return status;
+}
+
+static int finish(const logexport_engine *engine, enum logexport_status status,
+                  const struct logexport_error *error, const struct input *input,
+                  struct output *output, double began)
+{
+    output_flush(output);
+    if (output->error == EPIPE)
+        return EXIT_DONE; /* the reader has had enough */
+    if (output->error != 0)
+        return complain("The verdicts cannot be written: %s.", strerror(output->error));
+    if (status != LOGEXPORT_OK)
+        return complain("%s", error->text);
+    if (input->error[0] != '\0')
+        return complain("%s", input->error);
+    summarise(engine, now_ms() - began);
+    return EXIT_DONE;
+}
+
+int command_detect(int argc, char **argv)
+{
+    static struct input input;
+    static struct output output = {.fd = STDOUT_FILENO};
+    struct logexport_options options;
+    struct logexport_error error;
+    const char *bundle, *log;
+    logexport_engine *engine;
+
+    logexport_options_init(&options, sizeof options);
+    if (!read_options(argc, argv, &options, &bundle, &log))
+        return EXIT_BAD;
+    signal(SIGPIPE, SIG_IGN); /* a write that fails says so itself */
+    if (logexport_open(bundle, &options, write_record, &output, &engine, &error) != LOGEXPORT_OK)
+        return complain("%s", error.text);
+
+    struct logexport_stats stats = {.size = sizeof stats};
+    logexport_get_stats(engine, &stats);
+    if (strcmp(stats.proof, "full") != 0)
+        fprintf(stderr, "logexport-engine: %s of %s is not fully proven (proof: %s).\n",
+                stats.model, bundle, stats.proof);
+
+    int exit_status;
+    if (!input_watch_signals()) {
+        exit_status = complain("Signals cannot be watched: %s.", strerror(errno));
+    } else if (!input_open(&input, log)) {
+        exit_status = complain("%s", input.error);
+    } else {
+        double began = now_ms();
+        enum logexport_status status = run(engine, &input, &output, &error);
+        exit_status = finish(engine, status, &error, &input, &output, began);
+        input_close(&input);
+    }
+    logexport_close(engine);
+    return exit_status;
+}

@@ -1,0 +1,40 @@
+/* A log as bytes: a file, a pipe or standard input, gzip or not, with signals noticed while waiting. */
+#ifndef INPUT_H
+#define INPUT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <zlib.h>
+
+enum input_state {
+    INPUT_BYTES, /* some were read */
+    INPUT_QUIET, /* nothing is there now */
+    INPUT_STOP,  /* SIGTERM or SIGINT came */
+    INPUT_END,
+    INPUT_ERROR /* `error` says what is wrong */
+};
+
+struct input {
+    int fd;
+    const char *name;
+    enum { PLAIN, GZIP, UNDECIDED } form;
+    bool ended;
+    z_stream gzip;
+    bool in_member; /* inside a gzip member, not between two */
+    unsigned char raw[1 << 16];
+    size_t raw_begin, raw_end; /* bytes of `raw` that were not used yet */
+    char error[512];
+};
+
+/* Opens `path` (NULL or "-": standard input). On failure `error` says why. */
+bool input_open(struct input *input, const char *path);
+void input_close(struct input *input);
+
+/* From now on SIGTERM and SIGINT are noticed by input_read(); a second one ends the process. */
+bool input_watch_signals(void);
+
+/* Reads what is there into `bytes`. With `wait` it waits for something to happen first. */
+enum input_state input_read(struct input *input, bool wait, char *bytes, size_t size,
+                            size_t *length);
+
+#endif

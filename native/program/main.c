@@ -1,0 +1,75 @@
+/* logexport-engine: the commands, and what is common to them. */
+#include "program.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char help[] =
+    "Usage: logexport-engine BUNDLE\n"
+    "         Self-test: checks sums, loads each model and replays its self-test lines.\n"
+    "         [--model NAME] [--threads N] [--exact] [--ort-lib PATH]\n"
+    "       logexport-engine detect BUNDLE [LOG|-]\n"
+    "         One verdict a line, as JSON Lines; LOG may be gzip, - is standard input.\n"
+    "         [--model NAME] [--variant portable|optimized] [--top-k K] [--threshold T|NAME]\n"
+    "         [--session-by none|host|PATTERN] [--session-summary] [--anomalies-only]\n"
+    "         [--threads N] [--require-proof] [--no-verify] [--no-jit] [--ort-lib PATH]\n"
+    "       logexport-engine check BUNDLE --input NAME=FILE.npy ... --output-dir DIR\n"
+    "         Runs the graph on arrays (float32 or int64) and writes its outputs.\n"
+    "         [--model NAME] [--variant portable|optimized] [--ort-lib PATH]\n"
+    "       logexport-engine info BUNDLE [--ort-lib PATH]\n"
+    "         What the bundle, the engine and the runtime are, as JSON.\n"
+    "       logexport-engine --version | --help\n"
+    "\n"
+    "ONNX Runtime (1.17 or later) is taken from --ort-lib, else from the environment variable\n"
+    "LOGEXPORT_ORT_LIB, else from the system's library path.\n"
+    "Exit status: 0 done, 1 the self-test found a difference, 2 bad usage, input or output.\n";
+
+int complain(const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    fputs("logexport-engine: ", stderr);
+    vfprintf(stderr, format, arguments);
+    fputc('\n', stderr);
+    va_end(arguments);
+    return EXIT_BAD;
+}
+
+bool read_integer(const char *option, const char *text, long long low, long long high,
+                  long long *value)
+{
+    char *end;
+    errno = 0;
+    *value = strtoll(text, &end, 10);
+    if (errno == 0 && end != text && *end == '\0' && *value >= low && *value <= high)
+        return true;
+    complain("%s takes a whole number from %lld to %lld, not \"%.60s\".", option, low, high, text);
+    return false;
+}
+
+int main(int argc, char **argv)
+{
+    static const struct {
+        const char *name;
+        int (*run)(int argc, char **argv);
+    } commands[] = {
+        {"detect", command_detect}, {"check", command_check}, {"info", command_info}};
+
+    if (argc < 2) {
+        fputs(help, stderr);
+        return EXIT_BAD;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
+        return fputs(help, stdout) < 0 || fflush(stdout) != 0 ? EXIT_BAD : EXIT_DONE;
+    if (strcmp(argv[1], "--version") == 0)
+        return printf("logexport-engine %s\n", logexport_version()) < 0 || fflush(stdout) != 0
+                   ? EXIT_BAD
+                   : EXIT_DONE;
+    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
+        if (strcmp(argv[1], commands[i].name) == 0)
+            return commands[i].run(argc - 1, argv + 1);
+    return command_selftest(argc, argv);
+}

@@ -1,0 +1,46 @@
+/* A bundle: its manifest, and its files as the manifest describes them. */
+#ifndef LE_BUNDLE_H
+#define LE_BUNDLE_H
+
+#include "buffer.h"
+#include "error.h"
+#include "json.h"
+
+#define LE_MAX_JSON_BYTES (UINT64_C(64) << 20)
+#define LE_MAX_VOCAB_BYTES (UINT64_C(256) << 20)
+#define LE_MAX_FILE_BYTES (UINT64_C(4) << 30)
+#define LE_MAX_FILES 1000
+
+struct le_bundle {
+    int fd;
+    char *path;
+    json_t *manifest;
+    json_t *models;    /* name → {"metadata", "proof", …}; borrowed from the manifest */
+    json_t *files;     /* name → {"sha256", "size"}; borrowed */
+    const char *proof; /* borrowed */
+    bool verify;
+};
+
+/* Reads the manifest and checks that every file it lists is there with its size. With `verify`,
+ * le_bundle_read() checks sums, and le_bundle_verify() those of all files. */
+enum logexport_status le_bundle_open(struct le_bundle *bundle, const char *path, bool verify,
+                                     struct logexport_error *error);
+void le_bundle_close(struct le_bundle *bundle);
+
+/* Reads a listed file; what is given is what the sum was taken of. */
+enum logexport_status le_bundle_read(const struct le_bundle *bundle, const char *name,
+                                     uint64_t limit, struct le_buffer *out,
+                                     struct logexport_error *error);
+
+/* Checks the sum of every file that the manifest lists. */
+enum logexport_status le_bundle_verify(const struct le_bundle *bundle,
+                                       struct logexport_error *error);
+
+/* The sum that the manifest has of a file; NULL if it lists no such file. */
+const char *le_bundle_sum(const struct le_bundle *bundle, const char *name);
+
+/* The name of the model to use: `name` if the bundle has it, or its only one for NULL. */
+enum logexport_status le_bundle_choose(const struct le_bundle *bundle, const char *name,
+                                       const char **chosen, struct logexport_error *error);
+
+#endif

@@ -1,0 +1,477 @@
+#include "detector.h"
+
+#include <math.h>
+#include <string.h>
+
+enum {
+    PENDING = 16384,    /* records held back at most; a power of two */
+    BATCHES_A_THREAD = 2
+};
+
+/* Windows that are scored together. `status` and `error` are the worker's until the job is done. */
+struct le_batch {
+    struct le_job job;
+    const struct le_scorer *scorer;
+    struct le_entry **entries;
+    size_t count;
+    void *input;
+    enum logexport_status status;
+    struct logexport_error error;
+};
+
+enum said { JUDGED, WARMUP, UNSEEN, CLOSED };
+
+struct le_pending {
+    enum said said;
+    int32_t template_index;
+    int64_t number, first_line, last_line; /* number: of the line or the window */
+    struct le_session *session;            /* with a reference, or NULL */
+    struct le_entry *entry;                /* of JUDGED */
+};
+
+/* --- life ------------------------------------------------------------------------------------- */
+
+static bool make_batches(struct le_detector *detector, int threads)
+{
+    const struct le_scorer *scorer = &detector->loaded->scorer;
+    detector->batch_count = threads == 1 ? 1 : (size_t)threads * BATCHES_A_THREAD + 1;
+    detector->batches = calloc(detector->batch_count, sizeof *detector->batches);
+    if (detector->batches == NULL)
+        return false;
+    for (size_t i = 0; i < detector->batch_count; i++) {
+        struct le_batch *batch = &detector->batches[i];
+        batch->scorer = scorer;
+        batch->entries = malloc(scorer->most * sizeof *batch->entries);
+        batch->input = malloc(scorer->most * scorer->input_size);
+        if (batch->entries == NULL || batch->input == NULL)
+            return false;
+    }
+    return true;
+}
+
+enum logexport_status le_detector_init(struct le_detector *detector,
+                                       const struct le_loaded *loaded, struct le_pool *pool,
+                                       int threads, const struct logexport_options *options,
+                                       logexport_sink sink, void *user,
+                                       struct logexport_error *error)
+{
+    const struct le_task *task = &loaded->meta.task;
+    *detector = (struct le_detector){.loaded = loaded,
+                                     .pool = pool,
+                                     .anomalies_only = options->anomalies_only != 0,
+                                     .session_summary = options->session_summary != 0,
+                                     .sink = sink,
+                                     .user = user};
+    bool ok = task->input == LE_EVENT_WINDOW
+                  ? le_sessions_init(&detector->sessions, loaded->rules.max_sessions,
+                                     (size_t)task->length)
+                  : le_counts_init(&detector->counts, (size_t)task->lines, (size_t)task->stride,
+                                   (size_t)task->steps, (size_t)loaded->vocab.size);
+    ok = ok && make_batches(detector, threads) &&
+         le_memo_init(&detector->memo, loaded->scorer.key_size,
+                      loaded->scorer.most * detector->batch_count) &&
+         le_format_init(&detector->format, task, loaded->top_k, loaded->threshold);
+    detector->pending = ok ? malloc(PENDING * sizeof *detector->pending) : NULL;
+    if (detector->pending != NULL)
+        return LOGEXPORT_OK;
+    le_detector_free(detector);
+    return le_out_of_memory(error);
+}
+
+void le_detector_free(struct le_detector *detector)
+{
+    while (detector->pending_count > 0) {
+        struct le_pending *pending = &detector->pending[detector->pending_first];
+        if (pending->session != NULL)
+            le_session_release(&detector->sessions, pending->session);
+        detector->pending_first = (detector->pending_first + 1) % PENDING;
+        detector->pending_count--;
+    }
+    for (size_t i = 0; detector->batches != NULL && i < detector->batch_count; i++) {
+        free(detector->batches[i].entries);
+        free(detector->batches[i].input);
+    }
+    free(detector->batches);
+    free(detector->pending);
+    le_memo_free(&detector->memo);
+    le_sessions_free(&detector->sessions);
+    le_counts_free(&detector->counts);
+    le_format_free(&detector->format);
+    le_buffer_free(&detector->text);
+    *detector = (struct le_detector){0};
+}
+
+/* --- records out ------------------------------------------------------------------------------ */
+
+static void judge(const struct le_detector *detector, const struct le_outcome *outcome,
+                  struct logexport_record *record)
+{
+    bool finite, normal;
+    if (detector->format.decision == LE_NEXT_EVENT_TOPK) {
+        record->rank = outcome->rank;
+        finite = outcome->rank >= 0;
+        normal = outcome->rank < detector->loaded->top_k;
+        record->reason = LOGEXPORT_TOPK;
+    } else {
+        finite = isfinite(outcome->score) != 0;
+        record->score = finite ? (double)outcome->score : (double)NAN;
+        normal = record->score <= detector->loaded->threshold;
+        record->reason = LOGEXPORT_THRESHOLD;
+    }
+    record->verdict = finite && normal ? LOGEXPORT_NORMAL : LOGEXPORT_ANOMALY;
+    if (record->verdict == LOGEXPORT_NORMAL)
+        record->reason = LOGEXPORT_NO_REASON;
+    else if (!finite)
+        record->reason = LOGEXPORT_NOT_FINITE;
+}
+
+static void describe(const struct le_detector *detector, const struct le_pending *pending,
+                     struct logexport_record *record)
+{
+    *record = (struct logexport_record){
+        .kind = pending->said == CLOSED                        ? LOGEXPORT_SESSION
+                : detector->format.input == LE_EVENT_WINDOW ? LOGEXPORT_LINE
+                                                               : LOGEXPORT_WINDOW,
+        .template_index = pending->template_index,
+        .rank = -1,
+        .score = (double)NAN};
+    const struct le_session *session = pending->session;
+    if (session != NULL && !session->null) {
+        record->session = session->key;
+        record->session_length = session->key_length;
+    }
+    if (record->kind == LOGEXPORT_LINE) {
+        record->line = pending->number;
+    } else {
+        record->window = pending->number;
+        record->first_line = pending->first_line;
+        record->last_line = pending->last_line;
+    }
+    switch (pending->said) {
+    case JUDGED:
+        judge(detector, &pending->entry->outcome, record);
+        break;
+    case WARMUP:
+        record->verdict = LOGEXPORT_WARMUP;
+        break;
+    case UNSEEN:
+        record->verdict = LOGEXPORT_ANOMALY;
+        record->reason = LOGEXPORT_UNSEEN;
+        break;
+    case CLOSED:
+        record->lines = session->lines;
+        record->judged = session->judged;
+        record->anomalies = session->anomalies;
+        record->verdict = session->anomalies > 0 ? LOGEXPORT_ANOMALY
+                          : session->judged > 0  ? LOGEXPORT_NORMAL
+                                                 : LOGEXPORT_SHORT;
+        break;
+    }
+}
+
+static enum logexport_status give(struct le_detector *detector, const struct le_pending *pending,
+                                  struct logexport_error *error)
+{
+    struct logexport_record record;
+    describe(detector, pending, &record);
+    if (pending->said != CLOSED) {
+        bool anomaly = record.verdict == LOGEXPORT_ANOMALY;
+        detector->stats.records[record.verdict]++;
+        if (pending->session != NULL)
+            pending->session->anomalies += anomaly;
+        if (detector->anomalies_only && !anomaly)
+            return LOGEXPORT_OK;
+    }
+    const struct le_outcome *outcome =
+        pending->said == JUDGED ? &pending->entry->outcome : NULL;
+    if (!le_format_record(&detector->format, &record, pending->session, outcome, &detector->text))
+        return le_out_of_memory(error);
+    record.text = detector->text.data;
+    record.text_length = detector->text.length;
+    if (detector->sink(detector->user, &record) != 0)
+        return le_fail(error, LOGEXPORT_STOPPED, "The sink of the records asked to stop.");
+    return LOGEXPORT_OK;
+}
+
+static bool is_ready(const struct le_pending *pending)
+{
+    return pending->said != JUDGED ||
+           atomic_load_explicit(&pending->entry->scored, memory_order_acquire);
+}
+
+static enum logexport_status give_ready(struct le_detector *detector, struct logexport_error *error)
+{
+    enum logexport_status status = LOGEXPORT_OK;
+    while (status == LOGEXPORT_OK && detector->pending_count > 0) {
+        struct le_pending *pending = &detector->pending[detector->pending_first];
+        if (!is_ready(pending))
+            break;
+        status = give(detector, pending, error);
+        if (pending->session != NULL)
+            le_session_release(&detector->sessions, pending->session);
+        detector->pending_first = (detector->pending_first + 1) % PENDING;
+        detector->pending_count--;
+    }
+    return status;
+}
+
+/* --- scoring ---------------------------------------------------------------------------------- */
+
+static void score(struct le_job *job, int worker)
+{
+    (void)worker;
+    struct le_batch *batch = (struct le_batch *)(void *)job; /* its first member */
+    batch->status =
+        le_scorer_run(batch->scorer, batch->entries, batch->count, batch->input, &batch->error);
+}
+
+static struct le_batch *filling(struct le_detector *detector)
+{
+    return &detector->batches[(detector->batch_first + detector->batch_running) %
+                              detector->batch_count];
+}
+
+/* Takes back the batch that has run the longest; waits for it if `wait`. */
+static enum logexport_status take_back(struct le_detector *detector, bool wait, bool *taken,
+                                       struct logexport_error *error)
+{
+    *taken = false;
+    if (detector->batch_running == 0)
+        return LOGEXPORT_OK;
+    struct le_batch *batch = &detector->batches[detector->batch_first];
+    if (detector->pool != NULL) {
+        if (wait)
+            le_pool_wait(detector->pool, &batch->job);
+        else if (!le_pool_is_done(detector->pool, &batch->job))
+            return LOGEXPORT_OK;
+    }
+    *taken = true;
+    batch->count = 0;
+    detector->batch_first = (detector->batch_first + 1) % detector->batch_count;
+    detector->batch_running--;
+    if (batch->status != LOGEXPORT_OK && error != NULL)
+        *error = batch->error;
+    return batch->status;
+}
+
+/* Hands the batch being filled over to be scored. */
+static enum logexport_status send(struct le_detector *detector, struct logexport_error *error)
+{
+    struct le_batch *batch = filling(detector);
+    bool taken;
+    if (batch->count == 0)
+        return LOGEXPORT_OK;
+    batch->job.run = score;
+    detector->batch_running++;
+    detector->stats.scored += batch->count;
+    if (detector->pool == NULL) {
+        score(&batch->job, 0);
+        return take_back(detector, true, &taken, error);
+    }
+    le_pool_submit(detector->pool, &batch->job);
+    if (detector->batch_running == detector->batch_count) /* one must be free to be filled */
+        return take_back(detector, true, &taken, error);
+    return LOGEXPORT_OK;
+}
+
+enum logexport_status le_detector_give(struct le_detector *detector, struct logexport_error *error)
+{
+    enum logexport_status status;
+    bool taken;
+    do
+        status = take_back(detector, false, &taken, error);
+    while (status == LOGEXPORT_OK && taken);
+    return status == LOGEXPORT_OK ? give_ready(detector, error) : status;
+}
+
+enum logexport_status le_detector_flush(struct le_detector *detector, struct logexport_error *error)
+{
+    enum logexport_status status = send(detector, error);
+    bool taken = true;
+    while (status == LOGEXPORT_OK && taken) {
+        status = give_ready(detector, error);
+        if (status == LOGEXPORT_OK)
+            status = take_back(detector, true, &taken, error);
+    }
+    return status == LOGEXPORT_OK ? give_ready(detector, error) : status;
+}
+
+/* --- records in ------------------------------------------------------------------------------- */
+
+static enum logexport_status make_room(struct le_detector *detector, struct logexport_error *error)
+{
+    if (detector->pending_count < PENDING)
+        return LOGEXPORT_OK;
+    enum logexport_status status = send(detector, error);
+    while (status == LOGEXPORT_OK && (status = give_ready(detector, error)) == LOGEXPORT_OK &&
+           detector->pending_count > PENDING / 2 && detector->batch_running > 0) {
+        bool taken;
+        status = take_back(detector, true, &taken, error);
+    }
+    return status;
+}
+
+static enum logexport_status add(struct le_detector *detector, struct le_pending pending,
+                                 struct logexport_error *error)
+{
+    enum logexport_status status = make_room(detector, error);
+    if (status != LOGEXPORT_OK) {
+        if (pending.session != NULL)
+            le_session_release(&detector->sessions, pending.session);
+        return status;
+    }
+    size_t at = (detector->pending_first + detector->pending_count++) % PENDING;
+    detector->pending[at] = pending;
+    return LOGEXPORT_OK;
+}
+
+/* Looks the window up, or has it scored, and sets the entry to wait for. */
+static enum logexport_status ask(struct le_detector *detector, const void *window, int32_t event,
+                                 struct le_entry **entry, struct logexport_error *error)
+{
+    enum logexport_status status;
+    if (le_memo_full(&detector->memo)) {
+        if ((status = le_detector_flush(detector, error)))
+            return status;
+        le_memo_turn(&detector->memo);
+    }
+    bool added;
+    *entry = le_memo_get(&detector->memo, window, event, &added);
+    if (*entry == NULL)
+        return le_out_of_memory(error);
+    if (!added) {
+        detector->stats.remembered++;
+        return LOGEXPORT_OK;
+    }
+    struct le_batch *batch = filling(detector);
+    batch->entries[batch->count++] = *entry;
+    return batch->count == detector->loaded->scorer.most ? send(detector, error) : LOGEXPORT_OK;
+}
+
+static enum logexport_status close_session(struct le_detector *detector,
+                                           struct le_session *session,
+                                           struct logexport_error *error)
+{
+    if (!detector->session_summary) {
+        le_session_release(&detector->sessions, session);
+        return LOGEXPORT_OK;
+    }
+    return add(detector,
+               (struct le_pending){.said = CLOSED, .template_index = -1, .session = session},
+               error);
+}
+
+static enum logexport_status take_event(struct le_detector *detector, int64_t line,
+                                        const struct le_event *event,
+                                        struct logexport_error *error)
+{
+    const struct le_loaded *loaded = detector->loaded;
+    struct le_sessions *sessions = &detector->sessions;
+    struct le_session *evicted;
+    struct le_session *session =
+        le_sessions_touch(sessions, event->session, event->session_length, &evicted);
+    enum logexport_status status;
+    if (evicted != NULL && (status = close_session(detector, evicted, error)))
+        return status;
+    if (session == NULL)
+        return le_out_of_memory(error);
+    session->lines++;
+    session->references++; /* the record's */
+    struct le_pending pending = {
+        .said = WARMUP, .template_index = -1, .number = line, .session = session};
+
+    bool ranks = loaded->meta.task.decision == LE_NEXT_EVENT_TOPK;
+    int32_t template_index = event->template_index;
+    const int32_t *window = NULL;
+    if (template_index == LE_UNSEEN)
+        pending.said = UNSEEN;
+    else
+        pending.template_index = template_index;
+    if (ranks && pending.said != UNSEEN) {
+        window = le_session_window(sessions, session); /* the events before the line */
+        if (window != NULL &&
+            (status = ask(detector, window, template_index, &pending.entry, error)))
+            goto failed;
+    }
+    int32_t enters = pending.said == UNSEEN ? loaded->vocab.unknown : template_index;
+    if (enters >= 0 && !le_session_append(sessions, session, enters)) {
+        status = le_out_of_memory(error);
+        goto failed;
+    }
+    if (!ranks && pending.said != UNSEEN) {
+        window = le_session_window(sessions, session); /* the last of them the line's own */
+        if (window != NULL && (status = ask(detector, window, -1, &pending.entry, error)))
+            goto failed;
+    }
+    if (window != NULL) {
+        pending.said = JUDGED;
+        session->judged++;
+    }
+    return add(detector, pending, error);
+failed:
+    le_session_release(sessions, session);
+    return status;
+}
+
+/* A record about a sample; for next_event_topk `event` is that of the line after it, else -1. */
+static enum logexport_status add_sample(struct le_detector *detector,
+                                        const struct le_sample *sample, int32_t event, bool unseen,
+                                        struct logexport_error *error)
+{
+    struct le_pending pending = {.said = unseen ? UNSEEN : JUDGED,
+                                 .template_index = event,
+                                 .number = sample->number,
+                                 .first_line = sample->first_line,
+                                 .last_line = sample->last_line};
+    enum logexport_status status;
+    if (!unseen && (status = ask(detector, sample->counts, event, &pending.entry, error)))
+        return status;
+    return add(detector, pending, error);
+}
+
+static enum logexport_status take_count(struct le_detector *detector, int64_t line, int32_t event,
+                                        struct logexport_error *error)
+{
+    enum logexport_status status;
+    if (detector->has_before) { /* its counts are still what they were: no line came since */
+        detector->has_before = false;
+        status = add_sample(detector, &detector->before, event, event < 0, error);
+        if (status != LOGEXPORT_OK)
+            return status;
+    }
+    struct le_sample sample;
+    if (!le_counts_append(&detector->counts, line, event, &sample))
+        return LOGEXPORT_OK;
+    if (detector->format.decision == LE_SCORE_THRESHOLD)
+        return add_sample(detector, &sample, -1, false, error);
+    detector->before = sample;
+    detector->has_before = true;
+    return LOGEXPORT_OK;
+}
+
+enum logexport_status le_detector_take(struct le_detector *detector, int64_t line,
+                                       const struct le_event *event, struct logexport_error *error)
+{
+    detector->stats.unseen += event->template_index == LE_UNSEEN;
+    if (detector->format.input == LE_EVENT_WINDOW)
+        return take_event(detector, line, event, error);
+    return take_count(detector, line, event->template_index, error);
+}
+
+enum logexport_status le_detector_finish(struct le_detector *detector,
+                                         struct logexport_error *error)
+{
+    if (detector->format.input == LE_COUNT_MATRIX) {
+        enum logexport_status status = le_detector_flush(detector, error);
+        le_counts_reset(&detector->counts);
+        detector->has_before = false;
+        return status;
+    }
+    struct le_session *session;
+    while ((session = le_sessions_take_oldest(&detector->sessions)) != NULL) {
+        enum logexport_status status = close_session(detector, session, error);
+        if (status != LOGEXPORT_OK)
+            return status;
+    }
+    return le_detector_flush(detector, error);
+}

@@ -1,0 +1,64 @@
+/* Events, in the order of their lines, to records in that order.
+ *
+ * A record that waits for its window to be scored holds back the ones behind it, so that whatever is
+ * scored together, by however many threads, the output is the same. */
+#ifndef LE_DETECTOR_H
+#define LE_DETECTOR_H
+
+#include "counts.h"
+#include "loaded.h"
+#include "pool.h"
+#include "verdict.h"
+
+struct le_batch;
+struct le_pending;
+
+struct le_detector {
+    const struct le_loaded *loaded;
+    struct le_pool *pool; /* NULL: everything is done by the calling thread */
+    bool anomalies_only, session_summary;
+    logexport_sink sink;
+    void *user;
+
+    struct le_sessions sessions; /* event_window */
+    struct le_counts counts;     /* count_matrix */
+    struct le_sample before;     /* count_matrix with next_event_topk: waits for its next line */
+    bool has_before;
+
+    struct le_memo memo;
+    struct le_batch *batches; /* a ring: those that are being scored, then the one being filled */
+    size_t batch_count, batch_first, batch_running;
+    struct le_pending *pending; /* a ring of records that were not given yet */
+    size_t pending_first, pending_count;
+
+    struct le_format format;
+    struct le_buffer text;
+    struct logexport_stats stats;
+};
+
+enum logexport_status le_detector_init(struct le_detector *detector,
+                                       const struct le_loaded *loaded, struct le_pool *pool,
+                                       int threads, const struct logexport_options *options,
+                                       logexport_sink sink, void *user,
+                                       struct logexport_error *error);
+
+/* The pool must have been freed before, so that no batch is being scored. */
+void le_detector_free(struct le_detector *detector);
+
+/* Takes the event of the next non-blank line. */
+enum logexport_status le_detector_take(struct le_detector *detector, int64_t line,
+                                       const struct le_event *event,
+                                       struct logexport_error *error);
+
+/* Gives the records that are ready, without waiting. */
+enum logexport_status le_detector_give(struct le_detector *detector, struct logexport_error *error);
+
+/* Scores what waits and gives all records. */
+enum logexport_status le_detector_flush(struct le_detector *detector,
+                                        struct logexport_error *error);
+
+/* The end of the log: all records, then the summaries; then as new. */
+enum logexport_status le_detector_finish(struct le_detector *detector,
+                                         struct logexport_error *error);
+
+#endif

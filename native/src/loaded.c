@@ -1,0 +1,150 @@
+#include "loaded.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+static enum logexport_status usage(struct logexport_error *error, const char *option,
+                                   const char *why)
+{
+    return le_fail(error, LOGEXPORT_USAGE, "The option %s does not apply: the model's %s.", option,
+                   why);
+}
+
+enum logexport_status le_load_meta(struct le_loaded *loaded, const char *path,
+                                   const struct logexport_options *options,
+                                   struct logexport_error *error)
+{
+    const char *model;
+    enum logexport_status status;
+    if ((status = le_bundle_open(&loaded->bundle, path, !options->no_verify, error)) ||
+        (!options->no_verify && (status = le_bundle_verify(&loaded->bundle, error))) ||
+        (status = le_bundle_choose(&loaded->bundle, options->model, &model, error)) ||
+        (status = le_meta_load(&loaded->meta, &loaded->bundle, model, error)))
+        return status;
+    if (options->require_proof && strcmp(loaded->meta.proof, "full") != 0)
+        return le_fail(error, LOGEXPORT_BUNDLE,
+                       "%.300s is not fully proven: the proof of %s is \"%s\", not \"full\".",
+                       loaded->bundle.path, model, loaded->meta.proof);
+    return LOGEXPORT_OK;
+}
+
+static enum logexport_status check_options(const struct le_loaded *loaded,
+                                           const struct logexport_options *options,
+                                           struct logexport_error *error)
+{
+    const struct le_task *task = &loaded->meta.task;
+    if (!le_task_is_known(task))
+        return le_fail(error, LOGEXPORT_BUNDLE,
+                       "The task of %s, \"%.60s\" with \"%.60s\", is not known to this engine.",
+                       loaded->meta.model, task->input_kind, task->decision_kind);
+    if (task->input == LE_COUNT_MATRIX && options->session_by != NULL)
+        return usage(error, "--session-by", "input is count_matrix, over the whole log");
+    if (task->input == LE_COUNT_MATRIX && options->session_summary)
+        return usage(error, "--session-summary", "input is count_matrix, over the whole log");
+    bool threshold = options->set_threshold || options->threshold_name != NULL;
+    if (task->decision == LE_NEXT_EVENT_TOPK && threshold)
+        return usage(error, "--threshold", "decision is next_event_topk");
+    if (task->decision == LE_SCORE_THRESHOLD && options->top_k != 0)
+        return usage(error, "--top-k", "decision is score_threshold");
+    return LOGEXPORT_OK;
+}
+
+static enum logexport_status apply_options(struct le_loaded *loaded,
+                                           const struct logexport_options *options,
+                                           struct logexport_error *error)
+{
+    const struct le_task *task = &loaded->meta.task;
+    int64_t size = loaded->meta.vocab_size;
+    if (task->decision == LE_NEXT_EVENT_TOPK) {
+        bool given = options->top_k != 0;
+        loaded->top_k = given ? options->top_k : task->top_k;
+        if (loaded->top_k < 1 || loaded->top_k >= size)
+            return le_fail(error, given ? LOGEXPORT_USAGE : LOGEXPORT_BUNDLE,
+                           "Top k is %lld, but the vocabulary has %lld entries: it must be at "
+                           "least 1 and below that.",
+                           (long long)loaded->top_k, (long long)size);
+        return LOGEXPORT_OK;
+    }
+    loaded->threshold = task->threshold;
+    if (options->threshold_name != NULL) {
+        const json_t *value = json_object_get(task->thresholds, options->threshold_name);
+        if (value == NULL)
+            return le_fail(error, LOGEXPORT_USAGE,
+                           "The threshold \"%.100s\" is neither a finite number nor one that the "
+                           "metadata of %s names.",
+                           options->threshold_name, loaded->meta.model);
+        loaded->threshold = json_number_value(value);
+    }
+    if (options->set_threshold)
+        loaded->threshold = options->threshold;
+    if (!isfinite(loaded->threshold))
+        return le_fail(error, LOGEXPORT_USAGE, "The threshold is not a finite number.");
+    return LOGEXPORT_OK;
+}
+
+enum logexport_status le_load_text(struct le_loaded *loaded,
+                                   const struct logexport_options *options,
+                                   struct logexport_error *error)
+{
+    enum logexport_status status;
+    if ((status = check_options(loaded, options, error)) ||
+        (status = apply_options(loaded, options, error)) ||
+        (status = le_vocab_load(&loaded->vocab, &loaded->bundle, &loaded->meta, error)) ||
+        (status = le_rules_load(&loaded->rules, &loaded->bundle, &loaded->meta,
+                                options->session_by, !options->no_jit, error)))
+        return status;
+    if (loaded->meta.task.input == LE_COUNT_MATRIX)
+        loaded->rules.by = LE_BY_NONE; /* it counts over the whole log */
+    loaded->matcher = le_matcher_new(&loaded->vocab, loaded->rules.general);
+    if (loaded->matcher == NULL)
+        return le_out_of_memory(error);
+    loaded->text = (struct le_text){&loaded->rules, loaded->matcher};
+    return LOGEXPORT_OK;
+}
+
+enum logexport_status le_load_model(struct le_loaded *loaded,
+                                    const struct logexport_options *options,
+                                    struct logexport_error *error)
+{
+    const char *file;
+    char path[500];
+    struct le_buffer bytes = {0};
+    enum logexport_status status;
+    if ((status = le_meta_graph(&loaded->meta, &loaded->bundle, options->variant, &file, error)) ||
+        (status = le_ort_open(options->ort_library, &loaded->ort, error)))
+        return status;
+    snprintf(path, sizeof path, "%.300s/%.150s", loaded->bundle.path, file);
+    status = le_bundle_read(&loaded->bundle, file, LE_MAX_FILE_BYTES, &bytes, error);
+    if (status == LOGEXPORT_OK)
+        status = le_model_load(loaded->ort, bytes.data, bytes.length, path, &loaded->model, error);
+    le_buffer_free(&bytes);
+    return status;
+}
+
+enum logexport_status le_load(struct le_loaded *loaded, const char *path,
+                              const struct logexport_options *options,
+                              struct logexport_error *error)
+{
+    enum logexport_status status;
+    *loaded = (struct le_loaded){.bundle.fd = -1};
+    if ((status = le_load_meta(loaded, path, options, error)) ||
+        (status = le_load_text(loaded, options, error)) ||
+        (status = le_load_model(loaded, options, error)) ||
+        (status = le_scorer_init(&loaded->scorer, loaded->model, &loaded->meta, loaded->threshold,
+                                 error)))
+        le_loaded_free(loaded);
+    return status;
+}
+
+void le_loaded_free(struct le_loaded *loaded)
+{
+    le_model_free(loaded->model);
+    le_ort_close(loaded->ort);
+    le_matcher_free(loaded->matcher);
+    le_rules_free(&loaded->rules);
+    le_vocab_free(&loaded->vocab);
+    le_meta_free(&loaded->meta);
+    le_bundle_close(&loaded->bundle);
+    *loaded = (struct le_loaded){.bundle.fd = -1};
+}

@@ -1,0 +1,36 @@
+/* Masks: what varies in a message is replaced by a name, one mask after another. */
+#ifndef LE_MASKS_H
+#define LE_MASKS_H
+
+#include "buffer.h"
+#include "pattern.h"
+
+#define LE_MAX_REPLACEMENT (4 * 256) /* bytes: 256 characters */
+#define LE_MAX_MASKED ((size_t)1 << 28) /* bytes of a masked line */
+
+/* A piece of a replacement: a group's text, or for group 0 bytes of `text`. */
+struct le_piece {
+    uint32_t group;
+    size_t begin, length;
+};
+
+struct le_mask {
+    struct le_pattern pattern;
+    char *text; /* the replacement's literal bytes */
+    struct le_piece *pieces;
+    size_t piece_count;
+};
+
+/* Reads a replacement: \1 to \9 and \\, all else literal; the pattern is compiled already. `where`
+ * and `what` name the mask in errors. */
+enum logexport_status le_mask_replacement(struct le_mask *mask, const char *text, size_t length,
+                                          const char *where, const char *what,
+                                          struct logexport_error *error);
+void le_mask_free(struct le_mask *mask);
+
+/* The line after all masks: `text` itself, or one of the two buffers. Returns -1, or on failure the
+ * number of the mask that could not be applied (`count`: out of memory). */
+int le_masks_apply(const struct le_mask *masks, int count, struct le_match *match,
+                   struct le_buffer buffers[2], const char **text, size_t *length);
+
+#endif

@@ -1,0 +1,48 @@
+/* NAME.onnx.meta.json: what a model is, how it is fed and how it is read. */
+#ifndef LE_META_H
+#define LE_META_H
+
+#include "bundle.h"
+
+enum le_input { LE_EVENT_WINDOW, LE_COUNT_MATRIX, LE_INPUT_UNKNOWN };
+enum le_decision { LE_NEXT_EVENT_TOPK, LE_SCORE_THRESHOLD, LE_DECISION_UNKNOWN };
+
+struct le_task {
+    enum le_input input;
+    enum le_decision decision;
+    const char *input_kind, *decision_kind; /* their names in the metadata */
+    int64_t length;                         /* event_window: events in a window */
+    int64_t lines, stride, steps;           /* count_matrix */
+    const char *output;                     /* graph output that decides */
+    const char *attribution;                /* score_threshold: graph output; NULL: none */
+    int64_t top_k;
+    double threshold;
+    json_t *thresholds; /* name → number; NULL for next_event_topk */
+};
+
+/* Strings are borrowed from the document. */
+struct le_meta {
+    json_t *document;
+    const char *model;
+    const char *proof; /* of this model; borrowed from the manifest */
+    struct le_task task;
+    int64_t vocab_size;
+    const char *vocab_file, *preprocess_file;
+    json_t *reserved; /* name → index */
+    json_t *variants; /* name → file */
+    char graph_file[160];
+};
+
+enum logexport_status le_meta_load(struct le_meta *meta, const struct le_bundle *bundle,
+                                   const char *model, struct logexport_error *error);
+void le_meta_free(struct le_meta *meta);
+
+/* Whether this engine knows the task. */
+bool le_task_is_known(const struct le_task *task);
+
+/* The graph's file for a variant, or for NULL the graph itself. */
+enum logexport_status le_meta_graph(const struct le_meta *meta, const struct le_bundle *bundle,
+                                    const char *variant, const char **file,
+                                    struct logexport_error *error);
+
+#endif

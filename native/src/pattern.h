@@ -1,0 +1,47 @@
+/* Regular expressions: PCRE2, UTF, ASCII classes (no UCP), newline LF. The text never holds LF. */
+#ifndef LE_PATTERN_H
+#define LE_PATTERN_H
+
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include <pcre2.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "error.h"
+
+/* A compiled pattern: read only, shared by threads. */
+struct le_pattern {
+    pcre2_code *code;
+    uint32_t groups; /* capturing groups */
+    bool jit;
+};
+
+/* What matching writes to; one a thread. `offsets[2 * g]` and `[2 * g + 1]` are group g's start and
+ * end in the subject after a match, PCRE2_UNSET if it took no part. */
+struct le_match {
+    pcre2_match_data *data;
+    pcre2_match_context *context;
+    pcre2_jit_stack *stack;
+    const size_t *offsets;
+};
+
+/* Compiles. `what` names the pattern in errors: "mask \"ip\"". */
+enum logexport_status le_pattern_compile(struct le_pattern *pattern, const char *text,
+                                         size_t length, bool anchored, bool jit, const char *where,
+                                         const char *what, struct logexport_error *error);
+void le_pattern_free(struct le_pattern *pattern);
+
+/* Number of the group of that name, 0 if there is none. */
+uint32_t le_pattern_group(const struct le_pattern *pattern, const char *name);
+
+/* Room for patterns of at most `groups` groups. False: out of memory. */
+bool le_match_init(struct le_match *match, uint32_t groups);
+void le_match_free(struct le_match *match);
+
+/* Finds the first match at or after `start`; `subject` is valid UTF-8. With `not_empty` a match takes
+ * at least one character. Returns 1, 0 for none, or -1: PCRE2's limits ended it. The limits are so
+ * high that only a pattern that would run for minutes meets them: a verdict is never guessed. */
+int le_pattern_find(const struct le_pattern *pattern, struct le_match *match, const char *subject,
+                    size_t length, size_t start, bool not_empty);
+
+#endif

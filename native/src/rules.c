@@ -1,0 +1,249 @@
+#include "rules.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { MAX_RULES = 100 };
+#define MAX_RULES_BYTES (UINT64_C(4) << 20)
+
+/* What is needed all along the way through the file. */
+struct reader {
+    struct le_rules *rules;
+    struct le_place place;
+    char where[700]; /* the file's path, for errors about patterns */
+    bool jit;
+    struct logexport_error *error;
+};
+
+static bool is_rule_name(const char *name)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+    size_t length = strlen(name);
+    return length >= 1 && length <= 64 && strspn(name, letters) > 0 &&
+           strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") ==
+               length;
+}
+
+static enum logexport_status compile(struct reader *reader, struct le_pattern *pattern,
+                                     const char *text, size_t length, bool anchored,
+                                     const char *where, const char *what)
+{
+    enum logexport_status status = le_pattern_compile(pattern, text, length, anchored, reader->jit,
+                                                      where, what, reader->error);
+    if (status == LOGEXPORT_OK && pattern->groups > reader->rules->max_groups)
+        reader->rules->max_groups = pattern->groups;
+    return status;
+}
+
+/* The array `key` of at most MAX_RULES objects, each with a name of its own and a pattern. */
+static enum logexport_status rule_array(struct reader *reader, const json_t *document,
+                                        const char *key, json_t **array)
+{
+    enum logexport_status status =
+        le_json_array(document, key, reader->place, array, reader->error);
+    if (status != LOGEXPORT_OK)
+        return status;
+    if (json_array_size(*array) > MAX_RULES)
+        return le_json_malformed(reader->error, reader->place, "\"%s\" has more than %d entries",
+                                 key, MAX_RULES);
+    struct le_place place = reader->place;
+    place.inside = key;
+    for (size_t i = 0; i < json_array_size(*array); i++) {
+        const json_t *entry = json_array_get(*array, i);
+        const char *name;
+        if (!json_is_object(entry))
+            return le_json_malformed(reader->error, place, "an entry is not an object");
+        if ((status = le_json_name(entry, "name", place, &name, reader->error)))
+            return status;
+        if (!is_rule_name(name))
+            return le_json_malformed(reader->error, place, "\"%.100s\" is no name", name);
+        for (size_t j = 0; j < i; j++)
+            if (strcmp(json_string_value(json_object_get(json_array_get(*array, j), "name")),
+                       name) == 0)
+                return le_json_malformed(reader->error, place, "two entries are named \"%s\"",
+                                         name);
+    }
+    return LOGEXPORT_OK;
+}
+
+static enum logexport_status read_headers(struct reader *reader, const json_t *document)
+{
+    struct le_rules *rules = reader->rules;
+    json_t *array;
+    enum logexport_status status = rule_array(reader, document, "headers", &array);
+    if (status != LOGEXPORT_OK)
+        return status;
+    struct le_place place = reader->place;
+    place.inside = "headers";
+    rules->headers = calloc(json_array_size(array) + 1, sizeof *rules->headers);
+    if (rules->headers == NULL)
+        return le_out_of_memory(reader->error);
+    for (size_t i = 0; i < json_array_size(array); i++) {
+        const json_t *entry = json_array_get(array, i);
+        struct le_header *header = &rules->headers[rules->header_count++];
+        char what[100];
+        const char *text;
+        size_t length;
+        snprintf(what, sizeof what, "header \"%s\"",
+                 json_string_value(json_object_get(entry, "name")));
+        if ((status = le_json_string(entry, "pattern", place, &text, &length, reader->error)) ||
+            (status = compile(reader, &header->pattern, text, length, true, reader->where, what)))
+            return status;
+        header->message = le_pattern_group(&header->pattern, "message");
+        header->host = le_pattern_group(&header->pattern, "host");
+        if (header->message == 0)
+            return le_fail(reader->error, LOGEXPORT_BUNDLE,
+                           "%s: the pattern of %s has no group \"message\".", reader->where, what);
+    }
+    return LOGEXPORT_OK;
+}
+
+static enum logexport_status read_masks(struct reader *reader, const json_t *document)
+{
+    struct le_rules *rules = reader->rules;
+    json_t *array;
+    enum logexport_status status = rule_array(reader, document, "masks", &array);
+    if (status != LOGEXPORT_OK)
+        return status;
+    struct le_place place = reader->place;
+    place.inside = "masks";
+    rules->masks = calloc(json_array_size(array) + 1, sizeof *rules->masks);
+    rules->mask_names = calloc(json_array_size(array) + 1, sizeof *rules->mask_names);
+    if (rules->masks == NULL || rules->mask_names == NULL)
+        return le_out_of_memory(reader->error);
+    for (size_t i = 0; i < json_array_size(array); i++) {
+        const json_t *entry = json_array_get(array, i);
+        const char *name = json_string_value(json_object_get(entry, "name"));
+        struct le_mask *mask = &rules->masks[rules->mask_count];
+        snprintf(rules->mask_names[rules->mask_count], sizeof *rules->mask_names, "%s", name);
+        rules->mask_count++;
+        char what[100];
+        const char *text;
+        size_t length;
+        snprintf(what, sizeof what, "mask \"%s\"", name);
+        if ((status = le_json_string(entry, "pattern", place, &text, &length, reader->error)) ||
+            (status = compile(reader, &mask->pattern, text, length, false, reader->where, what)) ||
+            (status = le_json_string(entry, "replacement", place, &text, &length, reader->error)) ||
+            (status = le_mask_replacement(mask, text, length, reader->where, what, reader->error)))
+            return status;
+    }
+    return LOGEXPORT_OK;
+}
+
+static enum logexport_status session_pattern(struct reader *reader, const char *text,
+                                             size_t length, const char *where, const char *what)
+{
+    struct le_rules *rules = reader->rules;
+    rules->by = LE_BY_PATTERN;
+    enum logexport_status status =
+        compile(reader, &rules->session, text, length, false, where, what);
+    rules->session_group = rules->session.groups > 0 ? 1 : 0;
+    return status;
+}
+
+static enum logexport_status read_session(struct reader *reader, const json_t *document,
+                                          const char *session_by)
+{
+    struct le_rules *rules = reader->rules;
+    json_t *session;
+    const char *by, *text;
+    size_t length;
+    enum logexport_status status;
+    struct le_place place = reader->place;
+    if ((status = le_json_object(document, "session", place, &session, reader->error)))
+        return status;
+    place.inside = "session";
+    if ((status = le_json_name(session, "by", place, &by, reader->error)))
+        return status;
+    bool from_file = session_by == NULL;
+    if (!from_file && strcmp(session_by, "none") != 0 && strcmp(session_by, "host") != 0) {
+        status = session_pattern(reader, session_by, strlen(session_by), "the option session-by",
+                                 "the sessions");
+        if (status == LOGEXPORT_BUNDLE && reader->error != NULL)
+            reader->error->status = LOGEXPORT_USAGE;
+        return status == LOGEXPORT_BUNDLE ? LOGEXPORT_USAGE : status;
+    }
+    if (!from_file)
+        by = session_by;
+    if (strcmp(by, "none") == 0) {
+        rules->by = LE_BY_NONE;
+    } else if (strcmp(by, "host") == 0) {
+        rules->by = LE_BY_HOST;
+    } else if (strcmp(by, "regex") == 0) {
+        if ((status = le_json_string(session, "pattern", place, &text, &length, reader->error)))
+            return status;
+        return session_pattern(reader, text, length, reader->where, "the sessions");
+    } else {
+        return le_json_malformed(reader->error, place, "\"by\" is not none, host or regex");
+    }
+    if (from_file && !json_is_null(json_object_get(session, "pattern")))
+        return le_json_malformed(reader->error, place, "\"pattern\" belongs to regex only");
+    return LOGEXPORT_OK;
+}
+
+static enum logexport_status read_rules(struct reader *reader, const json_t *document,
+                                        const char *session_by)
+{
+    struct le_rules *rules = reader->rules;
+    struct le_place place = reader->place;
+    int64_t version, max_sessions, max_line_bytes;
+    json_t *matching;
+    const char *prefer;
+    enum logexport_status status;
+    if ((status = le_json_integer(document, "schema_version", 1, 1, place, &version,
+                                  reader->error)) ||
+        (status = read_headers(reader, document)) || (status = read_masks(reader, document)) ||
+        (status = read_session(reader, document, session_by)) ||
+        (status = le_json_integer(document, "max_sessions", 1, 1000000000, place, &max_sessions,
+                                  reader->error)) ||
+        (status = le_json_integer(document, "max_line_bytes", 1, 1 << 30, place, &max_line_bytes,
+                                  reader->error)) ||
+        (status = le_json_object(document, "matching", place, &matching, reader->error)))
+        return status;
+    place.inside = "matching";
+    if ((status = le_json_name(matching, "prefer", place, &prefer, reader->error)))
+        return status;
+    rules->general = strcmp(prefer, "general") == 0;
+    if (!rules->general && strcmp(prefer, "specific") != 0)
+        return le_json_malformed(reader->error, place, "\"prefer\" is not specific or general");
+    rules->max_sessions = (size_t)max_sessions;
+    rules->max_line_bytes = (size_t)max_line_bytes;
+    return LOGEXPORT_OK;
+}
+
+enum logexport_status le_rules_load(struct le_rules *rules, const struct le_bundle *bundle,
+                                    const struct le_meta *meta, const char *session_by, bool jit,
+                                    struct logexport_error *error)
+{
+    *rules = (struct le_rules){0};
+    struct reader reader = {
+        rules, {bundle->path, meta->preprocess_file, ""}, "", jit, error};
+    snprintf(reader.where, sizeof reader.where, "%.300s/%.130s", bundle->path,
+             meta->preprocess_file);
+    struct le_buffer bytes = {0};
+    json_t *document = NULL;
+    enum logexport_status status =
+        le_bundle_read(bundle, meta->preprocess_file, MAX_RULES_BYTES, &bytes, error);
+    if (status == LOGEXPORT_OK)
+        status = le_json_parse(bytes.data, bytes.length, reader.place, &document, error);
+    if (status == LOGEXPORT_OK)
+        status = read_rules(&reader, document, session_by);
+    json_decref(document);
+    le_buffer_free(&bytes);
+    if (status != LOGEXPORT_OK)
+        le_rules_free(rules);
+    return status;
+}
+
+void le_rules_free(struct le_rules *rules)
+{
+    for (int i = 0; i < rules->header_count; i++)
+        le_pattern_free(&rules->headers[i].pattern);
+    for (int i = 0; i < rules->mask_count; i++)
+        le_mask_free(&rules->masks[i]);
+    free(rules->headers);
+    free(rules->masks);
+    free(rules->mask_names);
+    le_pattern_free(&rules->session);
+    *rules = (struct le_rules){0};
+}

@@ -1,0 +1,37 @@
+/* preprocess.json: from the bytes of a line to masked text and a session. */
+#ifndef LE_RULES_H
+#define LE_RULES_H
+
+#include "bundle.h"
+#include "masks.h"
+#include "meta.h"
+
+struct le_header {
+    struct le_pattern pattern; /* anchored at the start of the line */
+    uint32_t message, host;    /* numbers of groups; host 0: it has none */
+};
+
+enum le_session_by { LE_BY_NONE, LE_BY_HOST, LE_BY_PATTERN };
+
+/* Read only once loaded: shared by threads. */
+struct le_rules {
+    struct le_header *headers;
+    int header_count;
+    struct le_mask *masks;
+    int mask_count;
+    char (*mask_names)[65];
+    bool general; /* matching prefers the most wildcards */
+    enum le_session_by by;
+    struct le_pattern session;
+    uint32_t session_group; /* whose text is the session: the first group, or 0 if there is none */
+    size_t max_sessions, max_line_bytes;
+    uint32_t max_groups; /* of any pattern */
+};
+
+/* `session_by` replaces what the file says, if not NULL: "none", "host" or a pattern. */
+enum logexport_status le_rules_load(struct le_rules *rules, const struct le_bundle *bundle,
+                                    const struct le_meta *meta, const char *session_by, bool jit,
+                                    struct logexport_error *error);
+void le_rules_free(struct le_rules *rules);
+
+#endif

@@ -1,0 +1,184 @@
+#include "sessions.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "hash.h"
+#include "json_text.h"
+
+enum { FIRST_BUCKETS = 64, FIRST_EVENTS = 16 };
+
+bool le_sessions_init(struct le_sessions *sessions, size_t limit, size_t length)
+{
+    *sessions = (struct le_sessions){.limit = limit, .length = length};
+    sessions->buckets = calloc(FIRST_BUCKETS, sizeof *sessions->buckets);
+    sessions->bucket_mask = FIRST_BUCKETS - 1;
+    return sessions->buckets != NULL;
+}
+
+static void destroy(struct le_session *session)
+{
+    free(session->key);
+    free(session->events);
+    free(session);
+}
+
+void le_sessions_free(struct le_sessions *sessions)
+{
+    struct le_session *session;
+    while ((session = le_sessions_take_oldest(sessions)) != NULL)
+        destroy(session); /* no record names it any more */
+    while ((session = sessions->spare) != NULL) {
+        sessions->spare = session->chain;
+        destroy(session);
+    }
+    free(sessions->buckets);
+    *sessions = (struct le_sessions){0};
+}
+
+static void unlink_session(struct le_sessions *sessions, struct le_session *session)
+{
+    *(session->newer != NULL ? &session->newer->older : &sessions->newest) = session->older;
+    *(session->older != NULL ? &session->older->newer : &sessions->oldest) = session->newer;
+}
+
+static void make_newest(struct le_sessions *sessions, struct le_session *session)
+{
+    session->newer = NULL;
+    session->older = sessions->newest;
+    *(sessions->newest != NULL ? &sessions->newest->newer : &sessions->oldest) = session;
+    sessions->newest = session;
+}
+
+struct le_session *le_sessions_take_oldest(struct le_sessions *sessions)
+{
+    struct le_session *session = sessions->oldest;
+    if (session == NULL)
+        return NULL;
+    unlink_session(sessions, session);
+    struct le_session **link = &sessions->buckets[session->hash & sessions->bucket_mask];
+    while (*link != session)
+        link = &(*link)->chain;
+    *link = session->chain;
+    sessions->count--;
+    return session;
+}
+
+static bool grow(struct le_sessions *sessions)
+{
+    size_t size = (sessions->bucket_mask + 1) * 2;
+    struct le_session **buckets = calloc(size, sizeof *buckets);
+    if (buckets == NULL)
+        return false;
+    for (struct le_session *s = sessions->newest; s != NULL; s = s->older) {
+        s->chain = buckets[s->hash & (size - 1)];
+        buckets[s->hash & (size - 1)] = s;
+    }
+    free(sessions->buckets);
+    sessions->buckets = buckets;
+    sessions->bucket_mask = size - 1;
+    return true;
+}
+
+/* A session without a past; memory of released ones is used again. */
+static struct le_session *make(struct le_sessions *sessions, const char *key, size_t length)
+{
+    struct le_session *session = sessions->spare;
+    if (session != NULL)
+        sessions->spare = session->chain;
+    else
+        session = calloc(1, sizeof *session);
+    if (session == NULL)
+        return NULL;
+    struct le_buffer text = {session->key, 0, session->key_capacity};
+    session->null = key == NULL;
+    bool ok = key == NULL ? le_buffer_append(&text, "null", 4)
+                          : le_buffer_append(&text, key, length) &&
+                                le_json_append_string(&text, key, length);
+    session->key = text.data;
+    session->key_capacity = text.capacity;
+    if (!ok) {
+        destroy(session);
+        return NULL;
+    }
+    session->key_length = key == NULL ? 0 : length;
+    session->json = text.data + session->key_length;
+    session->json_length = text.length - session->key_length;
+    session->references = 1;
+    session->lines = session->judged = session->anomalies = 0;
+    session->event_count = 0;
+    return session;
+}
+
+struct le_session *le_sessions_touch(struct le_sessions *sessions, const char *key, size_t length,
+                                     struct le_session **evicted)
+{
+    uint64_t hash = key == NULL ? 0 : le_hash(key, length);
+    struct le_session *session = sessions->buckets[hash & sessions->bucket_mask];
+    *evicted = NULL;
+    for (; session != NULL; session = session->chain)
+        if (session->hash == hash && session->null == (key == NULL) &&
+            session->key_length == length &&
+            (length == 0 || memcmp(session->key, key, length) == 0)) {
+            if (session != sessions->newest) {
+                unlink_session(sessions, session);
+                make_newest(sessions, session);
+            }
+            return session;
+        }
+    if (sessions->count >= sessions->limit)
+        *evicted = le_sessions_take_oldest(sessions);
+    else if (sessions->count > sessions->bucket_mask && !grow(sessions))
+        return NULL;
+    session = make(sessions, key, length);
+    if (session == NULL)
+        return NULL;
+    session->hash = hash;
+    session->chain = sessions->buckets[hash & sessions->bucket_mask];
+    sessions->buckets[hash & sessions->bucket_mask] = session;
+    make_newest(sessions, session);
+    sessions->count++;
+    return session;
+}
+
+void le_session_release(struct le_sessions *sessions, struct le_session *session)
+{
+    if (--session->references > 0)
+        return;
+    session->chain = sessions->spare;
+    sessions->spare = session;
+}
+
+bool le_session_append(const struct le_sessions *sessions, struct le_session *session,
+                       int32_t event)
+{
+    size_t length = sessions->length;
+    if (session->event_count == session->event_capacity) {
+        if (session->event_capacity < length * 2) {
+            size_t capacity = session->event_capacity * 2;
+            if (capacity < FIRST_EVENTS)
+                capacity = FIRST_EVENTS;
+            if (capacity > length * 2)
+                capacity = length * 2;
+            int32_t *events = realloc(session->events, capacity * sizeof *events);
+            if (events == NULL)
+                return false;
+            session->events = events;
+            session->event_capacity = capacity;
+        } else { /* slide: what a full window still needs, once in `length` events */
+            memmove(session->events, session->events + length + 1,
+                    (length - 1) * sizeof *session->events);
+            session->event_count = length - 1;
+        }
+    }
+    session->events[session->event_count++] = event;
+    return true;
+}
+
+const int32_t *le_session_window(const struct le_sessions *sessions,
+                                 const struct le_session *session)
+{
+    if (session->event_count < sessions->length)
+        return NULL;
+    return session->events + (session->event_count - sessions->length);
+}

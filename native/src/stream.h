@@ -1,0 +1,36 @@
+/* Bytes to events: cut into chunks at the ends of lines, read by workers, handed on in order. */
+#ifndef LE_STREAM_H
+#define LE_STREAM_H
+
+#include "detector.h"
+
+struct le_chunk;
+
+struct le_stream {
+    const struct le_text *text;
+    struct le_pool *pool; /* NULL: everything is done by the calling thread */
+    struct le_detector *detector;
+    struct le_scratch *scratches; /* one a thread */
+    int threads;
+    struct le_chunk *chunks; /* a ring: those that are being read, then the one being filled */
+    size_t chunk_count, chunk_first, chunk_running;
+    bool skipping;     /* the rest of an oversize line is dropped */
+    size_t line_begin; /* in the chunk being filled: where its last, incomplete line begins */
+    int64_t line;      /* lines handed on */
+};
+
+enum logexport_status le_stream_init(struct le_stream *stream, const struct le_text *text,
+                                     struct le_pool *pool, int threads,
+                                     struct le_detector *detector, struct logexport_error *error);
+
+/* The pool must have been freed before, so that no chunk is being read. */
+void le_stream_free(struct le_stream *stream);
+
+enum logexport_status le_stream_push(struct le_stream *stream, const char *bytes, size_t length,
+                                     struct logexport_error *error);
+
+/* Hands on all complete lines; with `end` also what follows the last LF, and begins at line 1. */
+enum logexport_status le_stream_flush(struct le_stream *stream, bool end,
+                                      struct logexport_error *error);
+
+#endif

@@ -1,0 +1,38 @@
+/* The way of one line from bytes to its event and session. */
+#ifndef LE_TEXT_H
+#define LE_TEXT_H
+
+#include "matcher.h"
+#include "rules.h"
+
+#define LE_BLANK (-2)
+
+/* What the text stage needs: read only, shared by threads. */
+struct le_text {
+    const struct le_rules *rules;
+    const struct le_matcher *matcher;
+};
+
+/* What it writes to: one a thread, reused from line to line. */
+struct le_scratch {
+    struct le_match match;
+    struct le_buffer decoded, masked[2], hashes;
+    struct le_tokens tokens;
+};
+
+struct le_event {
+    int32_t template_index; /* LE_UNSEEN, LE_BLANK, or an index */
+    const char *session;    /* NULL: the session null. Valid until the next line. */
+    size_t session_length;
+};
+
+bool le_scratch_init(struct le_scratch *scratch, const struct le_rules *rules);
+void le_scratch_free(struct le_scratch *scratch);
+
+/* `line` has no LF and no CR that was dropped; it may be longer than max_line_bytes. On failure the
+ * error's text says what stopped it, and the caller adds which line it was. */
+enum logexport_status le_text_event(const struct le_text *text, struct le_scratch *scratch,
+                                    const char *line, size_t length, struct le_event *event,
+                                    struct logexport_error *error);
+
+#endif

@@ -1,0 +1,44 @@
+#include "tokens.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+
+bool le_is_blank(const char *text, size_t length)
+{
+    for (size_t i = 0; i < length; i++)
+        if (!le_is_space(text[i]))
+            return false;
+    return true;
+}
+
+bool le_tokens_split(struct le_tokens *tokens, const char *text, size_t length)
+{
+    const char *at = text, *end = text + length;
+    tokens->count = 0;
+    for (;;) {
+        while (at < end && le_is_space(*at))
+            at++;
+        if (at == end)
+            return true;
+        const char *begin = at;
+        while (at < end && !le_is_space(*at))
+            at++;
+        if (tokens->count == tokens->capacity) {
+            size_t capacity = tokens->capacity == 0 ? 64 : tokens->capacity * 2;
+            if (capacity > SIZE_MAX / sizeof *tokens->items / 2)
+                return false;
+            struct le_token *items = realloc(tokens->items, capacity * sizeof *items);
+            if (items == NULL)
+                return false;
+            tokens->items = items;
+            tokens->capacity = capacity;
+        }
+        tokens->items[tokens->count++] = (struct le_token){begin, (size_t)(at - begin)};
+    }
+}
+
+void le_tokens_free(struct le_tokens *tokens)
+{
+    free(tokens->items);
+    *tokens = (struct le_tokens){0};
+}

@@ -1,0 +1,103 @@
+#include "verdict.h"
+
+#include <math.h>
+
+static bool text(struct le_buffer *out, const char *literal)
+{
+    return le_buffer_append(out, literal, strlen(literal));
+}
+
+static bool integer(struct le_buffer *out, const char *before, int64_t value)
+{
+    return text(out, before) && le_json_append_integer(out, value);
+}
+
+static bool integer_or_null(struct le_buffer *out, const char *before, int64_t value)
+{
+    return text(out, before) && (value < 0 ? text(out, "null") : le_json_append_integer(out, value));
+}
+
+bool le_format_init(struct le_format *format, const struct le_task *task, int64_t top_k,
+                    double threshold)
+{
+    *format = (struct le_format){.input = task->input, .decision = task->decision};
+    format->c_locale = newlocale(LC_ALL_MASK, "C", (locale_t)0);
+    if (format->c_locale == (locale_t)0)
+        return false;
+    bool ok = task->decision == LE_NEXT_EVENT_TOPK
+                  ? integer(&format->limit, ", \"top_k\": ", top_k) && text(&format->limit, "}\n")
+                  : text(&format->limit, ", \"threshold\": ") &&
+                        le_json_append_real(&format->limit, threshold, format->c_locale) &&
+                        text(&format->limit, ", \"top\": [");
+    if (!ok)
+        le_format_free(format);
+    return ok;
+}
+
+void le_format_free(struct le_format *format)
+{
+    if (format->c_locale != (locale_t)0)
+        freelocale(format->c_locale);
+    le_buffer_free(&format->limit);
+    *format = (struct le_format){0};
+}
+
+static bool summary(const struct logexport_record *record, const struct le_session *session,
+                    struct le_buffer *out)
+{
+    return text(out, "{\"session\": ") &&
+           le_buffer_append(out, session->json, session->json_length) &&
+           integer(out, ", \"lines\": ", (int64_t)record->lines) &&
+           integer(out, ", \"judged\": ", (int64_t)record->judged) &&
+           integer(out, ", \"anomalies\": ", (int64_t)record->anomalies) &&
+           text(out, record->verdict == LOGEXPORT_ANOMALY  ? ", \"verdict\": \"anomaly\"}\n"
+                     : record->verdict == LOGEXPORT_NORMAL ? ", \"verdict\": \"normal\"}\n"
+                                                           : ", \"verdict\": \"short\"}\n");
+}
+
+static bool score(const struct le_format *format, const struct logexport_record *record,
+                  const struct le_outcome *outcome, struct le_buffer *out)
+{
+    bool ok = text(out, ", \"score\": ");
+    if (isnan(record->score))
+        ok = ok && text(out, "null");
+    else
+        ok = ok && le_json_append_real(out, record->score, format->c_locale);
+    ok = ok && le_buffer_append(out, format->limit.data, format->limit.length);
+    int32_t count = outcome != NULL && record->verdict == LOGEXPORT_ANOMALY ? outcome->top_count : 0;
+    for (int32_t i = 0; ok && i < count; i++)
+        ok = integer(out, i == 0 ? "{\"template\": " : ", {\"template\": ", outcome->top[i]) &&
+             text(out, ", \"share\": ") &&
+             le_json_append_real(out, outcome->share[i], format->c_locale) && text(out, "}");
+    return ok && text(out, "]}\n");
+}
+
+bool le_format_record(const struct le_format *format, const struct logexport_record *record,
+                      const struct le_session *session, const struct le_outcome *outcome,
+                      struct le_buffer *out)
+{
+    static const char *const verdicts[] = {", \"verdict\": \"warmup\"", ", \"verdict\": \"normal\"",
+                                           ", \"verdict\": \"anomaly\""};
+    static const char *const reasons[] = {", \"reason\": null", ", \"reason\": \"topk\"",
+                                          ", \"reason\": \"threshold\"", ", \"reason\": \"unseen\"",
+                                          ", \"reason\": \"not_finite\""};
+    out->length = 0;
+    if (record->kind == LOGEXPORT_SESSION)
+        return summary(record, session, out);
+    bool ok;
+    if (record->kind == LOGEXPORT_LINE)
+        ok = integer(out, "{\"line\": ", record->line) && text(out, ", \"session\": ") &&
+             le_buffer_append(out, session->json, session->json_length) &&
+             integer_or_null(out, ", \"template\": ", record->template_index);
+    else
+        ok = integer(out, "{\"window\": ", record->window) &&
+             integer(out, ", \"first_line\": ", record->first_line) &&
+             integer(out, ", \"last_line\": ", record->last_line) &&
+             (format->decision != LE_NEXT_EVENT_TOPK ||
+              integer_or_null(out, ", \"template\": ", record->template_index));
+    ok = ok && text(out, verdicts[record->verdict]) && text(out, reasons[record->reason]);
+    if (format->decision == LE_SCORE_THRESHOLD)
+        return ok && score(format, record, outcome, out);
+    return ok && integer_or_null(out, ", \"rank\": ", record->rank) &&
+           le_buffer_append(out, format->limit.data, format->limit.length);
+}

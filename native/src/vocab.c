@@ -1,0 +1,89 @@
+#include "vocab.h"
+
+#include <string.h>
+
+/* An index as the schema wants it: decimal, no sign, no leading zero, at most nine digits. */
+static bool read_index(const char *key, int32_t *index)
+{
+    size_t length = strlen(key);
+    if (length == 0 || length > 9 || strspn(key, "0123456789") != length ||
+        (key[0] == '0' && length > 1))
+        return false;
+    *index = 0;
+    for (size_t i = 0; i < length; i++)
+        *index = *index * 10 + (key[i] - '0');
+    return true;
+}
+
+static enum logexport_status read_reserved(struct le_vocab *vocab, const struct le_bundle *bundle,
+                                           const struct le_meta *meta,
+                                           struct logexport_error *error)
+{
+    struct le_place place = {bundle->path, "the metadata", "vocab/reserved"};
+    for (void *i = json_object_iter(meta->reserved); i;
+         i = json_object_iter_next(meta->reserved, i)) {
+        int64_t index;
+        enum logexport_status status = le_json_integer(meta->reserved, json_object_iter_key(i), 0,
+                                                       vocab->size - 1, place, &index, error);
+        if (status != LOGEXPORT_OK)
+            return status;
+        vocab->templates[index].reserved = true;
+        if (strcmp(json_object_iter_key(i), "unknown") == 0)
+            vocab->unknown = (int32_t)index;
+    }
+    return LOGEXPORT_OK;
+}
+
+static enum logexport_status read_templates(struct le_vocab *vocab, const struct le_meta *meta,
+                                            struct le_place place, struct logexport_error *error)
+{
+    size_t size = json_object_size(vocab->document);
+    if (size != (size_t)meta->vocab_size)
+        return le_json_malformed(error, place, "it has %zu entries, but %s's metadata says %lld",
+                                 size, meta->model, (long long)meta->vocab_size);
+    vocab->size = (int32_t)size;
+    vocab->templates = calloc(size, sizeof *vocab->templates);
+    if (vocab->templates == NULL)
+        return le_out_of_memory(error);
+    for (void *i = json_object_iter(vocab->document); i;
+         i = json_object_iter_next(vocab->document, i)) {
+        const char *key = json_object_iter_key(i);
+        int32_t index;
+        if (!read_index(key, &index) || index >= vocab->size)
+            return le_json_malformed(error, place, "\"%.40s\" is no index below %zu", key, size);
+        /* Keys are distinct and written in one way only, so all indices are there in the end. */
+        const json_t *value = json_object_iter_value(i);
+        if (!json_is_string(value))
+            return le_json_malformed(error, place, "the template of index %s is not a string", key);
+        vocab->templates[index].text = json_string_value(value);
+        vocab->templates[index].length = json_string_length(value);
+    }
+    return LOGEXPORT_OK;
+}
+
+enum logexport_status le_vocab_load(struct le_vocab *vocab, const struct le_bundle *bundle,
+                                    const struct le_meta *meta, struct logexport_error *error)
+{
+    *vocab = (struct le_vocab){.unknown = -1};
+    struct le_place place = {bundle->path, meta->vocab_file, ""};
+    struct le_buffer bytes = {0};
+    enum logexport_status status =
+        le_bundle_read(bundle, meta->vocab_file, LE_MAX_VOCAB_BYTES, &bytes, error);
+    if (status == LOGEXPORT_OK)
+        status = le_json_parse(bytes.data, bytes.length, place, &vocab->document, error);
+    le_buffer_free(&bytes);
+    if (status == LOGEXPORT_OK)
+        status = read_templates(vocab, meta, place, error);
+    if (status == LOGEXPORT_OK)
+        status = read_reserved(vocab, bundle, meta, error);
+    if (status != LOGEXPORT_OK)
+        le_vocab_free(vocab);
+    return status;
+}
+
+void le_vocab_free(struct le_vocab *vocab)
+{
+    json_decref(vocab->document);
+    free(vocab->templates);
+    *vocab = (struct le_vocab){0};
+}
