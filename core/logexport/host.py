@@ -14,12 +14,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
-from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any
 
 import pluggy
 
 from logexport import hookspecs
+from logexport.discovery import Declaration, declarations
 from logexport.errors import LogexportError, PluginError, UnknownModelError
 from logexport.markers import API_VERSION, PROJECT
 from logexport.types import ModelInfo
@@ -80,18 +80,18 @@ class Host:
     """All plugins that were found, and the only way to call their hooks.
 
     Args:
-        found: the entry points to load; those of the group ``logexport`` by default.
+        found: what to load; the entry points of the group ``logexport`` by default.
     """
 
-    def __init__(self, found: Iterable[EntryPoint] | None = None) -> None:
+    def __init__(self, found: Iterable[Declaration] | None = None) -> None:
         self._manager = pluggy.PluginManager(PROJECT)
         self._manager.add_hookspecs(hookspecs)
         self.plugins: list[Plugin] = []
         if os.environ.get(TRACE_VARIABLE, "") not in ("", "0"):
             self._trace()
         self._add_host_plugin()
-        for entry_point in entry_points(group=PROJECT) if found is None else found:
-            self._load(entry_point)
+        for declaration in declarations(PROJECT) if found is None else found:
+            self._load(declaration)
         self._ask_models()
         self.options = self._ask_options()
 
@@ -104,17 +104,16 @@ class Host:
         self.plugins.append(plugin)
         self._register(plugin, builtin)
 
-    def _load(self, entry_point: EntryPoint) -> None:
-        distribution = entry_point.dist
+    def _load(self, declaration: Declaration) -> None:
         plugin = Plugin(
-            name=entry_point.name,
-            distribution=distribution.name if distribution else "unknown",
-            version=distribution.version if distribution else "unknown",
-            module=entry_point.value,
+            name=declaration.name,
+            distribution=declaration.distribution,
+            version=declaration.version,
+            module=declaration.value,
         )
         self.plugins.append(plugin)
         try:
-            implementation = entry_point.load()
+            implementation = declaration.load()
         except Exception as error:  # whatever a stranger's module raises, the rest must work
             plugin.state = f"cannot be imported: {_describe(error)}"
             return
@@ -284,6 +283,12 @@ class Host:
     def participants(self, hook: str, model: Plugin) -> list[Plugin]:
         """Who is asked ``validate`` or ``write_meta``: all but the plugins of other model types."""
         return [p for p in self._with_hook(hook) if p is model or p.model is None]
+
+    def engine_command(self) -> list[str] | None:
+        """The words that start the C engine, or None where no plugin has one."""
+        for _, command in self.each("engine_command"):
+            return [str(word) for word in command]
+        return None
 
     def register_commands(self, cli: click.Group, reserved: Iterable[str]) -> None:
         """Let plugins add commands to the command line; the host's own names stay the host's."""

@@ -47,10 +47,9 @@ class _Group(click.Group):
     def _load_plugins(self) -> None:
         if not self._with_plugins:
             self._with_plugins = True
-            from logexport.cli.common import report_broken_plugins
-            from logexport.host import default_host
+            from logexport.cli.common import installed_plugins, report_broken_plugins
 
-            host = default_host()
+            host = installed_plugins()
             host.register_commands(self, reserved=COMMANDS)
             report_broken_plugins(host)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import sys
 from collections.abc import Callable, Iterator
@@ -22,6 +23,18 @@ json_option = click.option(
 def emit_json(document: Any) -> None:
     """Print ``document`` as the one JSON document of a ``--json`` command."""
     click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+
+
+def installed_plugins() -> Host:
+    """The host of the installed plugins."""
+    # Imports leave no garbage; looking for it takes a tenth of the time of a --help.
+    gc.disable()
+    try:
+        from logexport.host import default_host
+
+        return default_host()
+    finally:
+        gc.enable()
 
 
 def report_broken_plugins(host: Host) -> None:

@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from logexport.cli.common import emit_json, json_option, report_broken_plugins, say
+from logexport.cli.common import (
+    emit_json,
+    installed_plugins,
+    json_option,
+    report_broken_plugins,
+    say,
+)
 from logexport.errors import CheckFailedError, UsageError
 
 if TYPE_CHECKING:
@@ -35,10 +41,8 @@ class _RunCommand(click.Command):
     """Shows and takes the plugins' options beside the host's own."""
 
     def _plugin_options(self) -> list[_PluginOption]:
-        from logexport.host import default_host
-
         owners: dict[str, list[tuple[Plugin, click.Option]]] = {}
-        for plugin, option in default_host().options:
+        for plugin, option in installed_plugins().options:
             owners.setdefault(str(option.name), []).append((plugin, option))
         return [_PluginOption(several) for several in owners.values()]
 
@@ -132,11 +136,10 @@ def run(
     Without --checkpoint the sample that ships with the model is exported. Nothing is published
     unless every check passes.
     """
-    from logexport.host import default_host
     from logexport.pipeline import run as run_job
     from logexport.types import ExportRequest
 
-    host = default_host()
+    host = installed_plugins()
     report_broken_plugins(host)
     paths = {
         name: _paths(host, models, name, rest.pop(name))
