@@ -58,7 +58,8 @@ def atomic_path(target: Path | str) -> Iterator[Path]:
             "Free space there or name another output directory.",
         ) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        if os.path.lexists(temporary):  # also where its directory is none
+            temporary.unlink()
 
 
 def write_json(path: Path | str, document: Any) -> None:
@@ -174,7 +175,7 @@ def _finite(text: str) -> float:
 def _check_depth_and_text(document: Any) -> None:
     level, depth = [document], 0
     while level:
-        if depth > MAX_JSON_DEPTH:
+        if depth >= MAX_JSON_DEPTH and any(isinstance(item, (dict, list)) for item in level):
             raise ValueError(f"nested deeper than {MAX_JSON_DEPTH}")
         below: list[Any] = []
         for item in level:

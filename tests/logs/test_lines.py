@@ -14,7 +14,6 @@ from typing import BinaryIO, cast
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-
 from logexport.errors import InputError
 from logexport.logs.lines import (
     Line,

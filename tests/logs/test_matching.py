@@ -8,7 +8,6 @@ import re
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
 from logexport.errors import InputError
 from logexport.logs.matching import Prefer, TemplateMatcher
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
-from logs_pcre2 import LIBRARY, Pattern, load
-
 from logexport.errors import InputError
 from logexport.logs.headers import ALOG_DETECT_HEADERS, PRESETS
 from logexport.logs.masks import ALOG_DETECT_MASKS, DEFAULT_MASKS, Mask, Masker
 from logexport.logs.patterns import MAX_PATTERN_LENGTH, analyse, compile_portable
+from logs_pcre2 import LIBRARY, Pattern, load
 
 PCRE2 = load()
 needs_pcre2 = pytest.mark.skipif(PCRE2 is None, reason=f"{LIBRARY} is not on this machine")
@@ -189,13 +188,66 @@ ODD = "\x00\x01\x0b\x0c\r\x1c\x1d\x85\xa0ªµßéſıK١२　\u2028\u2029\ufeff
 TEXT = st.text(st.sampled_from("aabbcABZz019_-.:/ \t[]<>=" + ODD), max_size=24)
 
 ATOM = st.sampled_from(
-    ["a", "b", "c", "A", "1", "-", r"\.", r"\d", r"\w", r"\s", r"\D", r"\W", r"\S", "."]
-    + ["[ab]", "[^a]", "[a-c1]", r"[\w.\-]", r"[^\s]", r"[^\W_]", "[]a]", "[^]a-]", "é", "[à-ÿ]"]
-    + [r"\x61", r"\xe9", r"\x0b", r"\ ", "[\x00-\x1f]", r"[\D]", "K", "[٠-٩]", "😀", ":", r"\r"]
+    [
+        *[
+            r"a",
+            r"b",
+            r"c",
+            r"A",
+            r"1",
+            r"-",
+            r"\.",
+            r"\d",
+            r"\w",
+            r"\s",
+            r"\D",
+            r"\W",
+            r"\S",
+            r".",
+            r"[ab]",
+            r"[^a]",
+            r"[a-c1]",
+            r"[\w.\-]",
+            r"[^\s]",
+            r"[^\W_]",
+            r"[]a]",
+        ],
+        *[
+            r"[^]a-]",
+            r"é",
+            r"[à-ÿ]",
+            r"\x61",
+            r"\xe9",
+            r"\x0b",
+            r"[\D]",
+            r"K",
+            r"[٠-٩]",
+            r"😀",
+            r":",
+            r"\r",
+        ],
+        *(r"\ ", "[\x00-\x1f]"),
+    ]
 )
 ASSERTION = st.sampled_from(
-    ["^", "$", r"\A", r"\b", r"\B", "(?=a)", "(?!a)", "(?<=a)", "(?<!b)", r"(?<![\w./-])"]
-    + [r"(?=\w+:)", "(?!.*1)", "(?<=ab|cd)", r"(?<=\s\d)", "(?!$)", r"(?=\b)"]
+    [
+        r"^",
+        r"$",
+        r"\A",
+        r"\b",
+        r"\B",
+        r"(?=a)",
+        r"(?!a)",
+        r"(?<=a)",
+        r"(?<!b)",
+        r"(?<![\w./-])",
+        r"(?=\w+:)",
+        r"(?!.*1)",
+        r"(?<=ab|cd)",
+        r"(?<=\s\d)",
+        r"(?!$)",
+        r"(?=\b)",
+    ]
 )
 QUANTIFIER = st.sampled_from(["*", "+", "?", "{2}", "{1,}", "{1,3}", "*?", "+?", "??", "{1,2}?"])
 

@@ -270,9 +270,9 @@ class TimestampReader:
     null.
 
     A year-less time is null unless ``year`` is given. The first such time is of that year; each
-    next one is of the year (the last one's, the one before or the one after) that puts it closest
-    to the last one. So the year turns from December to January, and a line that comes late does not
-    turn it.
+    next one is of the earliest year that puts it no more than 31 days before the latest one so far.
+    So the year turns from December to January, and a line that comes late does not turn it. (The
+    29th of February is null where that year has none.)
 
     Args:
         year: of the first year-less timestamp, or None.
@@ -282,7 +282,7 @@ class TimestampReader:
         if year is not None and not 1 <= year <= 9998:
             raise InputError(f"{year} is not a year", "Use four digits, such as 2024.")
         self._year = year
-        self._last: datetime | None = None
+        self._latest: datetime | None = None
         self._remembered: tuple[str, datetime | None] = ("", None)
 
     def read(self, text: str | None) -> datetime | None:
@@ -319,19 +319,17 @@ class TimestampReader:
             return None
         month = _MONTHS[match[1]]
         day, hour, minute, second = map(int, match.group(2, 3, 4, 5))
-        if self._last is None:
-            value = datetime(self._year, month, day, hour, minute, second)
-        else:
-            candidates = []
-            for year in (self._last.year, self._last.year + 1, self._last.year - 1):
-                try:
-                    candidates.append(datetime(year, month, day, hour, minute, second))
-                except ValueError:  # 29 February
-                    continue
-            last = self._last
-            value = min(candidates, key=lambda candidate: abs(candidate - last))
-        self._last = value
-        return value
+        if self._latest is None:
+            self._latest = datetime(self._year, month, day, hour, minute, second)
+            return self._latest
+        earliest = self._latest - timedelta(days=31)
+        for year in range(max(earliest.year, 1), earliest.year + 2):
+            # Compared as numbers: 29 February of another year is no datetime.
+            if (year, month, day, hour, minute, second) >= earliest.timetuple()[:6]:
+                value = datetime(year, month, day, hour, minute, second)
+                self._latest = max(self._latest, value)
+                return value
+        return None
 
 
 def _offset(zone: str | None) -> timedelta:

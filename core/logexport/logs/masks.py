@@ -40,7 +40,7 @@ class Mask:
     replacement: str
 
 
-_OCTET = r"(?:25[0-5]|2[0-4]\d|1?\d?\d)"
+_OCTET = r"(?:25[0-5]|2[0-4]\d|[01]?\d?\d)"
 _OCTET_IP = rf"(?:{_OCTET}\.){{3}}{_OCTET}"
 _H = "[0-9a-fA-F]{1,4}"
 # RFC 4291, 2.2: eight groups, or fewer around one "::", the last two perhaps as an IPv4 address.
@@ -61,7 +61,7 @@ _IPV6 = (
 )
 
 DEFAULT_MASKS = (
-    Mask("url", r"""\b[a-zA-Z][a-zA-Z0-9+.\-]{1,15}://[^\s"'<>]+""", "<URL>"),
+    Mask("url", r"""\b[a-zA-Z][a-zA-Z0-9+.\-]{1,15}://[^\s"'<>]*[\w/=&#~+%\-]""", "<URL>"),
     Mask(
         "uuid",
         r"(?<![\w-])[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}(?![\w-])",
@@ -92,7 +92,7 @@ ALOG_DETECT_MASKS = (
     Mask("hex", r"0x[0-9a-fA-F]+", "<HEX>"),
     Mask(
         "ipv4",
-        r"\b(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)\.){3}(?:25[0-5]|2[0-4]\d|1?\d?\d)\b",
+        r"\b(?:(?:25[0-5]|2[0-4]\d|[01]?\d?\d)\.){3}(?:25[0-5]|2[0-4]\d|[01]?\d?\d)\b",
         "<IP>",
     ),
     Mask("ipv6", r"\b(?:[0-9a-fA-F]{1,4}:){7}[0-9a-fA-F]{1,4}\b", "<IP6>"),

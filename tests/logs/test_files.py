@@ -1,0 +1,73 @@
+"""Atomic writing and suspicious reading."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from logexport.errors import InputError, OutputError
+from logexport.files import atomic_path, parse_json, read_json, write_json
+
+
+def test_a_file_appears_whole_and_leaves_nothing_beside_it(tmp_path: Path) -> None:
+    target = tmp_path / "new" / "a.json"
+    write_json(target, {"b": [1, "é"], "a": None})
+    assert target.read_bytes() == '{\n  "b": [\n    1,\n    "é"\n  ],\n  "a": null\n}\n'.encode()
+    assert os.listdir(target.parent) == ["a.json"]  # noqa: PTH208
+
+
+def test_a_failure_leaves_the_old_file(tmp_path: Path) -> None:
+    target = tmp_path / "a"
+    target.write_text("old")
+    with pytest.raises(RuntimeError), atomic_path(target) as temporary:  # noqa: PT012
+        temporary.write_text("half")
+        raise RuntimeError
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("a", "old")]
+
+
+def test_what_cannot_be_written_is_an_output_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for target in (tmp_path / "file" / "a", tmp_path):
+        with pytest.raises(OutputError, match=str(target)):
+            write_json(target, 1)
+
+
+def test_an_error_of_the_block_about_another_file_stays_what_it_is(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError), atomic_path(tmp_path / "a"):
+        (tmp_path / "input" / "missing").read_text()
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (b'{"a": 1, "b": {"c": 1, "c": 2}}', "'c'"),
+        (b"[NaN]", "NaN"),
+        (b"-Infinity", "Infinity"),
+        (b"1e999", "double"),
+        (b'"\\ud800"', "surrogate"),
+        (b'{"\\udc00": 1}', "surrogate"),
+        (b"[" * 65 + b"]" * 65, "nested"),
+        (b"[" * 200_000, "nested"),
+        (b"\xff", "UTF-8"),
+        (b"\xef\xbb\xbf1", "BOM"),
+        (b"1" * 5000, "digits"),
+        (b"{} x", "JSON"),
+        (b"", "JSON"),
+    ],
+)
+def test_what_is_not_strict_json_is_refused_by_name(data: bytes, says: str) -> None:
+    with pytest.raises(InputError, match=says) as caught:
+        parse_json(data, "the-file", "a thing")
+    assert "the-file" in str(caught.value)
+
+
+def test_a_file_that_is_missing_or_too_large_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b" " * 10 + b"1")
+    assert read_json(tmp_path / "a", "a number", max_bytes=11) == 1
+    with pytest.raises(InputError, match="larger than 10 bytes"):
+        read_json(tmp_path / "a", "a number", max_bytes=10)
+    with pytest.raises(InputError, match="missing"):
+        read_json(tmp_path / "missing", "a number")
+    with pytest.raises(InputError, match="a number"):
+        read_json(tmp_path, "a number")
