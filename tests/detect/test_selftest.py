@@ -223,7 +223,7 @@ def test_the_files_of_a_bundle(tmp_path: Path, kind: str) -> None:
             )
             if isinstance(record, Record)
         ]
-    assert again == verdicts.read_text().splitlines()
+    assert again == verdicts.read_text(encoding="utf-8").split("\n")[:-1]
 
 
 @given(
