@@ -3,8 +3,8 @@
 Two passes over the same bytes. The first masks every line and mines templates; the second matches
 every line against the templates as they have become, by the rules of
 :mod:`logexport.logs.matching`. So the file holds final templates only, and a line's template is the
-one that detection will find. (A mined template that no line is matched to is in no row.) A line that
-is oversize has a row without text and template; a blank line has none.
+one that detection will find. (A mined template that no line is matched to is in no row.) An
+oversize line has a row without text and template; a blank line has none.
 
 What cannot be read twice (standard input, a pipe) is first copied to a temporary file. A log that
 grows meanwhile is read as far as the first pass read it; one whose bytes change is an error.
