@@ -28,6 +28,7 @@ from logexport.types import (
     LoadedModel,
     ModelRequest,
     StagedBundle,
+    Status,
     Vocabulary,
 )
 
@@ -72,7 +73,7 @@ def engine_checks(
         except EngineError as error:
             wanted, reason = "require", str(error)
     if engine is None:
-        status = "failed" if wanted == "require" else "skipped"
+        status: Status = "failed" if wanted == "require" else "skipped"
         for name in (TENSORS, REPLAY, SELFTEST):
             yield CheckResult(name, status, "bundle", reason)
         return

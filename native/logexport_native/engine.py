@@ -1,4 +1,4 @@
-"""Where the C engine and its ONNX Runtime are, and how it is run: always as a process of its own."""
+"""Where the C engine is, and how it is run: always as a process of its own."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ HOW_TO_GET = (
     " (Debian: apt-get install gcc libpcre2-dev zlib1g-dev libjansson-dev)"
 )
 PROBE_SECONDS = 120
-"""How long the engine may take for one batch of probes or one self-test before it counts as hung."""
+"""How long the engine may take for a batch of probes or a self-test before it counts as hung."""
 
 
 class EngineError(LogexportError):
     """The engine crashed, hung, or ended with an error.
 
     Attributes:
-        status: its exit status; negative for a signal; None where it was killed for taking too long.
+        status: its exit status; negative for a signal; None where it was killed as hung.
     """
 
     def __init__(self, problem: str, status: int | None) -> None:

@@ -49,20 +49,15 @@ static const struct option long_options[] = {
     {"ort-lib", required_argument, NULL, OPTION_ORT_LIB},
     {NULL, 0, NULL, 0}};
 
-static bool read_threshold(const char *text, struct logexport_options *options)
+/* A name of the metadata's, else a decimal number: the library knows the names, so it gets both. */
+static void read_threshold(const char *text, struct logexport_options *options)
 {
     char *end;
     double value = strtod(text, &end);
-    if (end == text || *end != '\0') {
-        options->threshold_name = text; /* perhaps one of the metadata's names */
-        return true;
-    }
+    options->threshold_name = text;
+    options->set_threshold = end != text && *end == '\0' &&
+                             strspn(text, "+-.0123456789eE") == strlen(text) && isfinite(value);
     options->threshold = value;
-    options->set_threshold = 1;
-    if (isfinite(value))
-        return true;
-    complain("--threshold takes a finite number or a name, not \"%.60s\".", text);
-    return false;
 }
 
 /* False, with a complaint, where the arguments are not understood. */
@@ -85,8 +80,7 @@ static bool read_options(int argc, char **argv, struct logexport_options *option
             options->top_k = number;
             break;
         case OPTION_THRESHOLD:
-            if (!read_threshold(optarg, options))
-                return false;
+            read_threshold(optarg, options);
             break;
         case OPTION_SESSION_BY:
             options->session_by = optarg;
@@ -98,7 +92,7 @@ static bool read_options(int argc, char **argv, struct logexport_options *option
             options->anomalies_only = 1;
             break;
         case OPTION_THREADS:
-            if (!read_integer("--threads", optarg, 1, 256, &number))
+            if (!read_integer("--threads", optarg, 1, 1024, &number))
                 return false;
             options->threads = (int)number;
             break;

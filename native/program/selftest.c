@@ -202,7 +202,7 @@ int command_selftest(int argc, char **argv)
             options.ort_library = optarg;
         else if (option == 'e')
             exact = true;
-        else if (option != 't' || !read_integer("--threads", optarg, 1, 256, &number))
+        else if (option != 't' || !read_integer("--threads", optarg, 1, 1024, &number))
             return EXIT_BAD;
         else
             options.threads = (int)number;

@@ -5,7 +5,7 @@
 
 #include "stream.h"
 
-enum { MAX_THREADS = 256 };
+enum { MAX_THREADS = 1024 };
 
 struct logexport_engine {
     struct le_loaded loaded;

@@ -124,7 +124,7 @@ enum logexport_status le_json_file_name(const json_t *object, const char *key,
                                         struct le_place place, const char **out,
                                         struct logexport_error *error)
 {
-    size_t length;
+    size_t length = 0;
     enum logexport_status status = le_json_string(object, key, place, out, &length, error);
     if (status == LOGEXPORT_OK && !le_file_name_is_plain(*out, length))
         return le_json_malformed(error, place, "\"%s\" is no plain file name: \"%.100s\"", key,
@@ -135,7 +135,7 @@ enum logexport_status le_json_file_name(const json_t *object, const char *key,
 enum logexport_status le_json_name(const json_t *object, const char *key, struct le_place place,
                                    const char **out, struct logexport_error *error)
 {
-    size_t length;
+    size_t length = 0;
     enum logexport_status status = le_json_string(object, key, place, out, &length, error);
     if (status == LOGEXPORT_OK && (length == 0 || strlen(*out) != length))
         return le_json_malformed(error, place, "\"%s\" is empty or holds NUL", key);

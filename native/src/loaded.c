@@ -66,18 +66,17 @@ static enum logexport_status apply_options(struct le_loaded *loaded,
                            (long long)loaded->top_k, (long long)size);
         return LOGEXPORT_OK;
     }
-    loaded->threshold = task->threshold;
-    if (options->threshold_name != NULL) {
-        const json_t *value = json_object_get(task->thresholds, options->threshold_name);
-        if (value == NULL)
-            return le_fail(error, LOGEXPORT_USAGE,
-                           "The threshold \"%.100s\" is neither a finite number nor one that the "
-                           "metadata of %s names.",
-                           options->threshold_name, loaded->meta.model);
-        loaded->threshold = json_number_value(value);
-    }
-    if (options->set_threshold)
-        loaded->threshold = options->threshold;
+    const json_t *named = options->threshold_name == NULL
+                              ? NULL
+                              : json_object_get(task->thresholds, options->threshold_name);
+    if (named == NULL && options->threshold_name != NULL && !options->set_threshold)
+        return le_fail(error, LOGEXPORT_USAGE,
+                       "The threshold \"%.100s\" is neither a finite number nor one that the "
+                       "metadata of %s names.",
+                       options->threshold_name, loaded->meta.model);
+    loaded->threshold = named != NULL            ? json_number_value(named)
+                        : options->set_threshold ? options->threshold
+                                                 : task->threshold;
     if (!isfinite(loaded->threshold))
         return le_fail(error, LOGEXPORT_USAGE, "The threshold is not a finite number.");
     return LOGEXPORT_OK;

@@ -102,8 +102,8 @@ enum logexport_status le_scorer_init(struct le_scorer *scorer, const struct le_m
     scorer->most = BATCH_BYTES / scorer->input_size;
     if (scorer->most > MOST)
         scorer->most = MOST;
-    if (scorer->most == 0)
-        scorer->most = 1;
+    if (scorer->most < 2)
+        scorer->most = 2; /* see le_scorer_run() */
     return LOGEXPORT_OK;
 }
 
@@ -183,10 +183,15 @@ enum logexport_status le_scorer_run(const struct le_scorer *scorer, struct le_en
 {
     const struct le_task *task = scorer->task;
     bool ranks = task->decision == LE_NEXT_EVENT_TOPK;
-    struct le_tensor given = {.data = input, .size = count * scorer->input_size};
     struct le_tensor outputs[2];
     fill(scorer, entries, count, input);
-    given.dimensions[0] = (int64_t)count;
+    /* Never one window alone: ONNX Runtime may sum in another order then, and the last digit would
+     * depend on when lines arrived. The window is shown twice, and the second row is not read. */
+    size_t rows = count == 1 ? 2 : count;
+    if (count == 1)
+        memcpy((char *)input + scorer->input_size, input, scorer->input_size);
+    struct le_tensor given = {.data = input, .size = rows * scorer->input_size};
+    given.dimensions[0] = (int64_t)rows;
     if (task->input == LE_EVENT_WINDOW) {
         given.type = LE_ORT_INT64;
         given.dimension_count = 2;
@@ -203,7 +208,7 @@ enum logexport_status le_scorer_run(const struct le_scorer *scorer, struct le_en
     if (status != LOGEXPORT_OK)
         return status;
     for (size_t i = 0; i < scorer->name_count && status == LOGEXPORT_OK; i++)
-        status = check_shape(scorer, &outputs[i], scorer->names[i], ranks || i == 1, count, error);
+        status = check_shape(scorer, &outputs[i], scorer->names[i], ranks || i == 1, rows, error);
 
     size_t row = (size_t)scorer->features;
     for (size_t i = 0; i < count && status == LOGEXPORT_OK; i++) {

@@ -14,7 +14,7 @@ struct le_scorer {
     double threshold;     /* of score_threshold: shares are only worked out above it */
     size_t key_size;      /* bytes of a window as it is remembered */
     size_t input_size;    /* bytes of a window as the model is shown it */
-    size_t most;          /* windows in a batch */
+    size_t most;          /* windows in a batch, at least 2 */
     const char *names[2]; /* outputs to ask for */
     size_t name_count;
 };

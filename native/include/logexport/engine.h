@@ -92,11 +92,11 @@ struct logexport_options {
     const char *variant;     /* "portable" or "optimized" graph; NULL: the graph itself */
     const char *ort_library; /* path of libonnxruntime.so; NULL: LOGEXPORT_ORT_LIB, then the system's */
     const char *session_by;  /* "none", "host" or a pattern; NULL: as the bundle says */
-    const char *threshold_name; /* one of the metadata's named thresholds; NULL: as the bundle says */
-    double threshold;        /* used if set_threshold */
+    const char *threshold_name; /* one of the metadata's named thresholds; wins over a number */
+    double threshold;        /* used if set_threshold; without either, as the bundle says */
     int set_threshold;
     int64_t top_k;           /* 0: as the bundle says */
-    int threads;             /* at least 1 */
+    int threads;             /* 1 to 1024 */
     int anomalies_only;      /* give only records whose verdict is anomaly (and summaries) */
     int session_summary;     /* a record for each session, when it is evicted or the log ends */
     int require_proof;       /* refuse a bundle whose proof is not full */
