@@ -11,7 +11,7 @@ import os
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -113,7 +113,8 @@ class Host:
         )
         self.plugins.append(plugin)
         try:
-            implementation = declaration.load()
+            with redirect_stdout(sys.stderr):
+                implementation = declaration.load()
         except Exception as error:  # whatever a stranger's module raises, the rest must work
             plugin.state = f"cannot be imported: {_describe(error)}"
             return
@@ -327,9 +328,13 @@ class Host:
 
 @contextmanager
 def _owned(plugin: Plugin, hook: str) -> Iterator[None]:
-    """Name the plugin and the hook in whatever a hook raises, but for errors meant for the user."""
+    """Name the plugin and the hook in whatever a hook raises, but for errors meant for the user.
+
+    What a hook prints goes to standard error: standard output is the command's, and may be JSON.
+    """
     try:
-        yield
+        with redirect_stdout(sys.stderr):
+            yield
     except LogexportError:
         raise
     except Exception as error:

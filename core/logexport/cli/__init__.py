@@ -10,9 +10,12 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from logexport.errors import LogexportError
 
 COMMANDS = {
     "run": "logexport.cli.run:run",
@@ -91,9 +94,15 @@ def _sentence(text: str) -> str:
     return text if text.endswith((".", "!", "?")) else text + "."
 
 
+def _emit(error: LogexportError) -> None:
+    from logexport.cli.common import emit_json, error_json
+
+    emit_json(error_json(error))
+
+
 def main(args: Sequence[str] | None = None) -> int:
     """Run the command line; its exit status: 0 done, 1 a check or plugin failed, 2 bad input."""
-    from logexport.errors import LogexportError
+    from logexport.errors import LogexportError, UsageError
 
     arguments = list(sys.argv[1:] if args is None else args)
     debug = "--debug" in arguments
@@ -104,6 +113,8 @@ def main(args: Sequence[str] | None = None) -> int:
         return status if isinstance(status, int) else 0
     except click.ClickException as error:
         error.show()
+        if "--json" in arguments:
+            _emit(UsageError(error.format_message()))
         return error.exit_code
     except click.Abort:
         click.echo("Aborted.", err=True)
@@ -115,9 +126,7 @@ def main(args: Sequence[str] | None = None) -> int:
         if error.remedy:
             click.echo(error.remedy, err=True)
         if "--json" in arguments:
-            from logexport.cli.common import emit_json, error_json
-
-            emit_json(error_json(error))
+            _emit(error)
         return error.exit_status
     except BrokenPipeError:
         # The reader went away: nothing more to say, and nothing may be flushed to it at exit.
