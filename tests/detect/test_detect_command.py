@@ -408,8 +408,9 @@ sys.exit(main())
     )
     assert done.returncode == 7
     assert done.stdout.decode().splitlines() == [
-        *("first", "detect", "--threshold=0.25", "--threads=2", "--anomalies-only"),
-        *("--no-verify", "--ort-lib=/opt/libonnxruntime.so", "--", str(counts), "-", "the log"),
+        *("first", "detect", "--threshold=0.25", "--threads=2"),
+        *("--ort-lib=/opt/libonnxruntime.so", "--anomalies-only", "--no-verify"),
+        *("--", str(counts), "-", "the log"),
     ]
 
 
