@@ -86,6 +86,11 @@ def validate(
 
 
 @hookspec
+def engine_command() -> Sequence[str] | None:
+    """The words that start a C engine, its absolute path first; None where it is not there."""
+
+
+@hookspec
 def register_exporters() -> Sequence[ExportStrategy]:
     """More export strategies for the version shim."""
 

@@ -19,7 +19,6 @@ from logexport.errors import BundleError, InputError, OutputError, UsageError
 if TYPE_CHECKING:
     from logexport.bundle import BundledModel
     from logexport.detect import Output, Stats
-    from logexport.host import Host
 
 _NO_ENGINE = (
     "Install a C compiler, PCRE2, zlib and CMake and then logexport again (`logexport doctor` says "
@@ -117,6 +116,8 @@ def detect(
             anomalies_only=anomalies_only,
             threads=threads,
         )
+    from logexport.scorers import runtime_arguments
+
     if threshold is not None:
         threshold = _number(bundle, model, threshold)
     values = {
@@ -136,23 +137,16 @@ def detect(
     }
     arguments = [f"{name}={value}" for name, value in values.items() if value is not None]
     arguments += [name for name, on in flags.items() if on]
+    if ort_lib is None:
+        arguments += runtime_arguments()
     return _exec([*command, "detect", *arguments, "--", str(bundle), str(log)])
 
 
-def find_engine(host: Host | None = None) -> list[str] | None:
-    """The command that runs the C engine, or None where no plugin has one.
-
-    A plugin offers it by an attribute ``engine_command``: a function without arguments that gives
-    the command's words, the program's absolute path first, or None.
-    """
+def find_engine() -> list[str] | None:
+    """The command that runs the C engine, or None where no plugin has one."""
     from logexport.host import default_host
 
-    for plugin in (host or default_host()).plugins:
-        offer = getattr(plugin.implementation, "engine_command", None) if plugin.ok else None
-        command = offer() if callable(offer) else None
-        if command:
-            return [str(word) for word in command]
-    return None
+    return default_host().engine_command()
 
 
 def _exec(command: list[str]) -> int:
