@@ -91,8 +91,6 @@ def build_sequences(
         unseen=0,
         sessions=0,
     )
-    save_training_vocab(vocabulary, out.vocab)
-    rules.save(out.preprocess)
     reader = EventReader(rules, vocabulary)
     rows = unseen = 0
     sessions: set[str | None] = set()
@@ -103,12 +101,22 @@ def build_sequences(
                 if vocab is None:
                     _check_template(log, row, event, vocabulary)
                 write(
-                    SequenceRow(row.line_no, row.timestamp, row.host, event.session, event.template)
+                    SequenceRow(
+                        row.line_no,
+                        row.timestamp,
+                        row.host,
+                        event.session,
+                        event.template,
+                        row.raw,
+                    )
                 )
                 unseen += event.template is None
                 sessions.add(event.session)
             rows += len(batch)
             on_lines(len(batch))
+        # Before the table appears, and only when every line of it is right.
+        save_training_vocab(vocabulary, out.vocab)
+        rules.save(out.preprocess)
     return dataclasses.replace(out, lines=rows, unseen=unseen, sessions=len(sessions))
 
 
