@@ -1,0 +1,1 @@
+"""MSCRED for logexport: a convolutional autoencoder over counts of log templates."""

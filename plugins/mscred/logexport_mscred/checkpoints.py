@@ -1,0 +1,286 @@
+"""The MSCRED checkpoints in the wild, told apart by what stands beside their weights.
+
+================  ===========================================  ================================
+kind              weights under                                beside them
+================  ===========================================  ================================
+``logexport``     ``state_dict``, with ``standardise.mean``    architecture, sizes, thresholds
+                  and ``standardise.deviation``
+``alog-detect``   ``model_state_dict``                         num_templates, threshold_stats
+``weights``       a bare state dict, or any of these prefixes  nothing
+================  ===========================================  ================================
+
+Channels are read from the weights. The network is fully convolutional, so the weights do not say
+how many steps and features it was trained with.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from logexport.checkpoints import Checkpoint, describe, load_checkpoint, require_finite
+from logexport.errors import CheckpointError
+from torch import Tensor
+
+from logexport_mscred.model import ARCHITECTURE, KERNELS, SMALLEST_SIDE, split_channels
+from logexport_mscred.thresholds import NAMES
+
+KNOWN = (
+    "Known are logexport's and alog-detect's MSCRED: encoder.conv1 to conv3 (parallel convolutions"
+    " convs.0 to convs.2 with kernels 3, 5 and 7, and bn), encoder.att1 to att3 (conv_att),"
+    " decoder.deconv3, deconv2 and deconv1, with any number of channels."
+)
+
+ALOG_STEPS = 20
+"""A constant of alog-detect's code, which its checkpoints do not hold."""
+LARGEST_SIDE = 65_536
+
+MEAN, DEVIATION = "standardise.mean", "standardise.deviation"
+
+_ALOG_THRESHOLDS = {
+    "p95": "threshold_95",
+    "p99": "threshold_99",
+    "p99.9": "threshold_99_9",
+    "3sigma": "threshold_3sigma",
+    "mad": "threshold_mad",
+}
+_PREFIXES = ("module.", "_orig_mod.", "model.")  # DataParallel, torch.compile, wrapper classes
+_WRAPPERS = ("state_dict", "model_state_dict")
+
+
+@dataclass(frozen=True)
+class Mscred:
+    """An MSCRED checkpoint, read.
+
+    Args:
+        kind: ``logexport``, ``alog-detect`` or ``weights``.
+        weights: of the autoencoder, float32.
+        channels: of the encoder's blocks.
+        steps: windows in a sample.
+        features: templates, or None where the checkpoint does not say.
+        lines, stride: of a window, or None.
+        mean, deviation: float64 ``[features]``, or None.
+        thresholds: by name.
+        held_out: how many windows the thresholds are taken from, or None.
+        vocab_sha256: or None.
+        warnings: sentences for the report.
+    """
+
+    kind: str
+    weights: Mapping[str, Tensor]
+    channels: tuple[int, int, int]
+    steps: int
+    features: int | None
+    lines: int | None
+    stride: int | None
+    mean: Tensor | None
+    deviation: Tensor | None
+    thresholds: Mapping[str, float]
+    held_out: int | None
+    vocab_sha256: str | None
+    warnings: tuple[str, ...] = ()
+
+
+def read_mscred(path: Path) -> Mscred:
+    """Read a checkpoint of any known kind.
+
+    Raises:
+        CheckpointError: unreadable or unsafe (see :func:`logexport.checkpoints.load_checkpoint`),
+            of an unknown kind or architecture, weights that are not finite, or contradicting facts.
+    """
+    checkpoint = load_checkpoint(path)
+    facts, weights = _find_weights(checkpoint)
+    own = facts.get("architecture")
+    if own is not None and own != ARCHITECTURE:
+        raise CheckpointError(
+            f"{path} has the architecture {str(own)[:80]!r}, which this version does not know",
+            f"Known is {ARCHITECTURE}; use the version of logexport that trained it.",
+        )
+    mean, deviation = weights.pop(MEAN, None), weights.pop(DEVIATION, None)
+    channels = _infer(checkpoint, weights)
+    require_finite(path, weights)
+    warnings = list(checkpoint.warnings)
+    other = sorted(
+        {str(t.dtype) for t in weights.values() if t.is_floating_point()} - {"torch.float32"}
+    )
+    if other:
+        warnings.append(f"{path} has {' and '.join(other)} weights; they are exported as float32.")
+    weights = {n: t.to(torch.float32) if t.is_floating_point() else t for n, t in weights.items()}
+    require_finite(path, weights)  # a double may overflow float32
+    if own is not None:
+        return _own(checkpoint, facts, weights, channels, mean, deviation, warnings)
+    if mean is not None or deviation is not None:
+        raise _unknown(checkpoint, f"it has {MEAN} or {DEVIATION}, but no architecture")
+    return Mscred(
+        kind="alog-detect" if "num_templates" in facts else "weights",
+        weights=weights,
+        channels=channels,
+        steps=ALOG_STEPS,
+        features=_whole(path, facts, "num_templates", SMALLEST_SIDE, LARGEST_SIDE),
+        lines=None,
+        stride=None,
+        mean=None,
+        deviation=None,
+        thresholds=_alog_thresholds(path, facts),
+        held_out=None,
+        vocab_sha256=None,
+        warnings=tuple(warnings),
+    )
+
+
+def _own(
+    checkpoint: Checkpoint,
+    facts: Mapping[str, Any],
+    weights: Mapping[str, Tensor],
+    channels: tuple[int, int, int],
+    mean: Tensor | None,
+    deviation: Tensor | None,
+    warnings: list[str],
+) -> Mscred:
+    path = checkpoint.path
+    sizes = {}
+    for name in ("num_templates", "steps", "lines", "stride"):
+        least, most = (1, 2**24) if name in ("lines", "stride") else (SMALLEST_SIDE, LARGEST_SIDE)
+        value = _whole(path, facts, name, least, most)
+        if value is None:
+            raise CheckpointError(f"{path} does not say {name}", "Train the model again.")
+        sizes[name] = value
+    features = sizes["num_templates"]
+    if mean is None or deviation is None:
+        raise CheckpointError(f"{path} lacks {MEAN} or {DEVIATION}", "Train the model again.")
+    for name, tensor in ((MEAN, mean), (DEVIATION, deviation)):
+        if tuple(tensor.shape) != (features,) or tensor.dtype != torch.float64:
+            raise CheckpointError(
+                f"{path}: {name} is {tensor.dtype} {tuple(tensor.shape)} where the model has"
+                f" {features} templates and the standardisation is float64",
+                "Train the model again.",
+            )
+    require_finite(path, {MEAN: mean, DEVIATION: deviation})
+    if not bool((deviation > 0).all()):
+        raise CheckpointError(f"{path}: {DEVIATION} has entries that are not above 0")
+    settings = checkpoint.settings()
+    stored = settings.get("thresholds", {})
+    if not isinstance(stored, Mapping):
+        raise CheckpointError(f"{path} holds thresholds that are no JSON object")
+    sha256 = facts.get("vocab_sha256")
+    if sha256 is not None and (not isinstance(sha256, str) or len(sha256) != 64):
+        raise CheckpointError(f"{path} says vocab_sha256 = {sha256!r}, which is no SHA-256")
+    return Mscred(
+        kind="logexport",
+        weights=weights,
+        channels=channels,
+        steps=sizes["steps"],
+        features=features,
+        lines=sizes["lines"],
+        stride=sizes["stride"],
+        mean=mean,
+        deviation=deviation,
+        thresholds={n: _number(path, n, stored[n]) for n in NAMES if n in stored},
+        held_out=_whole(path, settings, "held_out_windows", 0, 2**31 - 1),
+        vocab_sha256=sha256,
+        warnings=tuple(warnings),
+    )
+
+
+def _find_weights(checkpoint: Checkpoint) -> tuple[Mapping[str, Any], dict[str, Tensor]]:
+    """What stands beside the state dict, and the state dict without prefixes."""
+    content = checkpoint.content
+    inner = next((content[k] for k in _WRAPPERS if isinstance(content.get(k), Mapping)), None)
+    facts = {} if inner is None else content
+    weights = dict(content if inner is None else inner)
+    if not weights or not all(isinstance(value, Tensor) for value in weights.values()):
+        raise _unknown(checkpoint, "it has no dict of weights")
+    stripped = True
+    while stripped:
+        stripped = False
+        for prefix in _PREFIXES:
+            if all(str(name).startswith(prefix) for name in weights):
+                weights = {str(name)[len(prefix) :]: value for name, value in weights.items()}
+                stripped = True
+    return facts, weights
+
+
+def _infer(checkpoint: Checkpoint, weights: Mapping[str, Tensor]) -> tuple[int, int, int]:
+    """The channels that explain the name and shape of every tensor, exactly."""
+    shapes = {name: tuple(tensor.shape) for name, tensor in weights.items()}
+    widths = []
+    for block in (1, 2, 3):
+        shape = shapes.get(f"encoder.conv{block}.bn.weight", ())
+        if len(shape) != 1 or shape[0] < len(KERNELS):
+            raise _unknown(checkpoint, f"it has no vector encoder.conv{block}.bn.weight")
+        widths.append(shape[0])
+    first, second, third = widths
+    expected: dict[str, tuple[int, ...]] = {
+        "decoder.deconv3.weight": (third, second, 4, 4),
+        "decoder.deconv3.bias": (second,),
+        "decoder.deconv2.weight": (second, first, 4, 4),
+        "decoder.deconv2.bias": (first,),
+        "decoder.deconv1.weight": (1, first, 3, 3),
+        "decoder.deconv1.bias": (1,),
+    }
+    for block, inputs, outputs in ((1, 1, first), (2, first, second), (3, second, third)):
+        own = f"encoder.conv{block}"
+        for number, (width, size) in enumerate(zip(split_channels(outputs), KERNELS, strict=True)):
+            expected[f"{own}.convs.{number}.weight"] = (width, inputs, size, size)
+            expected[f"{own}.convs.{number}.bias"] = (width,)
+        for name in ("weight", "bias", "running_mean", "running_var"):
+            expected[f"{own}.bn.{name}"] = (outputs,)
+        expected[f"{own}.bn.num_batches_tracked"] = ()
+        expected[f"encoder.att{block}.conv_att.weight"] = (1, outputs, 1, 1)
+        expected[f"encoder.att{block}.conv_att.bias"] = (1,)
+    for name in sorted(expected.keys() | shapes.keys()):
+        if name not in shapes:
+            raise _unknown(checkpoint, f"it has no {name}")
+        if name not in expected:
+            raise _unknown(checkpoint, f"no known kind has {name}")
+        if shapes[name] != expected[name]:
+            raise _unknown(
+                checkpoint, f"{name} is {shapes[name]} where {expected[name]} would fit the rest"
+            )
+        if not name.endswith("num_batches_tracked") and not weights[name].is_floating_point():
+            raise _unknown(checkpoint, f"{name} holds {weights[name].dtype}, not weights")
+    return first, second, third
+
+
+def _unknown(checkpoint: Checkpoint, why: str) -> CheckpointError:
+    return CheckpointError(
+        f"{checkpoint.path} is no MSCRED checkpoint of a known kind: {why}; it holds "
+        f"{describe(checkpoint.content)}",
+        KNOWN,
+    )
+
+
+def _whole(path: Path, facts: Mapping[str, Any], name: str, least: int, most: int) -> int | None:
+    value = facts.get(name)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+        raise CheckpointError(
+            f"{path} says {name} = {str(value)[:80]}, which is no whole number from {least} to"
+            f" {most}"
+        )
+    return value
+
+
+def _alog_thresholds(path: Path, facts: Mapping[str, Any]) -> dict[str, float]:
+    stats = facts.get("threshold_stats")
+    if not isinstance(stats, Mapping):
+        return {}
+    return {
+        name: _number(path, key, stats[key])
+        for name, key in _ALOG_THRESHOLDS.items()
+        if key in stats
+    }
+
+
+def _number(path: Path, name: str, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        raise CheckpointError(
+            f"{path} says that the threshold {name} is {str(value)[:80]}, which is no number",
+            "Train the model again.",
+        )
+    return float(value)

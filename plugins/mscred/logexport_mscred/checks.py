@@ -1,0 +1,180 @@
+"""MSCRED's own checks: its training data through the graph, and counted again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from logexport.bundle import BundledModel
+from logexport.logs.events import EventReader
+from logexport.logs.windows import CountWindows
+from logexport.parquet import read_parsed
+from logexport.records import ABSOLUTE, RELATIVE
+from logexport.scorers import OnnxRuntimeScorer, TorchScorer
+from logexport.types import CheckResult, CountMatrix, DummyInput, LoadedModel, ModelRequest
+
+from logexport_mscred.build import match_again
+from logexport_mscred.counts import FILE, WindowCounts, read_counts
+
+if TYPE_CHECKING:
+    from logexport.types import StagedBundle, Vocabulary
+
+BATCH = 32
+MAX_SAMPLES = 5_000
+"""Samples of the training data that are run; the first ones."""
+
+
+def find_counts(request: ModelRequest) -> Path | None:
+    """``--window-counts``, or the file beside the vocabulary or the checkpoint."""
+    given: Path | None = request.options.get("window_counts")
+    if given is not None:
+        return given
+    places = (request.vocab.parent / FILE, request.checkpoint.parent / FILE)
+    return next((path for path in places if path.is_file()), None)
+
+
+def parity_counts(
+    request: ModelRequest, model: LoadedModel, dummy: DummyInput, bundle: StagedBundle
+) -> CheckResult:
+    """Every sample of the training data, in ONNX Runtime against PyTorch."""
+    name = "parity_counts"
+    counts, reason = _counts(request, model)
+    if counts is None:
+        return CheckResult(name, "skipped", "graph", reason)
+    assert isinstance(model.task.input, CountMatrix)  # noqa: S101 - load made it
+    samples = counts.samples(model.task.input.steps)[:MAX_SAMPLES]
+    if not len(samples):
+        return CheckResult(name, "skipped", "graph", f"{counts.path} is too short for one sample")
+    reference = TorchScorer(model.module, dummy.output_names)
+    graph = OnnxRuntimeScorer(bundle.graph.path)
+    worst = dict.fromkeys(dummy.output_names, 0.0)
+    beyond = not_finite = 0
+    for first in range(0, len(samples), BATCH):
+        batch = np.ascontiguousarray(samples[first : first + BATCH])
+        expected, actual = reference(batch), graph(batch)
+        for output in dummy.output_names:
+            wanted = expected[output].astype(np.float64)
+            difference = np.abs(actual[output] - wanted)
+            not_finite += int((~np.isfinite(difference)).sum())
+            worst[output] = max(worst[output], float(np.nan_to_num(difference).max()))
+            beyond += int((difference > ABSOLUTE + RELATIVE * np.abs(wanted)).sum())
+    largest = max(worst.values())
+    figures = {
+        "samples": len(samples),
+        "out_of_tolerance": beyond,
+        "not_finite": not_finite,
+        **{f"largest_difference_{k}": float(f"{v:.3g}") for k, v in worst.items()},
+    }
+    status = "failed" if beyond or not_finite else "passed"
+    found = (
+        f"{len(samples)} windows of {counts.path.name}: {beyond} values out of tolerance,"
+        f" {not_finite} not finite; largest difference {largest:.2g}"
+    )
+    return CheckResult(name, status, "graph", found, figures)
+
+
+@dataclass
+class _Tally:
+    """Windows compared so far, and the first that differ."""
+
+    windows: int = 0
+    differ: int = 0
+    first: list[dict[str, Any]] = field(default_factory=list)
+
+    def compare(self, then: np.ndarray, now: np.ndarray, first_line: int, last_line: int) -> None:
+        changed = np.flatnonzero(then != now)
+        if len(changed):
+            self.differ += 1
+            if len(self.first) < 3:
+                column = int(changed[0])
+                self.first.append(
+                    {
+                        "window": self.windows,
+                        "first_line": first_line,
+                        "last_line": last_line,
+                        "template": column,
+                        "training": int(then[column]),
+                        "now": int(now[column]),
+                    }
+                )
+        self.windows += 1
+
+
+def training_counts(
+    request: ModelRequest, model: LoadedModel, vocab: Vocabulary, bundle: StagedBundle
+) -> CheckResult:
+    """The training log counted again, as detection would count it."""
+    name = "training_counts"
+    counts, reason = _counts(request, model)
+    if counts is None:
+        return CheckResult(name, "skipped", "bundle", reason)
+    if request.parsed is None:
+        reason = "no parsed.parquet beside the vocabulary, and none given by --parsed"
+        return CheckResult(name, "skipped", "bundle", reason)
+    staged = BundledModel(bundle.model, bundle.path, bundle.meta, "none")
+    log = read_parsed(request.parsed)
+    own = counts.about is not None and log.written_by_logexport
+    events = (
+        _of_own(staged, vocab, log) if log.written_by_logexport else _of_foreign(staged, vocab, log)
+    )
+    windows = CountWindows(counts.lines, counts.stride, 1, counts.features)
+    tally = _Tally()
+    for line_no, template in events:
+        window = windows.append(line_no, template)
+        if window is not None and tally.windows < len(counts.counts):
+            then = counts.counts[tally.windows]
+            tally.compare(then, window.counts[0], window.first_line, window.last_line)
+    missing = len(counts.counts) - tally.windows
+    figures = {
+        "windows": len(counts.counts),
+        "differ": tally.differ,
+        "missing": missing,
+        "made_by_logexport": own,
+        "first": list(tally.first),
+    }
+    found = (
+        f"{tally.differ} of {tally.windows} windows of {counts.path.name} have other counts than in"
+        f" training, {missing} are not in the log"
+    )
+    if not tally.differ and not missing:
+        return CheckResult(name, "passed", "bundle", found, figures)
+    if own:
+        return CheckResult(name, "failed", "bundle", found, figures)
+    warning = (
+        f"{tally.differ} of {len(counts.counts)} windows of {counts.path} have other counts now"
+        " than in training, which logexport did not prepare: scores will differ from those of the"
+        " tool that trained the model; retraining (logexport parse, mscred build, mscred train) is"
+        " the remedy"
+    )
+    return CheckResult(name, "passed", "bundle", found, figures, (warning,))
+
+
+def _counts(request: ModelRequest, model: LoadedModel) -> tuple[WindowCounts | None, str]:
+    """The training data, or why there is none."""
+    path = find_counts(request)
+    if path is None:
+        return None, f"no {FILE} beside the vocabulary, and none given by --window-counts"
+    counts = read_counts(path)
+    if counts.features != model.vocab_size:
+        return None, f"{path} counts {counts.features} templates, the model {model.vocab_size}"
+    if counts.vocab_sha256 not in (None, model.trained_vocab_sha256):
+        return None, f"{path} was made with another vocabulary"
+    return counts, ""
+
+
+def _of_own(staged: BundledModel, vocab: Vocabulary, log: Any) -> Iterator[tuple[int, int | None]]:
+    for line_no, _, template in match_again(log, staged.preprocess, vocab):
+        yield line_no, template
+
+
+def _of_foreign(
+    staged: BundledModel, vocab: Vocabulary, log: Any
+) -> Iterator[tuple[int, int | None]]:
+    """Of alog-detect's: the rows in the order of lines; ``raw`` is the message, its header gone."""
+    reader = EventReader(staged.preprocess, vocab)
+    for row in sorted(log, key=lambda row: row.line_no):
+        message = (row.raw or b"").decode("utf-8", "replace")
+        yield row.line_no + 1, reader.matcher.match(reader.parser.mask(message))
