@@ -1,9 +1,9 @@
 """What can go wrong, as types.
 
-Every error the user can meet is a :class:`LogexportError`: one sentence that says what is wrong with
-which file (``str(error)``) and one that says what to do (``error.remedy``). The command line prints
-both and exits with ``exit_status``: 2 where the input or the usage is at fault, 1 where a check or a
-plugin failed. Anything else that escapes is a bug of logexport.
+Every error the user can meet is a :class:`LogexportError`: one sentence that says what is wrong
+with which file (``str(error)``) and one that says what to do (``error.remedy``). The command line
+prints both and exits with ``exit_status``: 2 where the input or the usage is at fault, 1 where a
+check or a plugin failed. Anything else that escapes is a bug of logexport.
 """
 
 from __future__ import annotations

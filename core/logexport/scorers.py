@@ -77,21 +77,6 @@ class OnnxRuntimeScorer:
         return dict(zip(self.output_names, outputs, strict=True))
 
 
-def runtime_arguments() -> list[str]:
-    """What names the C engine the ONNX Runtime of the Python package, unless the user named one.
-
-    The library is found without importing the package.
-    """
-    import os
-    from importlib.util import find_spec
-
-    spec = find_spec("onnxruntime")
-    if os.environ.get("LOGEXPORT_ORT_LIB") or spec is None or spec.origin is None:
-        return []
-    libraries = sorted((Path(spec.origin).parent / "capi").glob("libonnxruntime.so.*"))
-    return [f"--ort-lib={libraries[0]}"] if libraries else []
-
-
 class TorchScorer:
     """Runs a PyTorch module, in eval mode and without gradients.
 

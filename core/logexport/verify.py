@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from logexport.bundle import Bundle, BundledModel, FileNames
+from logexport.engine import HOW_TO_GET, EngineError, last_line, run_engine
 from logexport.errors import LogexportError
 from logexport.types import CheckResult
 
@@ -36,7 +37,7 @@ def verify_bundle(path: Path) -> dict[str, list[CheckResult]]:
         )
         checks = [sums, _timed(_graph, model)]
         if checks[-1].status == "passed":
-            checks.append(_timed(_selftest, model))
+            checks += [_timed(_selftest, model), _timed(_engine_selftest, model)]
         checks.append(_proof(model, report))
         out[name] = checks
     return out
@@ -111,6 +112,42 @@ def _selftest(model: BundledModel) -> CheckResult:
         if differing
         else f"{total} verdicts as when the bundle was made",
         figures={"verdicts": total, "differ": len(differing)},
+    )
+
+
+def _engine_selftest(model: BundledModel) -> CheckResult:
+    """The same by the C engine, where there is one."""
+    from logexport.host import default_host
+
+    command = default_host().engine_command()
+    if command is None:
+        said = f"the C engine is not installed. {HOW_TO_GET}"
+        return CheckResult("engine_selftest", "skipped", message=said)
+    return engine_selftest(command, model)
+
+
+def engine_selftest(command: Sequence[str], model: BundledModel) -> CheckResult:
+    """Let the C engine test a bundle as an operator does: sums, the graph, the self-test's verdicts.
+
+    Args:
+        command: the words that start the engine.
+        model: a model of a bundle on disk, published or staged.
+    """
+    if not model.task.known:
+        return CheckResult(
+            "engine_selftest", "skipped", message="the task is unknown to the engine"
+        )
+    try:
+        done = run_engine(command, model.directory, "--model", model.name)
+    except EngineError as error:
+        return CheckResult("engine_selftest", "failed", message=str(error))
+    passed = done.returncode == 0
+    said = last_line(done.stdout if passed else done.stderr)
+    return CheckResult(
+        "engine_selftest",
+        "passed" if passed else "failed",
+        message=said if passed else f"status {done.returncode}: {said}",
+        figures={"exit_status": done.returncode},
     )
 
 

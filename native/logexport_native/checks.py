@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import islice, zip_longest
@@ -13,6 +13,7 @@ from typing import IO
 
 from logexport.bundle import BundledModel
 from logexport.detect import Stats, detect
+from logexport.engine import HOW_TO_GET, EngineError, last_line, run_engine
 from logexport.errors import InputError
 from logexport.logs.lines import iter_logs
 from logexport.parity import Comparison, compare, parity_result, probes
@@ -31,15 +32,9 @@ from logexport.types import (
     Status,
     Vocabulary,
 )
+from logexport.verify import engine_selftest
 
-from logexport_native.engine import (
-    HOW_TO_GET,
-    Engine,
-    EngineError,
-    EngineScorer,
-    find_engine,
-    last_line,
-)
+from logexport_native.engine import EngineScorer, find_engine
 
 TENSORS, REPLAY, SELFTEST = "engine_tensors", "replay", "engine_selftest"
 MIN_SCORED = 100
@@ -69,7 +64,7 @@ def engine_checks(
         try:
             engine = find_engine()
             if engine is None:
-                reason = f"the C engine is not installed: {HOW_TO_GET}"
+                reason = f"the C engine is not installed. {HOW_TO_GET}"
         except EngineError as error:
             wanted, reason = "require", str(error)
     if engine is None:
@@ -88,7 +83,7 @@ def engine_checks(
 
 
 def _tensors(
-    engine: Engine,
+    engine: Sequence[str],
     request: ModelRequest,
     model: LoadedModel,
     dummy: DummyInput,
@@ -105,26 +100,14 @@ def _tensors(
 
 
 def _selftest(
-    engine: Engine,
+    engine: Sequence[str],
     request: ModelRequest,
     model: LoadedModel,
     dummy: DummyInput,
     bundle: StagedBundle,
 ) -> CheckResult:
     """The bundle's own self-test, as an operator runs it."""
-    if not model.task.known:
-        return CheckResult(SELFTEST, "skipped", "bundle", "the task is unknown to the engine")
-    done = engine.run(bundle.path, "--model", bundle.model)
-    passed = done.returncode == 0
-    text = done.stdout.decode("utf-8", "replace").strip().splitlines()
-    said = text[-1][:300] if passed and text else last_line(done.stderr)
-    return CheckResult(
-        SELFTEST,
-        "passed" if passed else "failed",
-        "bundle",
-        said if passed else f"status {done.returncode}: {said}",
-        {"exit_status": done.returncode},
-    )
+    return engine_selftest(engine, BundledModel(bundle.model, bundle.path, bundle.meta, "none"))
 
 
 # --- the replay -----------------------------------------------------------------------------------
@@ -155,7 +138,7 @@ class _Tally:
 
 
 def _replay(
-    engine: Engine,
+    engine: Sequence[str],
     request: ModelRequest,
     model: LoadedModel,
     dummy: DummyInput,
@@ -173,8 +156,8 @@ def _replay(
         size = log.stat().st_size
         began = time.perf_counter()
         with verdicts.open("wb") as out:
-            done = engine.run(
-                "detect", bundle.path, log, "--model", bundle.model,
+            done = run_engine(
+                engine, "detect", bundle.path, log, "--model", bundle.model,
                 seconds=60 + SECONDS_A_LINE * size / 50, stdout=out.fileno(),
             )  # fmt: skip
         seconds = time.perf_counter() - began

@@ -1,18 +1,16 @@
-"""Where the C engine is, and how it is run: always as a process of its own."""
+"""Which program the C engine is, and the engine as a scorer."""
 
 from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from logexport.errors import BundleError, LogexportError
-from logexport.scorers import runtime_arguments
+from logexport.engine import EngineError, last_line, run_engine
+from logexport.errors import BundleError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,79 +19,9 @@ PROGRAM = "logexport-engine"
 VARIABLE = "LOGEXPORT_ENGINE"
 """Environment variable that names another engine than the installed one."""
 
-HOW_TO_GET = (
-    "install a C compiler and the headers of PCRE2, zlib and Jansson, then install logexport again"
-    " (Debian: apt-get install gcc libpcre2-dev zlib1g-dev libjansson-dev)"
-)
-PROBE_SECONDS = 120
-"""How long the engine may take for a batch of probes or a self-test before it counts as hung."""
 
-
-class EngineError(LogexportError):
-    """The engine crashed, hung, or ended with an error.
-
-    Attributes:
-        status: its exit status; negative for a signal; None where it was killed as hung.
-    """
-
-    def __init__(self, problem: str, status: int | None) -> None:
-        super().__init__(problem)
-        self.status = status
-
-
-@dataclass(frozen=True)
-class Engine:
-    """An engine that was found: its absolute path."""
-
-    program: Path
-
-    @property
-    def command(self) -> list[str]:
-        """The words that start it."""
-        return [str(self.program)]
-
-    def run(
-        self, *arguments: str | Path, seconds: float = PROBE_SECONDS, stdout: int = subprocess.PIPE
-    ) -> subprocess.CompletedProcess[bytes]:
-        """Run it to its end, with the Python package's ONNX Runtime unless another is named.
-
-        Raises:
-            EngineError: it could not be started, crashed or hung. An exit status is the caller's.
-        """
-        words = [*self.command, *map(str, arguments), *runtime_arguments()]
-        try:
-            done = subprocess.run(  # noqa: S603 - words, not text; the program is ours
-                words,
-                stdin=subprocess.DEVNULL,
-                stdout=stdout,
-                stderr=subprocess.PIPE,
-                timeout=seconds,
-                check=False,
-            )
-        except subprocess.TimeoutExpired as error:
-            raise EngineError(
-                f"the engine did not end within {seconds:.0f} s and was killed", None
-            ) from error
-        except OSError as error:
-            raise EngineError(
-                f"{self.program} cannot be started: {error.strerror}", None
-            ) from error
-        if done.returncode < 0:
-            raise EngineError(
-                f"the engine was ended by signal {-done.returncode}: {last_line(done.stderr)}",
-                done.returncode,
-            )
-        return done
-
-
-def last_line(stderr: bytes) -> str:
-    """The last line that a process said."""
-    lines = stderr.decode("utf-8", "replace").strip().splitlines()
-    return lines[-1][:300] if lines else "it said nothing"
-
-
-def find_engine() -> Engine | None:
-    """The engine that ``LOGEXPORT_ENGINE`` names, else the packaged one, or None.
+def find_engine() -> list[str] | None:
+    """The words that start the engine that ``LOGEXPORT_ENGINE`` names, else the packaged one, or None.
 
     Raises:
         EngineError: ``LOGEXPORT_ENGINE`` names something that is no program.
@@ -103,12 +31,12 @@ def find_engine() -> Engine | None:
         found = shutil.which(named)
         if found is None:
             raise EngineError(f"{VARIABLE} names {named!r}, which is no program", None)
-        return Engine(Path(found).resolve())
+        return [str(Path(found).resolve())]
     # Beside this module in an installed wheel; in native/bin after `make -C native`.
     here = Path(__file__).resolve().parent
     for place in (here / "bin" / PROGRAM, here.parent / "bin" / PROGRAM):
         if os.access(place, os.X_OK) and place.is_file():
-            return Engine(place)
+            return [str(place)]
     return None
 
 
@@ -116,7 +44,7 @@ class EngineScorer:
     """Runs a bundle's graph in the engine: a :class:`logexport.scorers.Scorer`.
 
     Args:
-        engine: the engine.
+        engine: the words that start the engine.
         bundle: the bundle's directory.
         model: the model's name.
         input_names, output_names: the graph's, in order.
@@ -124,7 +52,7 @@ class EngineScorer:
 
     def __init__(
         self,
-        engine: Engine,
+        engine: Sequence[str],
         bundle: Path,
         model: str,
         input_names: Sequence[str],
@@ -145,7 +73,7 @@ class EngineScorer:
                 words += ["--input", f"{input_name}={path}"]
             out = directory / "outputs"
             out.mkdir()
-            done = self._engine.run(*words, "--output-dir", out)
+            done = run_engine(self._engine, *words, "--output-dir", out)
             if done.returncode != 0:
                 raise BundleError(
                     f"the engine ended with status {done.returncode}: {last_line(done.stderr)}"

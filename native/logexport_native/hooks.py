@@ -36,11 +36,10 @@ def run_options() -> Sequence[click.Option]:
 
 @hookimpl
 def engine_command() -> Sequence[str] | None:
-    """The installed engine, with the ONNX Runtime of the Python package."""
+    """The installed engine, or the one that ``LOGEXPORT_ENGINE`` names."""
     from logexport_native.engine import find_engine
 
-    engine = find_engine()
-    return None if engine is None else engine.command
+    return find_engine()
 
 
 @hookimpl

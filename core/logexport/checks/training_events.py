@@ -37,14 +37,14 @@ class _Tally:
     numbers: array[int] = field(default_factory=lambda: array("q"))
     first: list[JSONValue] = field(default_factory=list)
 
-    def line(self, number: int, then: str | None, now: str | None, raw: bytes | None) -> None:
+    def line(self, number: int, then: str | None, now: str | None) -> None:
         self.lines += 1
         self.numbers.append(number)
         if then != now:
             self.differ += 1
             if len(self.first) < 3:
-                text = (raw or b"").decode("utf-8", "replace")[:200]
-                self.first.append({"line": number, "training": then, "now": now, "text": text})
+                # Not the line: the bundle may go where the log may not.
+                self.first.append({"line": number, "training": then, "now": now})
 
     def moved(self) -> int:
         """Rows that are not where their line is in the file."""
@@ -70,8 +70,8 @@ def training_events(context: Context) -> CheckResult:
     return CheckResult(NAME, "skipped", "bundle", reason)
 
 
-Row = tuple[int, "str | None", "str | None", "bytes | None"]
-"""(line number, training's template, the template now, the line)."""
+Row = tuple[int, "str | None", "str | None"]
+"""(line number, training's template, the template now)."""
 
 
 def _of_sequences(context: Context, sequences: SequencesFile) -> Iterator[Row]:
@@ -84,7 +84,7 @@ def _of_sequences(context: Context, sequences: SequencesFile) -> Iterator[Row]:
         then = name(row.template_index)
         if event is not None and event.session != row.session:
             now, then = f"{now} in session {event.session}", f"{then} in session {row.session}"
-        yield row.line_no, then, now, row.raw
+        yield row.line_no, then, now
 
 
 def _of_parsed(context: Context, parsed: ParsedFile) -> Iterator[Row]:
@@ -97,7 +97,7 @@ def _of_parsed(context: Context, parsed: ParsedFile) -> Iterator[Row]:
         else:  # there, raw is the message: its header is gone already
             message = (row.raw or b"").decode("utf-8", "replace")
             index = reader.matcher.match(reader.parser.mask(message))
-        yield row.line_no, row.template, name(index), row.raw
+        yield row.line_no, row.template, name(index)
 
 
 def _name(context: Context) -> Callable[[int | None], str | None]:

@@ -121,7 +121,9 @@ def main(args: Sequence[str] | None = None) -> int:
         return 130
     except LogexportError as error:
         if debug:
-            raise
+            import traceback
+
+            traceback.print_exc()
         click.echo(f"Error: {_sentence(str(error))}", err=True)
         if error.remedy:
             click.echo(error.remedy, err=True)

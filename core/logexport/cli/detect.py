@@ -14,16 +14,12 @@ from typing import IO, TYPE_CHECKING, BinaryIO, cast
 import click
 
 from logexport.cli.common import say
+from logexport.engine import HOW_TO_GET
 from logexport.errors import BundleError, InputError, OutputError, UsageError
 
 if TYPE_CHECKING:
     from logexport.bundle import BundledModel
     from logexport.detect import Output, Stats
-
-_NO_ENGINE = (
-    "Install a C compiler, PCRE2, zlib and CMake and then logexport again (`logexport doctor` says "
-    "what is missing), or use --engine python."
-)
 
 
 @click.command()
@@ -97,7 +93,7 @@ def detect(
     """
     command = None if engine == "python" else find_engine()
     if command is None and engine == "native":
-        raise UsageError("the C engine is not installed", _NO_ENGINE)
+        raise UsageError("the C engine is not installed", f"{HOW_TO_GET} Or use --engine python.")
     if command is None:
         if ort_lib is not None:
             raise UsageError(
@@ -116,7 +112,7 @@ def detect(
             anomalies_only=anomalies_only,
             threads=threads,
         )
-    from logexport.scorers import runtime_arguments
+    from logexport.engine import runtime_arguments
 
     if threshold is not None:
         threshold = _number(bundle, model, threshold)
@@ -157,7 +153,7 @@ def _exec(command: list[str]) -> int:
         os.execv(command[0], command)  # noqa: S606 - no shell; words, not text
     except OSError as error:
         raise UsageError(
-            f"the C engine {command[0]} cannot be started: {error.strerror or error}", _NO_ENGINE
+            f"the C engine {command[0]} cannot be started: {error.strerror or error}", HOW_TO_GET
         ) from error
 
 

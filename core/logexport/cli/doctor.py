@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import platform
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from logexport.cli.common import emit_json, json_option
+
+if TYPE_CHECKING:
+    from logexport.host import Host
 
 PACKAGES = (
     "logexport",
@@ -79,11 +82,26 @@ def examine() -> dict[str, Any]:
         ],
         "auto": [r.name for r in sorted(reports, key=lambda r: r.auto or 0) if r.auto],
         "known": [_row(row) for row in known_rows(environment)],
+        "engine": _engine(host),
         "plugins": [
             {"name": plugin.name, "distribution": plugin.distribution, "state": plugin.state}
             for plugin in host.plugins
         ],
     }
+
+
+def _engine(host: Host) -> dict[str, Any]:
+    """The C engine: its program and version, or how to get it."""
+    from logexport.engine import HOW_TO_GET, EngineError, last_line, run_engine
+
+    try:
+        command = host.engine_command()
+        if command is None:
+            return {"program": None, "version": None, "state": f"not installed. {HOW_TO_GET}"}
+        done = run_engine(command, "--version", runtime=False)
+    except EngineError as error:
+        return {"program": None, "version": None, "state": str(error)}
+    return {"program": command[0], "version": last_line(done.stdout), "state": "ok"}
 
 
 def _row(row: Any) -> dict[str, Any]:
@@ -114,6 +132,13 @@ def _show(document: dict[str, Any]) -> None:
         click.echo("\nknown of this torch:")
         for row in document["known"]:
             click.echo("  " + ", ".join(f"{key}: {value}" for key, value in row.items() if value))
+    engine = document["engine"]
+    click.echo("\nC engine:")
+    click.echo(
+        f"  {engine['version']} ({engine['program']})"
+        if engine["program"]
+        else f"  {engine['state']}"
+    )
     click.echo("\nplugins:")
     for plugin in document["plugins"]:
         click.echo(f"  {plugin['name']} ({plugin['distribution']}): {plugin['state']}")

@@ -172,13 +172,22 @@ ROWS: tuple[KnownRow, ...] = (
         "run",
     ),
     KnownRow(
-        ">=2.6,<2.9",
+        ">=2.6,<2.8",
         "dynamo",
         ANY,
         "not tried",
-        "not yet the default exporter of torch; taken for wrong like 2.5.1 until somebody has "
-        "shown otherwise",
+        "not yet the default exporter of torch, and between two releases (2.5.1, 2.8.0) that bind "
+        "recurrent models to the traced length",
         "read from wheel sources",
+    ),
+    KnownRow(
+        "==2.8.*",
+        "dynamo",
+        ANY,
+        "wrong",
+        "recurrent models are bound to the traced length in the first export of a process too; the "
+        "convolutional autoencoder is right",
+        "run",
     ),
     KnownRow(
         ">=2.9,<2.13",

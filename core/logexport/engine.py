@@ -1,0 +1,96 @@
+"""The C engine as the host runs it: always as a process of its own, which may crash or hang.
+
+Which program that is, a plugin says (the hook ``engine_command``); the host knows none itself.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+from logexport.errors import LogexportError
+
+HOW_TO_GET = (
+    "Install a C compiler, pkg-config and the headers of PCRE2, zlib and Jansson (Debian: apt-get"
+    " install gcc pkg-config libpcre2-dev zlib1g-dev libjansson-dev), then install logexport again."
+)
+"""What to do where no plugin has an engine."""
+
+PROBE_SECONDS = 120
+"""How long the engine may take for a batch of probes or a self-test before it counts as hung."""
+
+
+class EngineError(LogexportError):
+    """The engine crashed, hung, or ended with an error.
+
+    Attributes:
+        status: its exit status; negative for a signal; None where it was killed as hung.
+    """
+
+    def __init__(self, problem: str, status: int | None) -> None:
+        super().__init__(problem)
+        self.status = status
+
+
+def run_engine(
+    command: Sequence[str],
+    *arguments: str | Path,
+    seconds: float = PROBE_SECONDS,
+    stdout: int = subprocess.PIPE,
+    runtime: bool = True,
+) -> subprocess.CompletedProcess[bytes]:
+    """Run the engine to its end, with the Python package's ONNX Runtime unless another is named.
+
+    Args:
+        command: the words that start it.
+        arguments: its own, ``--ort-lib`` left out.
+        seconds: when it counts as hung.
+        stdout: a file descriptor to write to, instead of keeping what it prints.
+        runtime: name ONNX Runtime's library to it.
+
+    Raises:
+        EngineError: it could not be started, crashed or hung. An exit status is the caller's.
+    """
+    words = [*command, *map(str, arguments), *(runtime_arguments() if runtime else ())]
+    try:
+        done = subprocess.run(  # noqa: S603 - words, not text; the program is ours
+            words,
+            stdin=subprocess.DEVNULL,
+            stdout=stdout,
+            stderr=subprocess.PIPE,
+            timeout=seconds,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise EngineError(
+            f"the engine did not end within {seconds:.0f} s and was killed", None
+        ) from error
+    except OSError as error:
+        raise EngineError(f"{command[0]} cannot be started: {error.strerror}", None) from error
+    if done.returncode < 0:
+        raise EngineError(
+            f"the engine was ended by signal {-done.returncode}: {last_line(done.stderr)}",
+            done.returncode,
+        )
+    return done
+
+
+def last_line(stderr: bytes) -> str:
+    """The last line that a process said."""
+    lines = stderr.decode("utf-8", "replace").strip().splitlines()
+    return lines[-1][:300] if lines else "it said nothing"
+
+
+def runtime_arguments() -> list[str]:
+    """What names the C engine the ONNX Runtime of the Python package, unless the user named one.
+
+    The library is found without importing the package.
+    """
+    spec = find_spec("onnxruntime")
+    if os.environ.get("LOGEXPORT_ORT_LIB") or spec is None or spec.origin is None:
+        return []
+    libraries = sorted((Path(spec.origin).parent / "capi").glob("libonnxruntime.so.*"))
+    return [f"--ort-lib={libraries[0]}"] if libraries else []
