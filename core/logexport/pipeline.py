@@ -330,6 +330,8 @@ class _ModelRun:
             began = time.perf_counter()
             try:
                 graph = self._graph(choice, loaded, dummy)
+                meta = self._write_meta(choice, loaded, vocab, dummy, graph, references)
+                self._write_selftest(meta)
             except ExporterError as error:
                 if shutil.disk_usage(self.directory).free < _LITTLE_SPACE:
                     # Exporters and ONNX Runtime wrap what the system said in words of their own.
@@ -337,18 +339,20 @@ class _ModelRun:
                 self._ended(choice, f"failed: {error}", began)
                 if last:
                     raise
+                self._discard_graph()
                 continue
-            meta = self._write_meta(choice, loaded, vocab, dummy, graph, references)
-            self._write_selftest(meta)
             checks = self._validate(loaded, vocab, dummy, graph, meta)
             failed = [check for check in checks if check.status == "failed"]
             if not failed:
                 self._ended(choice, "taken", began)
+                self.warnings += [warning for check in checks for warning in check.warnings]
                 self._record(choice, graph, checks)
                 return checks
             names = ", ".join(check.name for check in failed)
             self._ended(choice, f"failed checks: {names}", began)
-            if last or any(check.scope == "bundle" for check in failed):
+            # A wrong graph fails checks of the bundle too: as long as one says that the graph is at
+            # fault, another strategy may have it right.
+            if last or all(check.scope == "bundle" for check in failed):
                 raise CheckFailedError(
                     f"{self.model}: {len(failed)} of {len(checks)} checks failed ({names});"
                     f" nothing was published to {self.wanted.output_dir}",
@@ -528,12 +532,19 @@ class _ModelRun:
 
         with self._stage("selftest"):
             model = BundledModel(self.model, self.directory, meta, "none")
-            if model.task.known:
+            if not model.task.known:
+                return
+            try:
                 write_selftest(
                     model,
                     self.directory / self.names.selftest_log,
                     self.directory / self.names.selftest_verdicts,
                 )
+            except BundleError as error:  # the graph's fault: it was written a moment ago
+                raise ExporterError(
+                    f"the graph cannot be run on the task's windows: {error}",
+                    "Another export strategy may write it right (`logexport doctor`).",
+                ) from error
 
     # --- checks ---
 
@@ -570,8 +581,6 @@ class _ModelRun:
                     f"{plugin} changed the staged bundle in validate",
                     "validate may read the bundle but write nothing into it.",
                 )
-        for check in results:
-            self.warnings += check.warnings
         return results
 
     def _manifest_entry(self, graph: GraphInfo, proof: str) -> dict[str, Any]:
