@@ -127,7 +127,7 @@ def _engine_selftest(model: BundledModel) -> CheckResult:
 
 
 def engine_selftest(command: Sequence[str], model: BundledModel) -> CheckResult:
-    """Let the C engine test a bundle as an operator does: sums, the graph, the self-test's verdicts.
+    """Let the C engine test a bundle as an operator does: sums, graph, the self-test's verdicts.
 
     Args:
         command: the words that start the engine.

@@ -21,7 +21,7 @@ VARIABLE = "LOGEXPORT_ENGINE"
 
 
 def find_engine() -> list[str] | None:
-    """The words that start the engine that ``LOGEXPORT_ENGINE`` names, else the packaged one, or None.
+    """The words that start the engine: ``LOGEXPORT_ENGINE``'s, else the packaged one's, or None.
 
     Raises:
         EngineError: ``LOGEXPORT_ENGINE`` names something that is no program.

@@ -131,7 +131,10 @@ def _show(document: dict[str, Any]) -> None:
     if document["known"]:
         click.echo("\nknown of this torch:")
         for row in document["known"]:
-            click.echo("  " + ", ".join(f"{key}: {value}" for key, value in row.items() if value))
+            click.echo(
+                f"  {row['strategy']}, {row['construct']}: {row['verdict']} on torch {row['torch']}"
+                f" ({row['checked']}): {row['note']}"
+            )
     engine = document["engine"]
     click.echo("\nC engine:")
     click.echo(
