@@ -183,7 +183,7 @@ def test_what_is_saved_is_read_back(tmp_path: Path, name: str) -> None:
 
 
 def test_a_saved_pickle_holds_nothing_that_torch_1_13_refuses(tmp_path: Path) -> None:
-    """FACTS of that version: no Python floats, bytes or sets."""
+    """It refuses Python floats, bytes and sets."""
     save_checkpoint(tmp_path / "m.pth", {"a": torch.zeros(2)}, {"n": 3}, {"share": 0.5})
 
     def check(value: object) -> None:

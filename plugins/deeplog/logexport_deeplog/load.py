@@ -98,7 +98,7 @@ def _notes(model: DeepLog, top_k: int) -> list[JSONValue]:
 
 
 def dummy(model: LoadedModel) -> DummyInput:
-    """Example windows, and the grid of DESIGN's sizes: half, the trained length, its double.
+    """Example windows, and the grid of sizes to probe: 1, half, the trained length, its double.
 
     Example sizes are at least 2 and unlike each other and every size of the model, so that an
     exporter neither freezes an axis nor takes it for another.
