@@ -1,0 +1,138 @@
+#include "make_bundle.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "buffer.h"
+#include "sha256.h"
+
+const char events_topk[] = "{\"input\": \"event_window\", \"length\": 3, \"decision\": "
+                           "\"next_event_topk\", \"output\": \"predictions\", \"top_k\": 2}";
+const char events_score[] = "{\"input\": \"event_window\", \"length\": 3, \"decision\": "
+                            "\"score_threshold\", \"output\": \"error\", \"attribution\": "
+                            "\"attribution\", \"threshold\": 6.5, \"threshold_name\": \"p99\", "
+                            "\"thresholds\": {\"p99\": 6.5, \"low\": 0.5}}";
+const char counts_topk[] = "{\"input\": \"count_matrix\", \"lines\": 4, \"stride\": 2, \"steps\": 2, "
+                           "\"decision\": \"next_event_topk\", \"output\": \"predictions\", "
+                           "\"top_k\": 2}";
+const char counts_score[] = "{\"input\": \"count_matrix\", \"lines\": 4, \"stride\": 2, "
+                            "\"steps\": 2, \"decision\": \"score_threshold\", \"output\": "
+                            "\"error\", \"attribution\": \"attribution\", \"threshold\": 6.5, "
+                            "\"threshold_name\": \"p99\", \"thresholds\": {}}";
+
+const char plain_rules[] =
+    "{\"schema_version\": 1, \"headers\": [], \"masks\": [{\"name\": \"n\", \"pattern\": "
+    "\"\\\\d+\", \"replacement\": \"<N>\"}], \"matching\": {\"prefer\": \"specific\"}, "
+    "\"session\": {\"by\": \"none\", \"pattern\": null}, \"max_sessions\": 3, "
+    "\"max_line_bytes\": 100}";
+const char session_rules[] =
+    "{\"schema_version\": 1, \"headers\": [{\"name\": \"h\", \"pattern\": \"(?P<host>h\\\\d): "
+    "(?P<message>.*)$\"}], \"masks\": [{\"name\": \"n\", \"pattern\": \"\\\\d+\", "
+    "\"replacement\": \"<N>\"}], \"matching\": {\"prefer\": \"general\"}, \"session\": {\"by\": "
+    "\"regex\", \"pattern\": \"s=(\\\\w+)\"}, \"max_sessions\": 2, \"max_line_bytes\": 100}";
+
+static const char vocab[] = "{\"0\": \"a b\", \"1\": \"a <*>\", \"2\": \"x\", \"3\": \"<*> <*> c\", "
+                            "\"4\": \"\\nunknown\", \"5\": \"n <N>\"}";
+
+static void need(int good, const char *what)
+{
+    if (good)
+        return;
+    perror(what);
+    exit(2);
+}
+
+void put_raw(const char *path, const char *name, const char *bytes, size_t length)
+{
+    char file_path[320];
+    snprintf(file_path, sizeof file_path, "%s/%s", path, name);
+    FILE *file = fopen(file_path, "wb");
+    need(file != NULL, file_path);
+    need(fwrite(bytes, 1, length, file) == length && fclose(file) == 0, file_path);
+}
+
+static void read_file(const char *path, const char *name, struct le_buffer *out)
+{
+    char file_path[320];
+    snprintf(file_path, sizeof file_path, "%s/%s", path, name);
+    FILE *file = fopen(file_path, "rb");
+    need(file != NULL, file_path);
+    out->length = 0;
+    for (int c; (c = getc(file)) != EOF;) {
+        char byte = (char)c;
+        need(le_buffer_append(out, &byte, 1), "memory");
+    }
+    fclose(file);
+}
+
+void put_manifest(const char *path)
+{
+    struct le_buffer text = {0}, bytes = {0};
+    char piece[512], hex[LE_SHA256_HEX];
+    const char *separator = "";
+    static const char begin[] =
+        "{\"schema_version\": 1, \"proof\": \"full\", \"models\": {\"tiny\": {\"metadata\": "
+        "\"tiny.onnx.meta.json\", \"opset_version\": 17, \"ir_version\": 8, \"proof\": \"full\"}}, "
+        "\"versions\": {}, \"files\": {";
+    need(le_buffer_append(&text, begin, sizeof begin - 1), "memory");
+    DIR *directory = opendir(path);
+    need(directory != NULL, path);
+    for (struct dirent *entry; (entry = readdir(directory)) != NULL;) {
+        if (entry->d_name[0] == '.' || strcmp(entry->d_name, "manifest.json") == 0)
+            continue;
+        read_file(path, entry->d_name, &bytes);
+        le_sha256_hex(bytes.length == 0 ? "" : bytes.data, bytes.length, hex);
+        int length = snprintf(piece, sizeof piece, "%s\"%s\": {\"sha256\": \"%s\", \"size\": %zu}",
+                              separator, entry->d_name, hex, bytes.length);
+        need(le_buffer_append(&text, piece, (size_t)length), "memory");
+        separator = ", ";
+    }
+    closedir(directory);
+    need(le_buffer_append(&text, "}}", 2), "memory");
+    put_raw(path, "manifest.json", text.data, text.length);
+    le_buffer_free(&text);
+    le_buffer_free(&bytes);
+}
+
+void put_file(const char *path, const char *name, const char *bytes, size_t length)
+{
+    put_raw(path, name, bytes, length);
+    put_manifest(path);
+}
+
+void make_bundle(char path[64], const char *graph, const char *task, const char *rules)
+{
+    char meta[2048], vocab_sum[LE_SHA256_HEX], rules_sum[LE_SHA256_HEX];
+    snprintf(path, 64, "/tmp/logexport-test-XXXXXX");
+    need(mkdtemp(path) != NULL, path);
+    le_sha256_hex(vocab, sizeof vocab - 1, vocab_sum);
+    le_sha256_hex(rules, strlen(rules), rules_sum);
+    int length = snprintf(
+        meta, sizeof meta,
+        "{\"schema_version\": 1, \"model_type\": \"tiny\", \"vocab_size\": 6, \"vocab\": "
+        "{\"file\": \"vocab.json\", \"sha256\": \"%s\", \"reserved\": {\"unknown\": 4}}, "
+        "\"preprocess\": {\"file\": \"preprocess.json\", \"sha256\": \"%s\", \"source\": "
+        "\"option\"}, \"variants\": {}, \"task\": %s}",
+        vocab_sum, rules_sum, task);
+    put_raw(path, "vocab.json", vocab, sizeof vocab - 1);
+    put_raw(path, "preprocess.json", rules, strlen(rules));
+    put_raw(path, "tiny.onnx", graph, strlen(graph));
+    put_raw(path, "tiny.onnx.meta.json", meta, (size_t)length);
+    put_manifest(path);
+}
+
+void remove_bundle(const char *path)
+{
+    DIR *directory = opendir(path);
+    need(directory != NULL, path);
+    char file[320];
+    for (struct dirent *entry; (entry = readdir(directory)) != NULL;) {
+        snprintf(file, sizeof file, "%s/%s", path, entry->d_name);
+        unlink(file);
+    }
+    closedir(directory);
+    rmdir(path);
+}

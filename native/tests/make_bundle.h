@@ -1,0 +1,23 @@
+/* Bundles for C tests: files in a temporary directory under a manifest with their sums. */
+#ifndef MAKE_BUNDLE_H
+#define MAKE_BUNDLE_H
+
+#include <stddef.h>
+
+
+/* Events "a b", "a <*>", "x", "<*> <*> c" and the like; a task by its JSON. */
+extern const char events_topk[], events_score[], counts_topk[], counts_score[];
+extern const char plain_rules[], session_rules[];
+
+/* Makes a directory (its name is written to `path`) and a bundle of the model "tiny" in it. */
+void make_bundle(char path[64], const char *graph, const char *task, const char *rules);
+
+/* Writes a file of the bundle, and the manifest anew. */
+void put_file(const char *path, const char *name, const char *bytes, size_t length);
+void put_manifest(const char *path);
+void remove_bundle(const char *path);
+
+/* Writes a file and leaves the manifest as it is. */
+void put_raw(const char *path, const char *name, const char *bytes, size_t length);
+
+#endif
