@@ -28,13 +28,11 @@ from logexport.exporters import (
     ExportFailedError,
     ExportLog,
     ExportStrategy,
-    KnownRow,
     StaticAxisError,
     TorchEnvironment,
     TorchScriptStrategy,
     export_with,
     finish_graph,
-    known_rows,
 )
 from logexport.types import DummyInput, GraphInfo
 
@@ -52,21 +50,6 @@ def usable(strategy: ExportStrategy) -> ExportStrategy:
     available = strategy.availability(TorchEnvironment.installed())
     if not available.usable:
         pytest.skip(available.reason)
-    return strategy
-
-
-def lstm_row(strategy: ExportStrategy) -> KnownRow | None:
-    """What the table says against this strategy exporting an LSTM here, or None."""
-    for row in known_rows(TorchEnvironment.installed()):
-        if (row.strategy, row.construct, row.verdict) == (strategy.name, "LSTM", "fails"):
-            return row
-    return None
-
-
-def able_to_export_an_lstm(strategy: ExportStrategy) -> ExportStrategy:
-    row = lstm_row(usable(strategy))
-    if row is not None:
-        pytest.skip(f"the table: {row.note}")
     return strategy
 
 
@@ -102,7 +85,7 @@ def in_a_row(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Exported]:
     """An LSTM, an autoencoder and the LSTM again, exported one after another in this process."""
-    strategy = able_to_export_an_lstm(request.param)
+    strategy = usable(request.param)
     opset = strategy.default_opset(TorchEnvironment.installed())
     directory = tmp_path_factory.mktemp(strategy.name)
     exports: dict[str, Exported] = {}
@@ -184,18 +167,6 @@ def test_dynamo_writes_the_highest_opset_it_offers(dynamo: ExportStrategy, tmp_p
     export_with(dynamo, module, dummy, 20, path)
     assert finish_graph(path, dummy).opset_version == 20
     assert largest_difference(path, module, dummy) <= TOLERANCE
-
-
-def test_an_lstm_fails_aloud_where_the_table_says_that_it_fails(
-    strategy: ExportStrategy, tmp_path: Path
-) -> None:
-    if lstm_row(strategy) is None:
-        pytest.skip("the table says nothing against it here")
-    opset = strategy.default_opset(TorchEnvironment.installed())
-    with pytest.raises(ExportFailedError):
-        export_with(
-            strategy, seeded(models.LastStepLSTM), event_dummy(), opset, tmp_path / "graph.onnx"
-        )
 
 
 # --- graphs that are secretly static --------------------------------------------------------------

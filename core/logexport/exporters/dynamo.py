@@ -83,7 +83,7 @@ class DynamoStrategy:
         row = table.whole(env, self.name)
         if row is not None and (
             row.verdict in ("wrong", "fails")
-            # Before 2.9 it was experimental, and the one release that was run was wrong.
+            # Before 2.9 it was experimental, and the releases that were run were wrong.
             or (row.verdict == "not tried" and env.release < (2, 9))
         ):
             return Availability(False, f"torch {version}: {row.note}", tested=row.checked == "run")
