@@ -10,10 +10,11 @@ from pathlib import Path
 
 import click
 import pytest
-from conftest import ROOT
 from logexport import errors, hookspecs, schemas, types
 from logexport.bundle import MANIFEST, VALIDATION, FileNames
 from logexport.cli import cli
+
+ROOT = Path(__file__).resolve().parents[1]
 
 HOOKS = (ROOT / "docs/hooks.md").read_text(encoding="utf-8")
 BUNDLE = (ROOT / "docs/bundle.md").read_text(encoding="utf-8")

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import click
 import pytest
-from conftest import ROOT
 from logexport.cli import COMMANDS, SUMMARIES, cli
 from logexport.discovery import declarations
+
+ROOT = Path(__file__).resolve().parents[1]
 
 HEAVY = (
     "torch", "onnx", "onnxruntime", "onnxscript", "numpy", "pyarrow", "jsonschema", "drain3",

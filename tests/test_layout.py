@@ -9,8 +9,9 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
 from logexport.discovery import declarations
+
+ROOT = Path(__file__).resolve().parents[1]
 
 CORE = "logexport"
 PLUGINS = sorted(

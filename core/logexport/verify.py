@@ -68,7 +68,12 @@ def _graph(model: BundledModel) -> CheckResult:
                 continue  # ONNX Runtime's own operators: nothing but ONNX Runtime can check it
             onnx.checker.check_model(str(path), full_check=True)
             graph = read_graph(path)
-        except (LogexportError, ValueError, onnx.checker.ValidationError) as error:
+        except (
+            LogexportError,
+            ValueError,
+            onnx.checker.ValidationError,
+            onnx.shape_inference.InferenceError,
+        ) as error:
             problems.append(f"{path.name}: {str(error).splitlines()[0]}")
             continue
         stated: dict[str, tuple[Any, Any]] = {
