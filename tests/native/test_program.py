@@ -1,0 +1,334 @@
+"""logexport-engine as an operator meets it: streams, signals, errors, exit statuses."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import resource
+import select
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from logexport.logs.headers import PRESETS
+from logexport.logs.preprocess import Preprocess, SessionRule
+from logexport.types import Vocabulary
+from native_bundles import KINDS, make_task, write_bundle, write_manifest
+from native_engine import engine, engine_path, ort_library, reference, start
+
+TEMPLATES = ("open <NUM>", "close <NUM>", "user <*> in", "user <*> out", "tick", "")
+LOG = b"".join(
+    line + end
+    for n in range(40)
+    for line, end in (
+        (b"open %d" % n, b"\n"),
+        (b"user bob in", b"\r\n"),
+        (b"", b"\n"),
+        (b"tick", b"\n"),
+        (b"caf\xc3\xa9 \xff %d" % n if n % 9 == 0 else b"user \xff out", b"\n"),
+        (b"close %d" % n if n % 5 else b"tick", b"\n"),
+    )
+)
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def bundle(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("any") / "bundle"
+    return write_bundle(path, make_task(request.param), Vocabulary(TEMPLATES), Preprocess())
+
+
+@pytest.fixture(scope="module")
+def events(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle whose every non-blank line has a record: windows of four, sessions by host."""
+    rules = Preprocess(headers=PRESETS["plain"], session=SessionRule("regex", r"^s\d"))
+    path = tmp_path_factory.mktemp("events") / "bundle"
+    return write_bundle(path, make_task("events topk"), Vocabulary(TEMPLATES), rules)
+
+
+def sentence(stderr: bytes) -> str:
+    """Standard error is one sentence of ours; it is returned."""
+    lines = stderr.decode("utf-8").splitlines()
+    assert len(lines) == 1, lines
+    assert lines[0].startswith("logexport-engine: ")
+    assert lines[0].endswith(".")
+    return lines[0]
+
+
+# --- what goes in -----------------------------------------------------------------------------------
+
+
+def test_file_pipe_and_gzip_give_the_references_bytes(bundle: Path, tmp_path: Path) -> None:
+    expected = reference(bundle, LOG)
+    assert len(expected) > 1000
+    plain, packed, parts = tmp_path / "a.log", tmp_path / "a.log.gz", tmp_path / "b.gz"
+    plain.write_bytes(LOG)
+    packed.write_bytes(gzip.compress(LOG))
+    parts.write_bytes(gzip.compress(LOG[:700]) + b"\0" * 512 + gzip.compress(LOG[700:]) + b"\0")
+    for threads in (1, 2, 4):
+        for log in (plain, packed, parts):
+            done = engine("detect", bundle, log, "--threads", threads)
+            assert (done.returncode, done.stdout) == (0, expected), done.stderr
+        for data in (LOG, packed.read_bytes()):
+            done = engine("detect", bundle, "-", "--threads", threads, input=data)
+            assert (done.returncode, done.stdout) == (0, expected), done.stderr
+    assert engine("detect", bundle, input=LOG).stdout == expected
+
+
+def test_an_empty_log_has_no_verdicts(bundle: Path, tmp_path: Path) -> None:
+    empty = tmp_path / "empty.log"
+    empty.write_bytes(b"")
+    for done in (engine("detect", bundle, empty), engine("detect", bundle, "-")):
+        assert (done.returncode, done.stdout) == (0, b"")
+    packed = tmp_path / "empty.gz"
+    packed.write_bytes(gzip.compress(b""))
+    assert engine("detect", bundle, packed).returncode == 0
+
+
+def test_one_byte_that_could_begin_gzip_is_a_line(events: Path) -> None:
+    done = engine("detect", events, input=b"\x1f")
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["reason"] == "unseen"
+
+
+@pytest.mark.parametrize("keep", [5, 30, 200, -4])
+def test_truncated_gzip_is_an_error_after_the_verdicts_so_far(
+    events: Path, tmp_path: Path, keep: int
+) -> None:
+    whole = reference(events, LOG)
+    data = gzip.compress(os.urandom(3000).hex().encode() + b"\n" + LOG)
+    path = tmp_path / "cut.gz"
+    path.write_bytes(data[:keep])
+    done = engine("detect", events, path)
+    assert done.returncode == 2
+    assert "truncated or corrupt gzip data" in sentence(done.stderr)
+    if keep == -4:  # only the checksum is missing: every complete line was there
+        assert len(done.stdout.splitlines()) == len(whole.splitlines()) + 1
+
+
+def test_corrupt_gzip_is_an_error(events: Path, tmp_path: Path) -> None:
+    data = bytearray(gzip.compress(LOG))
+    data[len(data) // 2] ^= 0xFF
+    path = tmp_path / "bad.gz"
+    path.write_bytes(data)
+    assert engine("detect", events, path).returncode == 2
+    path.write_bytes(gzip.compress(LOG) + b"garbage")
+    done = engine("detect", events, path)
+    assert done.returncode == 2
+    assert done.stdout == reference(events, LOG)
+
+
+def test_logs_that_cannot_be_read_are_errors(events: Path, tmp_path: Path) -> None:
+    for log in (tmp_path / "absent.log", tmp_path):
+        done = engine("detect", events, log)
+        assert (done.returncode, done.stdout) == (2, b"")
+        assert str(log) in sentence(done.stderr)
+
+
+# --- a stream ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_a_verdict_follows_its_line_within_100_ms(events: Path, threads: int) -> None:
+    process = start("detect", events, "-", "--threads", threads)
+    assert process.stdin is not None
+    assert process.stdout is not None
+    delays = []
+    try:
+        for number in range(1, 31):
+            sent = time.monotonic()
+            process.stdin.write(b"tick\nop")  # the second line is not finished
+            ready, _, _ = select.select([process.stdout], [], [], 5)
+            assert ready
+            record = json.loads(process.stdout.readline())
+            delays.append(time.monotonic() - sent)
+            assert record["line"] == 2 * number - 1
+            process.stdin.write(b"en 5\n")
+            process.stdout.readline()
+            time.sleep(0.002)
+    finally:
+        process.stdin.close()
+        process.wait(timeout=10)
+    delays.sort()
+    assert delays[len(delays) // 2] < 0.1  # the median: other work on the machine is not ours
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("threads", [1, 3])
+def test_a_signal_ends_it_after_what_was_read(
+    events: Path, number: signal.Signals, threads: int
+) -> None:
+    process = start("detect", events, "-", "--threads", threads, "--session-summary")
+    assert process.stdin is not None
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdin.write(LOG + b"tick")
+    first = process.stdout.read(10)  # it has begun
+    time.sleep(0.3)
+    process.send_signal(number)
+    rest = process.stdout.read()
+    assert process.wait(timeout=10) == 0
+    assert first + rest == reference(events, LOG + b"tick", session_summary=True)
+    assert b"verdicts" in process.stderr.read()
+
+
+def test_a_closed_pipe_ends_it_quietly(events: Path, tmp_path: Path) -> None:
+    log = tmp_path / "long.log"
+    log.write_bytes(LOG * 200)
+    process = start("detect", events, log)
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.read(100)
+    process.stdout.close()
+    assert process.wait(timeout=20) == 0
+    assert process.stderr.read() == b""
+
+
+def test_a_full_disk_is_an_error(events: Path) -> None:
+    with Path("/dev/full").open("wb") as full:
+        process = start("detect", events, "-", stdout=full)
+        _, stderr = process.communicate(LOG, timeout=20)
+    assert process.returncode == 2
+    assert "cannot be written: No space left on device" in sentence(stderr)
+
+
+def test_memory_does_not_grow_with_the_log(events: Path, tmp_path: Path) -> None:
+    def peak(repeats: int) -> int:
+        log = tmp_path / f"{repeats}.log"
+        log.write_bytes(LOG * repeats)
+        before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+        command = [str(engine_path()), "detect", str(events), str(log), "--threads", "2"]
+        with (tmp_path / "out").open("wb") as out:
+            process = subprocess.Popen(
+                command,
+                stdout=out,
+                stderr=subprocess.DEVNULL,
+                env={**os.environ, "LOGEXPORT_ORT_LIB": ort_library()},
+            )
+            _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = status
+        assert status == 0, before
+        return usage.ru_maxrss
+
+    small, large = peak(100), peak(4000)  # 0.4 MB and 16 MB of log
+    assert large < small + 10_000  # kibibytes
+
+
+# --- what comes out ---------------------------------------------------------------------------------
+
+
+def test_options_reach_the_engine(events: Path, tmp_path: Path) -> None:
+    log = tmp_path / "s.log"
+    log.write_bytes(b"".join(b"s%d tick\n" % (n % 3) + LOG[:40] for n in range(30)))
+    data = log.read_bytes()
+    cases = (
+        (("--top-k", "4"), {"top_k": 4}),
+        (("--session-by", "none", "--session-summary"), {"session_by": "none", "session_summary": True}),
+        (("--session-by=(s\\d)|x", "--anomalies-only"), {"session_by": "(s\\d)|x", "anomalies_only": True}),
+        (("--session-summary", "--anomalies-only"), {"session_summary": True, "anomalies_only": True}),
+    )
+    for ours, theirs in cases:
+        assert engine("detect", *ours, events, log).stdout == reference(events, data, **theirs)
+
+
+def test_thresholds_are_numbers_or_names(tmp_path: Path) -> None:
+    path = write_bundle(
+        tmp_path / "b", make_task("events score"), Vocabulary(TEMPLATES), Preprocess()
+    )
+    for given in ("0.25", "-1", "1e-3", "3sigma", "low"):
+        done = engine("detect", path, f"--threshold={given}", input=LOG)
+        assert done.stdout == reference(path, LOG, threshold=given)
+    for given in ("nan", "inf", "0x1p3", "p50", "1e999", ""):
+        done = engine("detect", path, f"--threshold={given}", input=LOG)
+        assert done.returncode == 2
+        assert "neither a finite number nor" in sentence(done.stderr)
+
+
+def test_proof_is_said_or_required(tmp_path: Path) -> None:
+    path = tmp_path / "b"
+    write_bundle(
+        path, make_task("events topk"), Vocabulary(TEMPLATES), Preprocess(), proof="no_native"
+    )
+    done = engine("detect", path, input=LOG)
+    assert done.returncode == 0
+    assert b"not fully proven (proof: no_native)" in done.stderr
+    done = engine("detect", path, "--require-proof", input=LOG)
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert '"no_native", not "full"' in sentence(done.stderr)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (),
+        ("detect",),
+        ("detect", "{b}", "x", "y"),
+        ("detect", "{b}", "--no-such-option"),
+        ("detect", "{b}", "--top-k", "0"),
+        ("detect", "{b}", "--top-k", "6"),
+        ("detect", "{b}", "--top-k", "1x"),
+        ("detect", "{b}", "--threads", "0"),
+        ("detect", "{b}", "--threshold", "1"),
+        ("detect", "{b}", "--session-by", "("),
+        ("detect", "{b}", "--model", "other"),
+        ("detect", "{b}", "--variant", "portable"),
+        ("detect", "{b}", "--ort-lib", "/nowhere/lib.so"),
+        ("detect", "/nowhere"),
+        ("check", "{b}"),
+        ("check", "{b}", "--output-dir", "{b}/out"),
+        ("info",),
+        ("info", "/nowhere"),
+        ("/nowhere",),
+        ("{b}", "--threads", "many"),
+    ],
+)
+def test_bad_usage_exits_2_and_prints_nothing(events: Path, arguments: tuple[str, ...]) -> None:
+    done = engine(*(word.replace("{b}", str(events)) for word in arguments))
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert done.stderr
+
+
+def test_help_and_version(events: Path) -> None:
+    assert b"Usage: logexport-engine BUNDLE" in engine("--help").stdout
+    assert engine("--version").stdout == b"logexport-engine 0.1.0\n"
+
+
+def test_several_models_need_a_name(tmp_path: Path) -> None:
+    path = tmp_path / "b"
+    task, vocabulary = make_task("events topk"), Vocabulary(TEMPLATES)
+    write_bundle(path, task, vocabulary, Preprocess(), names=("one", "two"))
+    done = engine("detect", path, input=LOG)
+    assert done.returncode == 2
+    assert "one, two" in sentence(done.stderr)
+    assert engine("detect", path, "--model", "two", input=LOG).stdout == reference(path, LOG, "two")
+
+
+def test_variants_are_chosen_by_name(tmp_path: Path) -> None:
+    path = tmp_path / "b"
+    task, vocabulary = make_task("events topk"), Vocabulary(TEMPLATES)
+    variants = {"variants": {"portable": "tiny_portable.onnx"}}
+    write_bundle(path, task, vocabulary, Preprocess(), change_meta=variants)
+    (path / "tiny_portable.onnx").write_bytes((path / "tiny.onnx").read_bytes())
+    write_manifest(path, ["tiny"])
+    done = engine("detect", path, "--variant", "portable", input=LOG)
+    assert done.stdout == reference(path, LOG)
+    (path / "tiny_portable.onnx").write_bytes(b"no graph")
+    write_manifest(path, ["tiny"])
+    assert engine("detect", path, input=LOG).returncode == 0
+    done = engine("detect", path, "--variant", "portable", input=LOG)
+    assert done.returncode == 2
+    assert "tiny_portable.onnx: ONNX Runtime" in sentence(done.stderr)
+
+
+def test_a_graph_that_is_damaged_is_one_sentence(events: Path, tmp_path: Path) -> None:
+    path = tmp_path / "b"
+    write_bundle(path, make_task("events topk"), Vocabulary(TEMPLATES), Preprocess())
+    graph = (path / "tiny.onnx").read_bytes()
+    for damaged in (b"", graph[: len(graph) // 2], os.urandom(500), graph.replace(b"Gather", b"Gathex")):
+        (path / "tiny.onnx").write_bytes(damaged)
+        write_manifest(path, ["tiny"])
+        done = engine("detect", path, input=LOG)
+        assert (done.returncode, done.stdout) == (2, b"")
+        sentence(done.stderr)
