@@ -127,7 +127,7 @@ def test_every_command_is_documented_with_every_option_and_no_other(name: str) -
         if isinstance(parameter, click.Option)
         for flag in (*parameter.opts, *parameter.secondary_opts)
     }
-    assert documented == options - {"--help"}
+    assert documented == options - {"--help", "-h"}
 
 
 def test_no_command_is_documented_that_does_not_exist() -> None:
