@@ -38,7 +38,7 @@ class EngineError(LogexportError):
 def run_engine(
     command: Sequence[str],
     *arguments: str | Path,
-    seconds: float = PROBE_SECONDS,
+    seconds: float | None = None,
     stdout: int = subprocess.PIPE,
     runtime: bool = True,
 ) -> subprocess.CompletedProcess[bytes]:
@@ -47,13 +47,14 @@ def run_engine(
     Args:
         command: the words that start it.
         arguments: its own, ``--ort-lib`` left out.
-        seconds: when it counts as hung.
+        seconds: when it counts as hung; :data:`PROBE_SECONDS` by default.
         stdout: a file descriptor to write to, instead of keeping what it prints.
         runtime: name ONNX Runtime's library to it.
 
     Raises:
         EngineError: it could not be started, crashed or hung. An exit status is the caller's.
     """
+    seconds = PROBE_SECONDS if seconds is None else seconds
     words = [*command, *map(str, arguments), *(runtime_arguments() if runtime else ())]
     try:
         done = subprocess.run(  # noqa: S603 - words, not text; the program is ours

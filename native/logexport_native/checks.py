@@ -43,7 +43,7 @@ MAX_LINES = 200_000
 """Lines of a log that the user did not name as --replay; the first ones."""
 MADE_BYTES = 1 << 20
 """Size of a log that is made from the vocabulary."""
-SECONDS_A_LINE = 0.02
+START_SECONDS, SECONDS_A_BYTE = 60.0, 4e-4
 """Far more than the engine needs: how long a replay may take before it counts as hung."""
 
 
@@ -158,7 +158,7 @@ def _replay(
         with verdicts.open("wb") as out:
             done = run_engine(
                 engine, "detect", bundle.path, log, "--model", bundle.model,
-                seconds=60 + SECONDS_A_LINE * size / 50, stdout=out.fileno(),
+                seconds=START_SECONDS + SECONDS_A_BYTE * size, stdout=out.fileno(),
             )  # fmt: skip
         seconds = time.perf_counter() - began
         if done.returncode != 0:
