@@ -65,6 +65,7 @@ def _graph(events: bool, features: int, seed: int, wild: tuple[tuple[int, float]
         numpy_helper.from_array(np.array(-1, dtype=np.int64), "minus_one"),
     ]
     node = helper.make_node
+    shape: list[str | int | None]
     if events:
         name, shape, kind = "input_sequence", ["batch_size", "length"], TensorProto.INT64
         nodes = [
@@ -94,7 +95,7 @@ def _graph(events: bool, features: int, seed: int, wild: tuple[tuple[int, float]
         node("Abs", ["predictions"], ["feature_error"]),
         node("ReduceMean", ["feature_error"], ["error"], axes=[1], keepdims=0),
     ]
-    row = ["batch_size", features]
+    row: list[str | int | None] = ["batch_size", features]
     graph = helper.make_graph(
         nodes,
         "hand_made",

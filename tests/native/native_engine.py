@@ -74,7 +74,7 @@ def reference(bundle: Path, log: bytes, model: str | None = None, **options: Any
     chosen = Bundle.load(bundle).model(model)
     rules = chosen.preprocess
     stream = io.BytesIO(log)
-    stream.name = "log"  # type: ignore[attr-defined]
+    stream.name = "log"
     records = detect(
         iter_lines(stream, rules.max_line_bytes),
         chosen.task,

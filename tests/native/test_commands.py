@@ -46,7 +46,7 @@ def change_verdicts(bundle: Path, old: bytes, new: bytes) -> None:
     write_manifest(bundle, names)
 
 
-# --- the self-test ----------------------------------------------------------------------------------
+# --- the self-test --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -71,7 +71,9 @@ def test_selftest_tests_every_model(tested: Path) -> None:
 
 
 def test_selftest_shows_the_first_difference(tested: Path) -> None:
-    change_verdicts(tested, b'"verdict": "normal", "reason": null', b'"verdict": "warmup", "reason": null')
+    change_verdicts(
+        tested, b'"verdict": "normal", "reason": null', b'"verdict": "warmup", "reason": null'
+    )
     done = engine(tested)
     assert done.returncode == 1
     report = done.stdout.decode()
@@ -104,12 +106,16 @@ def test_selftest_forgives_the_last_digits_of_a_score_but_says_so(tmp_path: Path
     assert done.returncode == 0
     assert b"1 with numbers that another processor or runtime rounds otherwise" in done.stdout
     assert engine(bundle, "--exact").returncode == 1
-    change_verdicts(bundle, b'"score": %.9g,' % (score * 1.00001), b'"score": %.9g,' % (score * 1.1))
+    change_verdicts(
+        bundle, b'"score": %.9g,' % (score * 1.00001), b'"score": %.9g,' % (score * 1.1)
+    )
     assert engine(bundle).returncode == 1
 
 
 def test_selftest_refuses_a_changed_bundle(tested: Path) -> None:
-    (tested / "vocab.json").write_bytes((tested / "vocab.json").read_bytes().replace(b"tick", b"tack"))
+    (tested / "vocab.json").write_bytes(
+        (tested / "vocab.json").read_bytes().replace(b"tick", b"tack")
+    )
     done = engine(tested)
     assert (done.returncode, done.stdout) == (2, b"")
     assert b"vocab.json has changed" in done.stderr
@@ -118,8 +124,13 @@ def test_selftest_refuses_a_changed_bundle(tested: Path) -> None:
 def test_selftest_of_an_unknown_task_is_skipped(tmp_path: Path) -> None:
     task = Task(OtherInput("graph", {"nodes": 3}), OtherDecision("cut", {}))
     path = tmp_path / "bundle"
-    write_bundle(path, make_task("events topk"), Vocabulary(TEMPLATES), Preprocess(),
-                 change_meta={"task": task.to_json()})
+    write_bundle(
+        path,
+        make_task("events topk"),
+        Vocabulary(TEMPLATES),
+        Preprocess(),
+        change_meta={"task": task.to_json()},
+    )
     done = engine(path)
     assert (done.returncode, done.stdout) == (
         0,
@@ -132,9 +143,14 @@ def test_selftest_of_an_unknown_task_is_skipped(tmp_path: Path) -> None:
 
 def test_selftest_loads_the_variants(tmp_path: Path) -> None:
     path = tmp_path / "bundle"
-    write_bundle(path, make_task("events topk"), Vocabulary(TEMPLATES), Preprocess(),
-                 selftest={"tiny": (b"", b"")},
-                 change_meta={"variants": {"optimized": "tiny_optimized.onnx"}})
+    write_bundle(
+        path,
+        make_task("events topk"),
+        Vocabulary(TEMPLATES),
+        Preprocess(),
+        selftest={"tiny": (b"", b"")},
+        change_meta={"variants": {"optimized": "tiny_optimized.onnx"}},
+    )
     (path / "tiny_optimized.onnx").write_bytes(b"not a graph")
     write_manifest(path, ["tiny"])
     done = engine(path)
@@ -142,7 +158,7 @@ def test_selftest_loads_the_variants(tmp_path: Path) -> None:
     assert b"tiny_optimized.onnx: ONNX Runtime" in done.stderr
 
 
-# --- check ------------------------------------------------------------------------------------------
+# --- check ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("kind", ["events topk", "counts score"])
@@ -157,8 +173,14 @@ def test_check_writes_what_onnx_runtime_gives(kind: str, tmp_path: Path) -> None
         shown = random.integers(0, 9, size=(7, 1, 3, size)).astype(np.float32)
     np.save(tmp_path / "shown.npy", shown)
     done = engine(
-        "check", bundle, "--model", "tiny", "--input", f"{name}={tmp_path / 'shown.npy'}",
-        "--output-dir", tmp_path / "out",
+        "check",
+        bundle,
+        "--model",
+        "tiny",
+        "--input",
+        f"{name}={tmp_path / 'shown.npy'}",
+        "--output-dir",
+        tmp_path / "out",
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
     for output, expected in OnnxRuntimeScorer(bundle / "tiny.onnx")(shown).items():
@@ -184,14 +206,18 @@ def test_check_refuses_arrays_that_do_not_fit(array: np.ndarray, tmp_path: Path)
     )
     np.save(tmp_path / "x.npy", array)
     done = engine(
-        "check", bundle, "--input", f"input_sequence={tmp_path / 'x.npy'}",
-        "--output-dir", tmp_path / "out",
+        "check",
+        bundle,
+        "--input",
+        f"input_sequence={tmp_path / 'x.npy'}",
+        "--output-dir",
+        tmp_path / "out",
     )
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1
 
 
-# --- info -------------------------------------------------------------------------------------------
+# --- info -----------------------------------------------------------------------------------------
 
 
 def test_info_describes_bundle_engine_and_runtime(tested: Path) -> None:
@@ -217,33 +243,45 @@ def test_no_runtime_is_one_sentence_that_says_where_it_looked(tested: Path) -> N
         pytest.skip("this machine has ONNX Runtime on the system's library path")
     text = done.stderr.decode()
     assert done.returncode == 2
-    for place in ("no path was named", "LOGEXPORT_ORT_LIB", "libonnxruntime.so.1", "libonnxruntime.so"):
+    for place in (
+        "no path was named",
+        "LOGEXPORT_ORT_LIB",
+        "libonnxruntime.so.1",
+        "libonnxruntime.so",
+    ):
         assert place in text
     assert len(text.splitlines()) == 1
 
 
-# --- installation -----------------------------------------------------------------------------------
+# --- installation ---------------------------------------------------------------------------------
 
 
 @pytest.mark.skipif(bool(os.environ.get("LOGEXPORT_ENGINE")), reason="another build is under test")
 def test_the_example_builds_against_an_installed_copy(tested: Path, tmp_path: Path) -> None:
     prefix = tmp_path / "prefix"
     subprocess.run(
-        ["cmake", "--install", NATIVE / "build", "--prefix", prefix], check=True, capture_output=True
+        ["cmake", "--install", NATIVE / "build", "--prefix", prefix],
+        check=True,
+        capture_output=True,
     )
     pkgconfig = next(prefix.rglob("logexport.pc")).parent
-    environment = {**os.environ, "PKG_CONFIG_PATH": str(pkgconfig), "LOGEXPORT_ORT_LIB": ort_library()}
+    environment = {
+        **os.environ,
+        "PKG_CONFIG_PATH": str(pkgconfig),
+        "LOGEXPORT_ORT_LIB": ort_library(),
+    }
     flags = subprocess.run(
         ["pkg-config", "--cflags", "--libs", "logexport"],
-        check=True, capture_output=True, text=True, env=environment,
+        check=True,
+        capture_output=True,
+        text=True,
+        env=environment,
     ).stdout.split()
     source = NATIVE / "examples" / "anomalies.c"
     program = tmp_path / "anomalies"
     library = next(prefix.rglob("liblogexport.so")).parent
     compiler = ["cc", "-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Werror"]
-    subprocess.run(
-        [*compiler, source, *flags, f"-Wl,-rpath,{library}", "-o", program], check=True
-    )
+    subprocess.run([*compiler, source, *flags, f"-Wl,-rpath,{library}", "-o", program], check=True)
     bundle = make_tested(tmp_path / "single", "events topk")
     log = (bundle / "one.selftest.log").read_bytes()
     done = subprocess.run(
@@ -256,7 +294,16 @@ def test_the_example_builds_against_an_installed_copy(tested: Path, tmp_path: Pa
     assert [int(line.split()[1].rstrip(":")) for line in said[:-1]] == anomalies
     static = tmp_path / "static"
     subprocess.run(
-        [*compiler, source, *flags, "-o", static, "-static-libgcc", f"-L{library}", "-Wl,-Bdynamic"],
+        [
+            *compiler,
+            source,
+            *flags,
+            "-o",
+            static,
+            "-static-libgcc",
+            f"-L{library}",
+            "-Wl,-Bdynamic",
+        ],
         check=True,
     )
     installed = next(prefix.rglob("logexport-engine"))
@@ -266,7 +313,9 @@ def test_the_example_builds_against_an_installed_copy(tested: Path, tmp_path: Pa
 @pytest.mark.skipif(shutil.which("c++") is None, reason="no C++ compiler")
 def test_the_header_is_cxx_too(tmp_path: Path) -> None:
     source = tmp_path / "x.cc"
-    source.write_text("#include <logexport/engine.h>\nint main() { return logexport_version() == 0; }\n")
+    source.write_text(
+        "#include <logexport/engine.h>\nint main() { return logexport_version() == 0; }\n"
+    )
     subprocess.run(
         ["c++", "-fsyntax-only", "-Wall", "-Wextra", "-Werror", f"-I{NATIVE / 'include'}", source],
         check=True,
