@@ -1,8 +1,8 @@
 """The C engine says what the Python reference says, byte for byte, whatever it is given.
 
 Rules, vocabularies, tasks, options and logs are drawn at random; each is judged once by the
-reference and then by the engine, with several numbers of threads and cut into pieces in several ways.
-``LOGEXPORT_DIFFERENTIAL_CASES`` sets how many are drawn (hundreds by default).
+reference and then by the engine, with several numbers of threads and cut into pieces in several
+ways. ``LOGEXPORT_DIFFERENTIAL_CASES`` sets how many are drawn (hundreds by default).
 """
 
 from __future__ import annotations
