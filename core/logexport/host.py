@@ -8,10 +8,11 @@ distribution and its error, and everything else works.
 from __future__ import annotations
 
 import os
+import re
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -21,8 +22,9 @@ import pluggy
 from logexport import hookspecs
 from logexport.discovery import Declaration, declarations
 from logexport.errors import LogexportError, PluginError, UnknownModelError
+from logexport.guard import Printed, quiet_stdout
 from logexport.markers import API_VERSION, PROJECT
-from logexport.types import ModelInfo
+from logexport.types import ModelInfo, Sample
 
 if TYPE_CHECKING:
     import click
@@ -39,6 +41,17 @@ RUN_OPTIONS = frozenset(
     )
 )
 """The host's own options of ``logexport run``, which no plugin can take."""
+
+RUN_NAMES = frozenset(
+    (
+        *("model", "models", "checkpoint", "vocab", "parsed", "preprocess", "replay", "output_dir"),
+        *("opset", "exporter", "portable", "optimize", "validate", "no_validate", "as_json"),
+        *("json", "debug", "help", "h", "o", "ctx", "rest"),
+    )
+)
+"""The names of their values, which no plugin's option can take either."""
+
+_MODEL_NAME = re.compile(r"[a-z][a-z0-9_-]{0,63}", re.ASCII)
 
 
 @dataclass
@@ -87,6 +100,8 @@ class Host:
         self._manager = pluggy.PluginManager(PROJECT)
         self._manager.add_hookspecs(hookspecs)
         self.plugins: list[Plugin] = []
+        self.notices: list[str] = []
+        """What plugins did that they should not, and that hurt nobody: a sentence each."""
         if os.environ.get(TRACE_VARIABLE, "") not in ("", "0"):
             self._trace()
         self._add_host_plugin()
@@ -113,9 +128,9 @@ class Host:
         )
         self.plugins.append(plugin)
         try:
-            with redirect_stdout(sys.stderr):
+            with self._quiet(f"{plugin}, when imported,"):
                 implementation = declaration.load()
-        except Exception as error:  # whatever a stranger's module raises, the rest must work
+        except (Exception, SystemExit) as error:  # whatever it raises, the rest must work
             plugin.state = f"cannot be imported: {_describe(error)}"
             return
         self._register(plugin, implementation)
@@ -153,15 +168,14 @@ class Host:
             except PluginError as error:
                 plugin.state = str(error)
                 continue
-            if not isinstance(info, ModelInfo):
-                plugin.state = f"model_info gave {type(info).__name__}, not ModelInfo"
-                continue
-            plugin.model = info
+            wrong = _wrong_model_info(info)
+            if wrong:
+                plugin.state = wrong
+            else:
+                plugin.model = info
 
     def _ask_options(self) -> list[tuple[Plugin, click.Option]]:
         """Every option for ``run`` that a plugin declares; one that takes a host's name is out."""
-        import click
-
         options: list[tuple[Plugin, click.Option]] = []
         for plugin in self._with_hook("run_options"):
             try:
@@ -169,12 +183,9 @@ class Host:
             except (PluginError, TypeError) as error:
                 plugin.state = f"run_options failed: {error}"
                 continue
-            wrong = [one for one in declared if not isinstance(one, click.Option) or not one.name]
-            taken = [flag for one in declared for flag in one.opts if flag in RUN_OPTIONS]
+            wrong = next(filter(None, (_wrong_option(one, options) for one in declared)), "")
             if wrong:
-                plugin.state = f"run_options gave {wrong[0]!r}, which is no click.Option"
-            elif taken:
-                plugin.state = f"its option {taken[0]} is the host's own"
+                plugin.state = wrong
             else:
                 options += [(plugin, option) for option in declared]
         return options
@@ -236,7 +247,7 @@ class Host:
         """
         others = [p for p in self._manager.get_plugins() if p is not plugin.implementation]
         caller = self._manager.subset_hook_caller(hook, others)
-        with _owned(plugin, hook):
+        with self._owned(plugin, hook):
             answer = caller(**arguments)
             answers = answer if isinstance(answer, list) else [answer]
             # A generator runs here, where what it raises still has an owner.
@@ -310,6 +321,33 @@ class Host:
                 taken[name] = plugin.name
                 cli.add_command(command, name)
 
+    @contextmanager
+    def _quiet(self, who: str) -> Iterator[None]:
+        """Keep standard output free, and note who printed to it."""
+        printed = Printed()
+        try:
+            with quiet_stdout() as printed:
+                yield
+        finally:
+            if printed.text:
+                self.notices.append(printed.warning(who))
+
+    @contextmanager
+    def _owned(self, plugin: Plugin, hook: str) -> Iterator[None]:
+        """Name the plugin and the hook in whatever a hook raises or prints, but for errors meant
+        for the user."""
+        try:
+            with self._quiet(f"{plugin}, hook {hook!r},"):
+                yield
+        except LogexportError:
+            raise
+        except (Exception, SystemExit) as error:
+            raise PluginError(
+                f"{plugin} failed in the hook {hook!r}: {_describe(error)}",
+                "Report this to the plugin's author, with the output of the same command with"
+                " --debug.",
+            ) from error
+
     def _trace(self) -> None:
         began: list[float] = []
 
@@ -326,22 +364,38 @@ class Host:
         self._manager.add_hookcall_monitoring(before, after)
 
 
-@contextmanager
-def _owned(plugin: Plugin, hook: str) -> Iterator[None]:
-    """Name the plugin and the hook in whatever a hook raises, but for errors meant for the user.
+def _wrong_model_info(info: object) -> str:
+    """What is wrong with an answer to ``model_info``, or ""."""
+    if not isinstance(info, ModelInfo):
+        return f"model_info gave {type(info).__name__}, not ModelInfo"
+    if not isinstance(info.name, str) or not _MODEL_NAME.fullmatch(info.name):
+        return f"model_info gave the name {info.name!r}, which is not of the form [a-z][a-z0-9_-]*"
+    if info.sample is not None and not isinstance(info.sample, Sample):
+        return f"model_info gave a sample that is {type(info.sample).__name__}, not Sample"
+    return ""
 
-    What a hook prints goes to standard error: standard output is the command's, and may be JSON.
-    """
-    try:
-        with redirect_stdout(sys.stderr):
-            yield
-    except LogexportError:
-        raise
-    except Exception as error:
-        raise PluginError(
-            f"{plugin} failed in the hook {hook!r}: {_describe(error)}",
-            "Report this to the plugin's author, with the output of the same command with --debug.",
-        ) from error
+
+def _wrong_option(option: object, others: Sequence[tuple[Plugin, click.Option]]) -> str:
+    """What is wrong with an option for ``run``, or ""."""
+    import click
+
+    if not isinstance(option, click.Option) or not option.name:
+        return f"run_options gave {option!r}, which is no click.Option"
+    flags = (*option.opts, *option.secondary_opts)
+    taken = [flag for flag in flags if flag in RUN_OPTIONS]
+    if taken:
+        return f"its option {taken[0]} is the host's own"
+    if option.name in RUN_NAMES:
+        return f"its option {flags[0]} has the name {option.name!r}, which is the host's own"
+    if option.multiple or option.nargs != 1 or option.count or not option.expose_value:
+        return f"its option {flags[0]} takes other than one value (multiple, nargs, count)"
+    for owner, other in others:
+        same = {*flags} & {*other.opts, *other.secondary_opts}
+        alike = (option.name, option.is_flag) == (other.name, other.is_flag)
+        if not alike and (same or option.name == other.name):
+            flag = min(same) if same else flags[0]
+            return f"its option {flag} is declared in another way by {owner}"
+    return ""
 
 
 @lru_cache(maxsize=1)

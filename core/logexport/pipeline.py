@@ -16,6 +16,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from logexport import schemas
+from logexport.answers import (
+    check_dummy,
+    check_loaded,
+    check_outputs,
+    check_result,
+    check_vocab,
+)
 from logexport.bundle import (
     MANIFEST,
     SCHEMA_VERSION,
@@ -35,6 +42,7 @@ from logexport.errors import (
     UsageError,
 )
 from logexport.files import write_json
+from logexport.guard import changes, snapshot
 from logexport.host import HOST_PLUGIN, Host, Plugin, default_host
 from logexport.request import ModelJob, PluginOptions, plan
 from logexport.types import (
@@ -62,6 +70,8 @@ Reporter = Callable[[str, str], None]
 """Called with a model's name and the stage that begins: ``load``, ``export``, ``validate`` …"""
 
 Variant = Literal["portable", "optimized"]
+SCRATCH = "scratch"
+"""Where a graph is written before it is finished, in the staging directory."""
 VARIANTS: tuple[Variant, ...] = ("portable", "optimized")
 ENGINE_PROOF = "replay"
 """Name of the check that runs the C engine on a log; where it passed, the proof is full."""
@@ -97,7 +107,7 @@ def run(
         kept = _keep_other_models(stage, request.models)
         models = []
         for job in jobs:
-            run_of_model = _ModelRun(host, request, job, options, stage.path, kept, report)
+            run_of_model = _ModelRun(host, request, job, options, stage, kept, report)
             models.append(run_of_model.make())
         manifest = kept.manifest()
         write_json(stage.path / MANIFEST, manifest)
@@ -213,7 +223,7 @@ class _ModelRun:
         request: ExportRequest,
         job: ModelJob,
         options: PluginOptions,
-        directory: Path,
+        stage: Staging,
         contents: _Contents,
         report: Reporter | None,
     ) -> None:
@@ -223,7 +233,8 @@ class _ModelRun:
         self.model = job.request.model
         self.names = FileNames(self.model)
         self.options = options
-        self.directory = directory
+        self.directory = stage.path
+        self.target = stage.target
         self.contents = contents
         self.validate = request.validate
         self.wanted = request
@@ -233,6 +244,25 @@ class _ModelRun:
         self.attempts: list[Attempt] = []
         self.exporter_warnings: tuple[str, ...] = ()
         self._report = report
+        self._noticed = len(host.notices)
+
+    @contextmanager
+    def _watched(self, plugin: Plugin, hook: str) -> Iterator[None]:
+        """Name the plugin that writes into a bundle, staged or published, and what it did there."""
+        watched = {"the staged bundle": self.directory, "the published bundle": self.target}
+        before = {what: snapshot(path) for what, path in watched.items()}
+        yield
+        for what, path in watched.items():
+            change = changes(before[what], snapshot(path), ignored=SCRATCH)
+            if change:
+                raise PluginError(
+                    f"{plugin} changed {what} in the hook {hook!r}: it {change}",
+                    f"{hook} may read the bundle but write nothing into it.",
+                )
+
+    def _required(self, plugin: Plugin, hook: str, answer: type, **arguments: Any) -> Any:
+        with self._watched(plugin, hook):
+            return self.host.required(plugin, hook, answer, **arguments)
 
     @contextmanager
     def _stage(self, name: str) -> Iterator[None]:
@@ -243,22 +273,24 @@ class _ModelRun:
             yield
         finally:
             self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - began
+            self.warnings += self.host.notices[self._noticed :]
+            self._noticed = len(self.host.notices)
 
     def make(self) -> ModelResult:
         """Call the hooks in their order; raises what :func:`run` raises."""
         with self._stage("load"):
-            loaded: LoadedModel = self.host.required(
+            loaded: LoadedModel = self._required(
                 self.plugin, "load_model", LoadedModel, request=self.request
             )
-            if loaded.module.training:
-                raise PluginError(f"{self.plugin}: load_model gave a module in training mode")
+            check_loaded(loaded, str(self.plugin))
             self.warnings += loaded.warnings
-            vocab: Vocabulary = self.host.required(
+            vocab: Vocabulary = self._required(
                 self.plugin, "build_vocab", Vocabulary, request=self.request, model=loaded
             )
+            check_vocab(vocab, str(self.plugin))
             self._check_vocab(loaded, vocab)
             preprocess = self._preprocess()
-            dummy: DummyInput = self.host.required(
+            dummy: DummyInput = self._required(
                 self.plugin,
                 "dummy_input",
                 DummyInput,
@@ -267,6 +299,7 @@ class _ModelRun:
                 vocab=vocab,
             )
             check_dummy(dummy, str(self.plugin))
+            check_outputs(loaded, dummy, str(self.plugin))
         checks = self._export(loaded, vocab, preprocess, dummy)
         return ModelResult(
             model=self.model,
@@ -304,8 +337,6 @@ class _ModelRun:
                 " no line could ever be an anomaly",
                 "Choose a smaller --top-k.",
             )
-        if len(set(vocab.templates)) != len(vocab):
-            raise PluginError(f"{self.plugin}: build_vocab gave a vocabulary with duplicates")
 
     def _preprocess(self) -> Preprocess:
         from logexport.logs.preprocess import ALOG_DETECT, Preprocess
@@ -373,21 +404,22 @@ class _ModelRun:
     def _graph(self, choice: Choice, loaded: LoadedModel, dummy: DummyInput) -> GraphInfo:
         from logexport.exporters import ExportLog, finish_graph, write_variant
 
-        scratch = self.directory / "scratch"
+        scratch = self.directory / SCRATCH
         scratch.mkdir()
         try:
             with self._stage("export"):
                 path = scratch / self.names.onnx
-                log = self.host.call_first(
-                    (self.plugin, self.host.plugin(HOST_PLUGIN)),
-                    "export",
-                    request=self.request,
-                    model=loaded,
-                    dummy=dummy,
-                    strategy=choice.strategy,
-                    opset=choice.opset,
-                    path=path,
-                )
+                with self._watched(self.plugin, "export"):
+                    log = self.host.call_first(
+                        (self.plugin, self.host.plugin(HOST_PLUGIN)),
+                        "export",
+                        request=self.request,
+                        model=loaded,
+                        dummy=dummy,
+                        strategy=choice.strategy,
+                        opset=choice.opset,
+                        path=path,
+                    )
                 if not isinstance(log, ExportLog):
                     raise PluginError(
                         f"{self.plugin}: hook 'export' returned {type(log).__name__}, not ExportLog"
@@ -490,7 +522,7 @@ class _ModelRun:
         notes: list[str] = []
         with self._stage("write_meta"):
             for plugin in self.host.participants("write_meta", self.plugin):
-                entries = self.host.required(
+                entries = self._required(
                     plugin,
                     "write_meta",
                     Mapping,
@@ -501,23 +533,25 @@ class _ModelRun:
                 )
                 for key, value in entries.items():
                     if key == "notes":
-                        notes += value
+                        notes += _notes(value, plugin)
                         continue
+                    if not isinstance(key, str):
+                        raise PluginError(f"{plugin}: write_meta gave the key {key!r}, no string")
                     if key in owners:
                         raise PluginError(
                             f"the metadata key {key!r} is given by {owners[key]} and by {plugin}",
                             f"Rename the key in write_meta of {plugin.module}.",
                         )
+                    try:
+                        json.dumps(value, allow_nan=False)
+                    except (TypeError, ValueError, RecursionError) as error:
+                        raise PluginError(
+                            f"{plugin}: write_meta gave what JSON cannot hold as {key!r}: {error}"
+                        ) from error
                     owners[key] = str(plugin)
                     meta[key] = value
         meta["notes"] = notes
         path = self.directory / self.names.meta
-        try:
-            json.dumps(meta, allow_nan=False)
-        except (TypeError, ValueError) as error:
-            raise PluginError(
-                f"{self.plugin}: write_meta gave what JSON cannot hold: {error}"
-            ) from error
         schemas.check(meta, "meta", path)
         write_json(path, meta)
         return meta
@@ -560,12 +594,11 @@ class _ModelRun:
         write_json(self.directory / MANIFEST, self.contents.manifest())
         if not self.validate:
             return []
-        before = _snapshot(self.directory)
         bundle = StagedBundle(self.directory, self.model, graph, meta)
         results: list[CheckResult] = []
         for plugin in self.host.participants("validate", self.plugin):
             began = time.perf_counter()
-            with self._stage("validate"):
+            with self._stage("validate"), self._watched(plugin, "validate"):
                 answers = self.host.call(
                     plugin,
                     "validate",
@@ -576,11 +609,8 @@ class _ModelRun:
                     bundle=bundle,
                 )
             results += collect_checks(plugin, answers, time.perf_counter() - began)
-            if _snapshot(self.directory) != before:
-                raise PluginError(
-                    f"{plugin} changed the staged bundle in validate",
-                    "validate may read the bundle but write nothing into it.",
-                )
+            if loaded.module.training:
+                raise PluginError(f"{plugin} left the module in training mode after validate")
         return results
 
     def _manifest_entry(self, graph: GraphInfo, proof: str) -> dict[str, Any]:
@@ -604,6 +634,14 @@ class _ModelRun:
             "checks": [check_json(check) for check in checks],
         }
         self.contents.write_validation()
+
+
+def _notes(value: Any, plugin: Plugin) -> list[str]:
+    if isinstance(value, str) or not isinstance(value, Sequence):
+        raise PluginError(f"{plugin}: write_meta gave notes that are no list of sentences")
+    if not all(isinstance(note, str) for note in value):
+        raise PluginError(f"{plugin}: write_meta gave a note that is no sentence")
+    return list(value)
 
 
 def plugin_strategies(host: Host) -> list[ExportStrategy]:
@@ -661,18 +699,10 @@ def collect_checks(plugin: Plugin, answers: Sequence[Any], seconds: float) -> li
                     f"{plugin}: hook 'validate' returned {type(check).__name__} among its results,"
                     " not CheckResult"
                 )
+            check_result(check, str(plugin))
             own = seconds if check.seconds is None else check.seconds
             results.append(replace(check, plugin=plugin.name, seconds=own))
     return results
-
-
-def _snapshot(directory: Path) -> dict[str, tuple[int, int, int]]:
-    """Which files a directory holds and when each was last written, subdirectories included."""
-    return {
-        str(path.relative_to(directory)): (status.st_ino, status.st_size, status.st_mtime_ns)
-        for path in directory.rglob("*")
-        for status in (path.lstat(),)
-    }
 
 
 def dynamic_axes(graph: GraphInfo) -> dict[str, dict[str, str]]:
@@ -684,34 +714,3 @@ def dynamic_axes(graph: GraphInfo) -> dict[str, dict[str, str]]:
         for name, shape in zip(names, shapes, strict=True)
         if any(isinstance(size, str) for size in shape)
     }
-
-
-def check_dummy(dummy: DummyInput, plugin: str) -> None:
-    """Refuse example inputs that would freeze or confuse axes.
-
-    Raises:
-        PluginError: a dynamic size below 2, two axes of one size, or a grid that leaves one out.
-    """
-    if len(dummy.tensors) != len(dummy.input_names):
-        raise PluginError(
-            f"{plugin}: dummy_input has {len(dummy.tensors)} tensors for"
-            f" {len(dummy.input_names)} input names"
-        )
-    sizes: dict[str, int] = {}
-    for name, tensor in zip(dummy.input_names, dummy.tensors, strict=True):
-        for axis, axis_name in dummy.dynamic_axes.get(name, {}).items():
-            size = int(tensor.shape[axis])
-            if size < 2 or sizes.setdefault(axis_name, size) != size:
-                raise PluginError(
-                    f"{plugin}: dummy_input gives the dynamic axis {axis_name!r} of {name!r} the"
-                    f" size {size}; it must be at least 2 and the same everywhere"
-                )
-    if len(set(sizes.values())) != len(sizes):
-        raise PluginError(f"{plugin}: dummy_input gives two dynamic axes one size: {sizes}")
-    if not dummy.grid:
-        raise PluginError(f"{plugin}: dummy_input gives no sizes to probe (grid)")
-    for probe in dummy.grid:
-        if set(probe) != set(sizes):
-            raise PluginError(
-                f"{plugin}: dummy_input's grid names the axes {sorted(probe)}, not {sorted(sizes)}"
-            )

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from logexport.errors import InputError, UsageError
+from logexport.errors import InputError, PluginError, UsageError
 from logexport.host import Host, Plugin
 from logexport.types import ExportRequest, ModelRequest, PerModel
 
@@ -98,6 +98,11 @@ class PluginOptions:
             return dict(command.make_context("run", arguments).params)
         except click.UsageError as error:
             raise UsageError(f"{model}: {error.format_message()}") from error
+        except (Exception, SystemExit) as error:  # a type or callback of the plugin's own
+            raise PluginError(
+                f"{plugin} failed to convert its options: {type(error).__name__}: {error}",
+                "A click type raises click.BadParameter for a value that it does not take.",
+            ) from error
 
 
 def plan(request: ExportRequest, host: Host) -> tuple[list[ModelJob], PluginOptions]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,6 +21,8 @@ json_option = click.option(
 
 def emit_json(document: Any) -> None:
     """Print ``document`` as the one JSON document of a ``--json`` command."""
+    import json
+
     click.echo(json.dumps(document, indent=2, ensure_ascii=False))
 
 
@@ -38,10 +39,13 @@ def installed_plugins() -> Host:
 
 
 def report_broken_plugins(host: Host) -> None:
-    """Name every plugin that takes no part, with its reason, on standard error."""
+    """Name every plugin that takes no part, with its reason, on standard error, and every one that
+    printed to standard output where it was found."""
     for plugin in host.plugins:
         if not plugin.ok:
             say(f"Warning: {plugin} takes no part: {plugin.state}")
+    for notice in host.notices:
+        say(f"Warning: {notice}.")
 
 
 def error_json(error: LogexportError) -> dict[str, Any]:

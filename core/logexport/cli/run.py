@@ -15,7 +15,7 @@ from logexport.cli.common import (
     report_broken_plugins,
     say,
 )
-from logexport.errors import CheckFailedError, UsageError
+from logexport.errors import CheckFailedError, LogexportError, UsageError
 
 if TYPE_CHECKING:
     from logexport.host import Host, Plugin
@@ -27,7 +27,7 @@ class _PluginOption(click.Option):
 
     def __init__(self, owners: Sequence[tuple[Plugin, click.Option]]) -> None:
         first = owners[0][1]
-        self.owners = [plugin for plugin, _ in owners]
+        self.owners = tuple(owners)
         attributes: dict[str, Any] = {"help": first.help}
         if first.is_flag:
             attributes |= {"is_flag": True, "default": None}
@@ -39,6 +39,8 @@ class _PluginOption(click.Option):
 
 class _RunCommand(click.Command):
     """Shows and takes the plugins' options beside the host's own."""
+
+    _arguments: Sequence[str] = ()
 
     def _plugin_options(self) -> list[_PluginOption]:
         owners: dict[str, list[tuple[Plugin, click.Option]]] = {}
@@ -53,17 +55,38 @@ class _RunCommand(click.Command):
             self._all = [*own[:-1], *self._plugin_options(), own[-1]]
         return self._all
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        self._arguments = tuple(args)  # for --help, which is answered before --model is read
+        return super().parse_args(ctx, args)
+
+    def _chosen(self) -> list[str]:
+        """The models that the command line names so far, well-formed or not."""
+        following = (*self._arguments[1:], "")
+        named = [
+            after if word == "--model" else word.removeprefix("--model=")
+            for word, after in zip(self._arguments, following, strict=True)
+            if word == "--model" or word.startswith("--model=")
+        ]
+        return [name for name in named if name in installed_plugins().models()]
+
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The host's options, then each plugin's own under its name; where models are named, those
+        of the plugins that take part."""
         sections: dict[str, list[tuple[str, str]]] = {"Options": []}
+        chosen = self._chosen()
         for parameter in self.get_params(ctx):
-            record = parameter.get_help_record(ctx)
-            if record is None:
+            if not isinstance(parameter, _PluginOption):
+                record = parameter.get_help_record(ctx)
+                if record is not None:
+                    sections["Options"].append(record)
                 continue
-            if isinstance(parameter, _PluginOption):
-                names = ", ".join(plugin.name for plugin in parameter.owners)
-                sections.setdefault(f"Options of {names}", []).append(record)
-            else:
-                sections["Options"].append(record)
+            for owner in parameter.owners:
+                plugin = owner[0]
+                if not chosen or plugin.model is None or plugin.model.name in chosen:
+                    own = parameter if len(parameter.owners) == 1 else _PluginOption([owner])
+                    record = own.get_help_record(ctx)
+                    if record is not None:
+                        sections.setdefault(f"Options of {plugin.name}", []).append(record)
         for title, records in sections.items():
             with formatter.section(title):
                 formatter.write_dl(records)
@@ -162,11 +185,14 @@ def run(
         options=options,
         **paths,
     )
+    noticed = len(host.notices)
     try:
         result = run_job(request, host=host, report=lambda model, stage: say(f"{model}: {stage} …"))
-    except CheckFailedError as error:
-        if not as_json:
+    except LogexportError as error:
+        if isinstance(error, CheckFailedError) and not as_json:
             click.echo(table(error.checks))
+        for notice in host.notices[noticed:]:
+            say(f"Warning: {notice}.")
         raise
     debug = bool(ctx.find_root().obj and ctx.find_root().obj.get("debug"))
     if as_json:

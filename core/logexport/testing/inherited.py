@@ -1,0 +1,84 @@
+"""The contract as a class of pytest tests, to inherit from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+
+from logexport.testing.contract import CHECKS, Contract, ContractCheck, NotApplicable, Subject
+
+
+class PluginContract:
+    """Inherit, name the plugin, and every check of the contract is a test of yours.
+
+    The fixtures below are of class scope: exports are made once for all tests. Override those that
+    the plugin needs; without any the sample that it ships is exported.
+
+    Attributes:
+        plugin: the model type's name, or the entry point's name of a plugin that is no model.
+    """
+
+    plugin: ClassVar[str] = ""
+
+    @pytest.fixture(scope="class")
+    def checkpoint(self) -> Path | None:
+        """What is exported; None for the plugin's sample."""
+        return None
+
+    @pytest.fixture(scope="class")
+    def vocab(self) -> Path | None:
+        """The vocabulary of the checkpoint; None for ``vocab.json`` beside it."""
+        return None
+
+    @pytest.fixture(scope="class")
+    def preprocess(self) -> Path | None:
+        """Its rules; None for ``preprocess.json`` beside the vocabulary."""
+        return None
+
+    @pytest.fixture(scope="class")
+    def replay(self) -> Path | None:
+        """A raw log for the checks on real lines; None for the sample's."""
+        return None
+
+    @pytest.fixture(scope="class")
+    def options(self) -> Mapping[str, Any]:
+        """Options of ``logexport run``, such as ``{"top_k": 5}``."""
+        return {}
+
+    @pytest.fixture(scope="class")
+    def subject(
+        self,
+        checkpoint: Path | None,
+        vocab: Path | None,
+        preprocess: Path | None,
+        replay: Path | None,
+        options: Mapping[str, Any],
+    ) -> Subject:
+        """All of the above."""
+        if not self.plugin:
+            pytest.fail(f"{type(self).__name__} names no plugin: set its attribute `plugin`")
+        return Subject(
+            plugin=self.plugin,
+            checkpoint=checkpoint,
+            vocab=vocab,
+            preprocess=preprocess,
+            replay=replay,
+            options=options,
+        )
+
+    @pytest.fixture(scope="class")
+    def contract(self, subject: Subject, tmp_path_factory: pytest.TempPathFactory) -> Contract:
+        """What the tests share: the plugin's answers and its exports."""
+        return Contract(subject, directory=tmp_path_factory.mktemp(f"contract-{subject.plugin}"))
+
+    @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.name)
+    def test_contract(self, check: ContractCheck, contract: Contract) -> None:
+        """One check of the contract; its failure says what to change."""
+        __tracebackhide__ = True
+        try:
+            check(contract)
+        except NotApplicable as reason:
+            pytest.skip(str(reason))
