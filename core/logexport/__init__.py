@@ -1,29 +1,37 @@
 """logexport: trained log-anomaly models from PyTorch to a bundle that a C program runs on raw logs.
 
 The names in ``__all__`` are what a caller needs; plugins also use the modules that
-docs/architecture.md lists as public.
+docs/hooks.md lists as public.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from logexport.errors import LogexportError
 from logexport.markers import API_VERSION, hookimpl
-from logexport.types import ExportRequest, RunResult
 
 if TYPE_CHECKING:
+    from logexport.errors import LogexportError
     from logexport.pipeline import run
+    from logexport.types import ExportRequest, RunResult
 
 __all__ = ["API_VERSION", "ExportRequest", "LogexportError", "RunResult", "hookimpl", "run"]
 
 __version__ = "0.1.0"
 
 
-def __getattr__(name: str) -> Any:
-    # Late: the pipeline brings half of the host along, which a plugin's hooks do not need.
-    if name == "run":
-        from logexport.pipeline import run
+_LATE = {
+    "run": "logexport.pipeline",
+    "ExportRequest": "logexport.types",
+    "RunResult": "logexport.types",
+    "LogexportError": "logexport.errors",
+}
+"""Imported when asked for: every --help imports this module, and a plugin's hooks do."""
 
-        return run
+
+def __getattr__(name: str) -> Any:
+    if name in _LATE:
+        from importlib import import_module
+
+        return getattr(import_module(_LATE[name]), name)
     raise AttributeError(f"module 'logexport' has no attribute {name!r}")
