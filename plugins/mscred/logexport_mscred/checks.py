@@ -11,8 +11,8 @@ import numpy as np
 from logexport.bundle import BundledModel
 from logexport.logs.events import EventReader
 from logexport.logs.windows import CountWindows
+from logexport.parity import Comparison, compare, parity_result
 from logexport.parquet import read_parsed
-from logexport.records import ABSOLUTE, RELATIVE
 from logexport.scorers import OnnxRuntimeScorer, TorchScorer
 from logexport.types import CheckResult, CountMatrix, DummyInput, LoadedModel, ModelRequest
 
@@ -50,30 +50,13 @@ def parity_counts(
         return CheckResult(name, "skipped", "graph", f"{counts.path} is too short for one sample")
     reference = TorchScorer(model.module, dummy.output_names)
     graph = OnnxRuntimeScorer(bundle.graph.path)
-    worst = dict.fromkeys(dummy.output_names, 0.0)
-    beyond = not_finite = 0
+    comparison = Comparison()
     for first in range(0, len(samples), BATCH):
         batch = np.ascontiguousarray(samples[first : first + BATCH])
-        expected, actual = reference(batch), graph(batch)
-        for output in dummy.output_names:
-            wanted = expected[output].astype(np.float64)
-            difference = np.abs(actual[output] - wanted)
-            not_finite += int((~np.isfinite(difference)).sum())
-            worst[output] = max(worst[output], float(np.nan_to_num(difference).max()))
-            beyond += int((difference > ABSOLUTE + RELATIVE * np.abs(wanted)).sum())
-    largest = max(worst.values())
-    figures = {
-        "samples": len(samples),
-        "out_of_tolerance": beyond,
-        "not_finite": not_finite,
-        **{f"largest_difference_{k}": float(f"{v:.3g}") for k, v in worst.items()},
-    }
-    status = "failed" if beyond or not_finite else "passed"
-    found = (
-        f"{len(samples)} windows of {counts.path.name}: {beyond} values out of tolerance,"
-        f" {not_finite} not finite; largest difference {largest:.2g}"
-    )
-    return CheckResult(name, status, "graph", found, figures)
+        where = f"windows {first} to {first + len(batch) - 1} of {counts.path.name}"
+        compare(comparison, reference, graph, model.task.decision, (batch,), where)
+    said = f"{len(samples)} windows of {counts.path.name} equal PyTorch's"
+    return parity_result(name, comparison, said)
 
 
 @dataclass
