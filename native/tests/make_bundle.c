@@ -34,8 +34,8 @@ const char session_rules[] =
     "\"replacement\": \"<N>\"}], \"matching\": {\"prefer\": \"general\"}, \"session\": {\"by\": "
     "\"regex\", \"pattern\": \"s=(\\\\w+)\"}, \"max_sessions\": 2, \"max_line_bytes\": 100}";
 
-static const char vocab[] = "{\"0\": \"a b\", \"1\": \"a <*>\", \"2\": \"x\", \"3\": \"<*> <*> c\", "
-                            "\"4\": \"\\nunknown\", \"5\": \"n <N>\"}";
+const char plain_vocab[] = "{\"0\": \"a b\", \"1\": \"a <*>\", \"2\": \"x\", \"3\": \"<*> <*> c\", "
+                           "\"4\": \"\\nunknown\", \"5\": \"n <N>\"}";
 
 static void need(int good, const char *what)
 {
@@ -103,25 +103,41 @@ void put_file(const char *path, const char *name, const char *bytes, size_t leng
     put_manifest(path);
 }
 
-void make_bundle(char path[64], const char *graph, const char *task, const char *rules)
+void fill_bundle(const char *path, const char *graph, struct piece task, struct piece rules,
+                 struct piece vocab)
 {
-    char meta[2048], vocab_sum[LE_SHA256_HEX], rules_sum[LE_SHA256_HEX];
-    snprintf(path, 64, "/tmp/logexport-test-XXXXXX");
-    need(mkdtemp(path) != NULL, path);
-    le_sha256_hex(vocab, sizeof vocab - 1, vocab_sum);
-    le_sha256_hex(rules, strlen(rules), rules_sum);
+    char vocab_sum[LE_SHA256_HEX], rules_sum[LE_SHA256_HEX], begin[512];
+    struct le_buffer meta = {0};
+    le_sha256_hex(vocab.bytes, vocab.length, vocab_sum);
+    le_sha256_hex(rules.bytes, rules.length, rules_sum);
     int length = snprintf(
-        meta, sizeof meta,
+        begin, sizeof begin,
         "{\"schema_version\": 1, \"model_type\": \"tiny\", \"vocab_size\": 6, \"vocab\": "
         "{\"file\": \"vocab.json\", \"sha256\": \"%s\", \"reserved\": {\"unknown\": 4}}, "
         "\"preprocess\": {\"file\": \"preprocess.json\", \"sha256\": \"%s\", \"source\": "
-        "\"option\"}, \"variants\": {}, \"task\": %s}",
-        vocab_sum, rules_sum, task);
-    put_raw(path, "vocab.json", vocab, sizeof vocab - 1);
-    put_raw(path, "preprocess.json", rules, strlen(rules));
+        "\"option\"}, \"variants\": {}, \"task\": ",
+        vocab_sum, rules_sum);
+    need(le_buffer_append(&meta, begin, (size_t)length) &&
+             le_buffer_append(&meta, task.bytes, task.length) && le_buffer_append(&meta, "}", 1),
+         "memory");
+    put_raw(path, "vocab.json", vocab.bytes, vocab.length);
+    put_raw(path, "preprocess.json", rules.bytes, rules.length);
     put_raw(path, "tiny.onnx", graph, strlen(graph));
-    put_raw(path, "tiny.onnx.meta.json", meta, (size_t)length);
+    put_raw(path, "tiny.onnx.meta.json", meta.data, meta.length);
     put_manifest(path);
+    le_buffer_free(&meta);
+}
+
+struct piece piece_of(const char *text)
+{
+    return (struct piece){text, strlen(text)};
+}
+
+void make_bundle(char path[64], const char *graph, const char *task, const char *rules)
+{
+    snprintf(path, 64, "/tmp/logexport-test-XXXXXX");
+    need(mkdtemp(path) != NULL, path);
+    fill_bundle(path, graph, piece_of(task), piece_of(rules), piece_of(plain_vocab));
 }
 
 void remove_bundle(const char *path)

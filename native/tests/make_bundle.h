@@ -7,10 +7,21 @@
 
 /* Events "a b", "a <*>", "x", "<*> <*> c" and the like; a task by its JSON. */
 extern const char events_topk[], events_score[], counts_topk[], counts_score[];
-extern const char plain_rules[], session_rules[];
+extern const char plain_rules[], session_rules[], plain_vocab[];
+
+struct piece {
+    const char *bytes;
+    size_t length;
+};
+
+struct piece piece_of(const char *text);
 
 /* Makes a directory (its name is written to `path`) and a bundle of the model "tiny" in it. */
 void make_bundle(char path[64], const char *graph, const char *task, const char *rules);
+
+/* Writes all files of such a bundle into a directory, with sums that fit whatever they hold. */
+void fill_bundle(const char *path, const char *graph, struct piece task, struct piece rules,
+                 struct piece vocab);
 
 /* Writes a file of the bundle, and the manifest anew. */
 void put_file(const char *path, const char *name, const char *bytes, size_t length);

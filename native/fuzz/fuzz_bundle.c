@@ -1,0 +1,67 @@
+/* Any file of a bundle may hold anything: it is refused with a sentence, or the engine runs. The first
+ * byte says which file the rest is: the manifest, the task, the vocabulary, the rules, the graph. */
+#include "fuzz.h"
+#include "logexport/engine.h"
+#include "make_bundle.h"
+
+static char bundle[64];
+
+static void leave(void)
+{
+    remove_bundle(bundle);
+}
+
+static int ignore(void *user, const struct logexport_record *record)
+{
+    (void)user;
+    HOLDS(record->text_length > 2 && record->text[record->text_length - 1] == '\n');
+    return 0;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
+{
+    static const char log[] = "a b\na 7\nx\n\xff s=1 c\nh1: a b\n\nx\ny y c\r\nx\nx\nx\nx\n";
+    if (bundle[0] == '\0') {
+        make_bundle(bundle, "events 6", events_topk, plain_rules);
+        atexit(leave);
+    }
+    if (length == 0)
+        return 0;
+    struct piece rest = {(const char *)bytes + 1, length - 1};
+    struct piece task = piece_of(bytes[0] & 8 ? counts_score : events_topk);
+    struct piece vocab = piece_of(plain_vocab), rules = piece_of(session_rules);
+    char graph[16] = "";
+    snprintf(graph, sizeof graph, "%s", bytes[0] & 8 ? "counts 6" : "events 6");
+    switch (bytes[0] % 5) {
+    case 1:
+        task = rest;
+        break;
+    case 2:
+        vocab = rest;
+        break;
+    case 3:
+        rules = rest;
+        break;
+    default:
+        break;
+    }
+    fill_bundle(bundle, graph, task, rules, vocab);
+    if (bytes[0] % 5 == 0)
+        put_raw(bundle, "manifest.json", rest.bytes, rest.length);
+
+    struct logexport_options options;
+    struct logexport_error error = {0};
+    logexport_engine *engine;
+    logexport_options_init(&options, sizeof options);
+    options.ort_library = FAKE_ORT;
+    options.no_jit = bytes[0] & 16;
+    if (logexport_open(bundle, &options, ignore, NULL, &engine, &error) != LOGEXPORT_OK) {
+        HOLDS(engine == NULL && error.status != LOGEXPORT_OK && error.text[0] != '\0');
+        return 0;
+    }
+    if (logexport_push(engine, log, sizeof log - 1, &error) != LOGEXPORT_OK ||
+        logexport_finish(engine, &error) != LOGEXPORT_OK)
+        HOLDS(error.text[0] != '\0');
+    logexport_close(engine);
+    return 0;
+}
