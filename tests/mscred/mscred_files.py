@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,14 @@ from mscred_oracles import AlogDetectMscred, lively
 
 FEATURES = 11
 CHANNELS = (4, 6, 8)
+
+GENERATOR = Path(__file__).resolve().parents[2] / "examples" / "sample" / "generate_log.py"
+
+
+def generate(path: Path, *options: str) -> Path:
+    """A log of the sample's generator."""
+    subprocess.run([sys.executable, GENERATOR, "-o", path, *options], check=True)
+    return path
 
 
 def alog_content(features: int = FEATURES, **facts: Any) -> tuple[AlogDetectMscred, dict[str, Any]]:

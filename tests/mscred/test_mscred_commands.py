@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -25,18 +23,12 @@ from logexport.vocab import load_vocab
 from logexport_mscred.cli import mscred
 from logexport_mscred.counts import read_counts
 from logexport_mscred.load import load
+from mscred_files import generate
 
 pytestmark = pytest.mark.torch
 
-ROOT = Path(__file__).resolve().parents[2]
-GENERATOR = ROOT / "examples" / "sample" / "generate_log.py"
 SMALL = ["--channels", "3,4,5", "--window-size", "4", "--epochs", "2"]
 LINES, STRIDE = 20, 10
-
-
-def generate(path: Path, *options: str) -> Path:
-    subprocess.run([sys.executable, GENERATOR, "-o", path, *options], check=True)
-    return path
 
 
 @pytest.fixture(scope="module")
