@@ -37,7 +37,7 @@ SUMMARIES = {
     "inspect": "Show what a bundle is: models, tasks, proof and checks.",
     "verify": "Check a bundle's files, graphs and self-test.",
     "doctor": "Show versions, and which export strategies are usable.",
-    "plugins": "Show the installed plugins.",
+    "plugins": "Show the installed plugins, make a new one, check one.",
 }
 """What ``logexport --help`` says of each; to ask the commands themselves would import them all."""
 

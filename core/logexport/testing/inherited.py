@@ -10,12 +10,16 @@ import pytest
 
 from logexport.testing.contract import CHECKS, Contract, ContractCheck, NotApplicable, Subject
 
+_contracts: dict[type, Contract] = {}
+"""One for each class of tests: exports are made once for all of them."""
+
 
 class PluginContract:
     """Inherit, name the plugin, and every check of the contract is a test of yours.
 
-    The fixtures below are of class scope: exports are made once for all tests. Override those that
-    the plugin needs; without any the sample that it ships is exported.
+    Without more the sample that the plugin ships is exported. Override the fixtures of what your
+    tests make instead; they may have any scope, and are asked for what to export only once for all
+    tests of the class.
 
     Attributes:
         plugin: the model type's name, or the entry point's name of a plugin that is no model.
@@ -23,32 +27,32 @@ class PluginContract:
 
     plugin: ClassVar[str] = ""
 
-    @pytest.fixture(scope="class")
+    @pytest.fixture
     def checkpoint(self) -> Path | None:
         """What is exported; None for the plugin's sample."""
         return None
 
-    @pytest.fixture(scope="class")
+    @pytest.fixture
     def vocab(self) -> Path | None:
         """The vocabulary of the checkpoint; None for ``vocab.json`` beside it."""
         return None
 
-    @pytest.fixture(scope="class")
+    @pytest.fixture
     def preprocess(self) -> Path | None:
         """Its rules; None for ``preprocess.json`` beside the vocabulary."""
         return None
 
-    @pytest.fixture(scope="class")
+    @pytest.fixture
     def replay(self) -> Path | None:
         """A raw log for the checks on real lines; None for the sample's."""
         return None
 
-    @pytest.fixture(scope="class")
+    @pytest.fixture
     def options(self) -> Mapping[str, Any]:
         """Options of ``logexport run``, such as ``{"top_k": 5}``."""
         return {}
 
-    @pytest.fixture(scope="class")
+    @pytest.fixture
     def subject(
         self,
         checkpoint: Path | None,
@@ -69,10 +73,14 @@ class PluginContract:
             options=options,
         )
 
-    @pytest.fixture(scope="class")
+    @pytest.fixture
     def contract(self, subject: Subject, tmp_path_factory: pytest.TempPathFactory) -> Contract:
         """What the tests share: the plugin's answers and its exports."""
-        return Contract(subject, directory=tmp_path_factory.mktemp(f"contract-{subject.plugin}"))
+        shared = _contracts.get(type(self))
+        if shared is None:
+            directory = tmp_path_factory.mktemp(f"contract-{subject.plugin}")
+            shared = _contracts[type(self)] = Contract(subject, directory=directory)
+        return shared
 
     @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.name)
     def test_contract(self, check: ContractCheck, contract: Contract) -> None:
