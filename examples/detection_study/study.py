@@ -149,8 +149,8 @@ def start(*arguments: object) -> subprocess.Popen[str]:
 def render(results: dict[str, Any]) -> str:
     """The part of docs/models.md between the markers."""
     rows = [
-        "| trouble | lines | | precision | recall | episodes found |",
-        "| --- | --- | --- | --- | --- | --- |",
+        "| trouble | lines | | precision | by chance | recall | episodes found |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
     ]
     for name, row in results["troubles"].items():
         for model, title in (("deeplog", "DeepLog"), ("mscred", "MSCRED")):
@@ -159,7 +159,8 @@ def render(results: dict[str, Any]) -> str:
             own = row[model]
             rows.append(
                 f"| {first} | {lines} | {title} | {percent(own['precision'])} |"
-                f" {percent(own['recall'])} | {own['found']} of {own['episodes']} |"
+                f" {percent(own['in_trouble'] / own['judged'])} | {percent(own['recall'])} |"
+                f" {own['found']} of {own['episodes']} |"
             )
     clean = results["clean"]
     normal = ", ".join(
