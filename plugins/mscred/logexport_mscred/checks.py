@@ -14,7 +14,14 @@ from logexport.logs.windows import CountWindows
 from logexport.parity import Comparison, compare, parity_result
 from logexport.parquet import read_parsed
 from logexport.scorers import OnnxRuntimeScorer, TorchScorer
-from logexport.types import CheckResult, CountMatrix, DummyInput, LoadedModel, ModelRequest
+from logexport.types import (
+    CheckResult,
+    CountMatrix,
+    DummyInput,
+    JSONValue,
+    LoadedModel,
+    ModelRequest,
+)
 
 from logexport_mscred.build import match_again
 from logexport_mscred.counts import FILE, WindowCounts, read_counts
@@ -111,7 +118,7 @@ def training_counts(
             then = counts.counts[tally.windows]
             tally.compare(then, window.counts[0], window.first_line, window.last_line)
     missing = len(counts.counts) - tally.windows
-    figures = {
+    figures: dict[str, JSONValue] = {
         "windows": len(counts.counts),
         "differ": tally.differ,
         "missing": missing,
