@@ -3,6 +3,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "portable.h"
+#include "utf8.h"
+
 enum { MAX_RULES = 100 };
 #define MAX_RULES_BYTES (UINT64_C(4) << 20)
 
@@ -28,6 +31,13 @@ static enum logexport_status compile(struct reader *reader, struct le_pattern *p
                                      const char *text, size_t length, bool anchored,
                                      const char *where, const char *what)
 {
+    if (le_utf8_valid_prefix(text, length) != length) /* an option's may not be; JSON's is */
+        return le_fail(reader->error, LOGEXPORT_BUNDLE, "%.300s: the pattern of %.100s is not UTF-8.",
+                       where, what);
+    const char *refusal = le_portable_refusal(text, length);
+    if (refusal != NULL)
+        return le_fail(reader->error, LOGEXPORT_BUNDLE,
+                       "%.300s: the pattern of %.100s is not portable: %s.", where, what, refusal);
     enum logexport_status status = le_pattern_compile(pattern, text, length, anchored, reader->jit,
                                                       where, what, reader->error);
     if (status == LOGEXPORT_OK && pattern->groups > reader->rules->max_groups)
@@ -91,9 +101,18 @@ static enum logexport_status read_headers(struct reader *reader, const json_t *d
             return status;
         header->message = le_pattern_group(&header->pattern, "message");
         header->host = le_pattern_group(&header->pattern, "host");
-        if (header->message == 0)
+        uint32_t named = 0;
+        pcre2_pattern_info(header->pattern.code, PCRE2_INFO_NAMECOUNT, &named);
+        static const char *const names[] = {"message", "host", "timestamp", "process"};
+        uint32_t known = 0;
+        for (size_t n = 0; n < sizeof names / sizeof names[0]; n++)
+            if (le_pattern_group(&header->pattern, names[n]) != 0)
+                known++;
+        if (header->message == 0 || named != known)
             return le_fail(reader->error, LOGEXPORT_BUNDLE,
-                           "%s: the pattern of %s has no group \"message\".", reader->where, what);
+                           "%s: the pattern of %s has no group \"message\", or others than "
+                           "timestamp, host and process beside it.",
+                           reader->where, what);
     }
     return LOGEXPORT_OK;
 }

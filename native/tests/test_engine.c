@@ -350,7 +350,7 @@ static void malformed_rules_are_refused(void)
     rules_say("{\"schema_version\": 1}", "\"headers\" is missing");
     rules_say(BEGIN "[7], \"masks\": []" END, "an entry is not an object");
     rules_say(BEGIN "[{\"name\": \"a\", \"pattern\": \"(\"}], \"masks\": []" END,
-              "header \"a\" does not compile");
+              "header \"a\" is not portable: a ( is never closed.");
     rules_say(BEGIN "[{\"name\": \"a\", \"pattern\": \"x\"}], \"masks\": []" END,
               "has no group \"message\"");
     rules_say(BEGIN "[], \"masks\": [{\"name\": \"a\", \"pattern\": \"x\", \"replacement\": "
@@ -418,7 +418,7 @@ static void options_must_fit_the_task(void)
     cannot_open(path, &options, LOGEXPORT_USAGE, "--threshold does not apply");
     options = options_of(1);
     options.session_by = "(";
-    cannot_open(path, &options, LOGEXPORT_USAGE, "does not compile");
+    cannot_open(path, &options, LOGEXPORT_USAGE, "the sessions is not portable");
     options = options_of(1);
     options.model = "other";
     cannot_open(path, &options, LOGEXPORT_BUNDLE, "no model \"other\" (it holds: tiny)");
