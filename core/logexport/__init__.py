@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from logexport.declared import ModelInfo, Sample
 from logexport.markers import API_VERSION, hookimpl
 
 if TYPE_CHECKING:
@@ -15,7 +16,16 @@ if TYPE_CHECKING:
     from logexport.pipeline import run
     from logexport.types import ExportRequest, RunResult
 
-__all__ = ["API_VERSION", "ExportRequest", "LogexportError", "RunResult", "hookimpl", "run"]
+__all__ = [
+    "API_VERSION",
+    "ExportRequest",
+    "LogexportError",
+    "ModelInfo",
+    "RunResult",
+    "Sample",
+    "hookimpl",
+    "run",
+]
 
 __version__ = "0.1.0"
 

@@ -20,11 +20,11 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 
 from logexport import hookspecs
+from logexport.declared import ModelInfo, Sample
 from logexport.discovery import Declaration, declarations
 from logexport.errors import LogexportError, PluginError, UnknownModelError
 from logexport.guard import Printed, quiet_stdout
 from logexport.markers import API_VERSION, PROJECT
-from logexport.types import ModelInfo, Sample
 
 if TYPE_CHECKING:
     import click

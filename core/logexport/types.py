@@ -1,7 +1,8 @@
 """What hooks receive and return: frozen dataclasses, with shapes and units.
 
-Nothing here imports torch, numpy or onnx when the module is imported, so that ``import logexport``
-and ``--help`` stay quick.
+Nothing here imports torch, numpy or onnx when the module is imported. A plugin's hooks module takes
+``ModelInfo`` and ``Sample`` from ``logexport`` itself: the two dozen dataclasses here would cost
+every ``--help`` ten milliseconds.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Union
 
+from logexport.declared import ModelInfo as ModelInfo
+from logexport.declared import Sample as Sample
 from logexport.errors import InputError
 
 if TYPE_CHECKING:
@@ -167,36 +170,6 @@ class Task:
 
 
 # --- what a run is asked for ----------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Sample:
-    """The files of the sample that ships with a model plugin."""
-
-    checkpoint: Path
-    vocab: Path
-    preprocess: Path
-    log: Path
-    options: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class ModelInfo:
-    """What a model plugin declares.
-
-    Args:
-        name: the model type's name, as in ``--model NAME``: ``[a-z][a-z0-9_-]*``.
-        summary: one line for ``--help`` and ``plugins list``.
-        input: task input kind, ``event_window``, ``count_matrix`` or one of the plugin's own.
-        decision: task decision kind, ``next_event_topk``, ``score_threshold`` or its own.
-        sample: what is exported when no checkpoint is named, or None.
-    """
-
-    name: str
-    summary: str
-    input: str
-    decision: str
-    sample: Sample | None = None
 
 
 PerModel = Union[Path, Mapping[str, Path], None]  # noqa: UP007 - evaluated at run time
