@@ -73,20 +73,14 @@ def build(
         click.echo(path)
 
 
-class _Channels(click.ParamType):
+def _channels(_: click.Context, __: click.Parameter, value: str) -> tuple[int, ...]:
     """Three whole numbers with commas."""
-
-    name = "A,B,C"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[int, ...]:
-        if isinstance(value, tuple):
-            return value
-        words = str(value).split(",")
-        if len(words) != 3 or not all(w.isascii() and w.isdecimal() and len(w) < 6 for w in words):
-            self.fail(f"{value!r} is not three whole numbers with commas, such as 32,64,128")
-        return tuple(map(int, words))
+    words = value.split(",")
+    if len(words) != 3 or not all(w.isascii() and w.isdecimal() and len(w) < 6 for w in words):
+        raise click.BadParameter(
+            f"{value!r} is not three whole numbers with commas, such as 32,64,128"
+        )
+    return tuple(map(int, words))
 
 
 @mscred.command()
@@ -121,7 +115,8 @@ class _Channels(click.ParamType):
 )
 @click.option(
     "--channels",
-    type=_Channels(),
+    callback=_channels,
+    metavar="A,B,C",
     default="32,64,128",
     show_default=True,
     help="Channels of the network's blocks; fewer make it smaller and faster.",

@@ -77,7 +77,8 @@ class WindowCounts:
         if len(self.counts) < steps:
             return np.zeros((0, 1, steps, self.features), dtype=np.float32)
         rows = np.lib.stride_tricks.sliding_window_view(self.counts, steps, axis=0)
-        return rows.transpose(0, 2, 1)[:, None]
+        view: np.ndarray = rows.transpose(0, 2, 1)[:, None]
+        return view
 
 
 @contextmanager
