@@ -63,6 +63,10 @@ def _graph(events: bool, features: int, seed: int, wild: tuple[tuple[int, float]
         numpy_helper.from_array(whole, "whole_table"),
         numpy_helper.from_array(np.array(0, dtype=np.int64), "zero"),
         numpy_helper.from_array(np.array(-1, dtype=np.int64), "minus_one"),
+        numpy_helper.from_array(np.array([1], dtype=np.int64), "last_axis"),
+        # A mean by MatMul: ReduceMean over the last axis adds up in an order that depends on where
+        # a row happens to lie in memory, so on its place in the batch, unless it has 4n floats.
+        numpy_helper.from_array(np.full((features, 1), 1 / features, np.float32), "mean_weights"),
     ]
     node = helper.make_node
     shape: list[str | int | None]
@@ -93,7 +97,8 @@ def _graph(events: bool, features: int, seed: int, wild: tuple[tuple[int, float]
         node("Add", ["by_first", "by_last"], ["by_both"]),
         node("Add", ["by_both", "by_whole"], ["predictions"]),
         node("Abs", ["predictions"], ["feature_error"]),
-        node("ReduceMean", ["feature_error"], ["error"], axes=[1], keepdims=0),
+        node("MatMul", ["feature_error", "mean_weights"], ["error_column"]),
+        node("Squeeze", ["error_column", "last_axis"], ["error"]),
     ]
     row: list[str | int | None] = ["batch_size", features]
     graph = helper.make_graph(
