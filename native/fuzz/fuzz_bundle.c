@@ -46,6 +46,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
         break;
     }
     fill_bundle(bundle, graph, task, rules, vocab);
+    if (bytes[0] % 5 == 4)
+        put_file(bundle, "tiny.onnx", rest.bytes, rest.length);
     if (bytes[0] % 5 == 0)
         put_raw(bundle, "manifest.json", rest.bytes, rest.length);
 

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "graph.h"
+
 static enum logexport_status usage(struct logexport_error *error, const char *option,
                                    const char *why)
 {
@@ -115,6 +117,8 @@ enum logexport_status le_load_model(struct le_loaded *loaded,
         return status;
     snprintf(path, sizeof path, "%.300s/%.150s", loaded->bundle.path, file);
     status = le_bundle_read(&loaded->bundle, file, LE_MAX_FILE_BYTES, &bytes, error);
+    if (status == LOGEXPORT_OK)
+        status = le_graph_check(bytes.data, bytes.length, path, error);
     if (status == LOGEXPORT_OK)
         status = le_model_load(loaded->ort, bytes.data, bytes.length, path, &loaded->model, error);
     le_buffer_free(&bytes);

@@ -1,5 +1,5 @@
 /* A stand-in for ONNX Runtime's shared library, so that the engine's own memory and threads can be
- * tested without the runtime's. Its "graphs" are text: "events 5" or "counts 5", the size of the
+ * tested without the runtime's. Its "graphs" are a field of text: "events 5" or "counts 5", the size of the
  * vocabulary, and then perhaps "fail" (every run fails), "wide" (an output of another size) or
  * "wild" (the last logit is infinite). What it gives depends on every value that it is shown.
  * With FAKE_OLD it is a runtime that knows no version 17. */
@@ -65,7 +65,10 @@ static struct OrtStatus *create_session(const struct OrtEnv *env, const void *by
     char text[64] = "", kind[16];
     long long size;
     (void)env, (void)options;
-    memcpy(text, bytes, length < sizeof text - 1 ? length : sizeof text - 1);
+    if (length < 2)
+        return refuse("not a graph");
+    length -= 2; /* the field's head, see make_bundle.c */
+    memcpy(text, (const char *)bytes + 2, length < sizeof text - 1 ? length : sizeof text - 1);
     if (sscanf(text, "%15s %lld", kind, &size) != 2)
         return refuse("not a graph\nand more about it");
     *out = calloc(1, sizeof **out);

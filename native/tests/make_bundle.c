@@ -103,6 +103,17 @@ void put_file(const char *path, const char *name, const char *bytes, size_t leng
     put_manifest(path);
 }
 
+void put_graph(const char *path, const char *text)
+{
+    char bytes[130];
+    size_t length = strlen(text);
+    need(length < 128, "a short graph");
+    bytes[0] = 0x0A; /* field 1, of a length */
+    bytes[1] = (char)length;
+    memcpy(bytes + 2, text, length);
+    put_raw(path, "tiny.onnx", bytes, length + 2);
+}
+
 void fill_bundle(const char *path, const char *graph, struct piece task, struct piece rules,
                  struct piece vocab)
 {
@@ -122,7 +133,7 @@ void fill_bundle(const char *path, const char *graph, struct piece task, struct 
          "memory");
     put_raw(path, "vocab.json", vocab.bytes, vocab.length);
     put_raw(path, "preprocess.json", rules.bytes, rules.length);
-    put_raw(path, "tiny.onnx", graph, strlen(graph));
+    put_graph(path, graph);
     put_raw(path, "tiny.onnx.meta.json", meta.data, meta.length);
     put_manifest(path);
     le_buffer_free(&meta);

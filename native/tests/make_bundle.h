@@ -28,6 +28,9 @@ void put_file(const char *path, const char *name, const char *bytes, size_t leng
 void put_manifest(const char *path);
 void remove_bundle(const char *path);
 
+/* Writes the stand-in's graph, as the protocol buffer that the engine wants to see. */
+void put_graph(const char *path, const char *text);
+
 /* Writes a file and leaves the manifest as it is. */
 void put_raw(const char *path, const char *name, const char *bytes, size_t length);
 

@@ -243,7 +243,7 @@ static void a_changed_or_misplaced_file_is_noticed(void)
     remove_bundle(path);
 
     make_bundle(path, "events 6", events_topk, plain_rules);
-    put_raw(path, "tiny.onnx", "events 7", 8); /* of the same size */
+    put_graph(path, "events 7"); /* of the same size */
     cannot_open(path, &options, LOGEXPORT_BUNDLE, "has changed: its sha256");
     options.no_verify = 1; /* then it is the graph that does not fit */
     cannot_open(path, &options, LOGEXPORT_BUNDLE, "another size than the vocabulary");
@@ -404,6 +404,32 @@ static void the_graph_must_fit_the_task(void)
     }
 }
 
+/* Graphs as bytes: a model's field 7 is its graph, a graph's field 5 a tensor. */
+static void weights_in_other_files_are_refused(void)
+{
+    static const struct {
+        const char *bytes;
+        size_t length;
+        const char *why;
+    } cases[] = {
+        {"\x3a\x04\x2a\x02\x70\x01", 6, "has weights in another file"}, /* data_location */
+        {"\x3a\x04\x2a\x02\x6a\x00", 6, "has weights in another file"}, /* external_data */
+        {"\x3a\x08\x0a\x06\x2a\x04\x2a\x02\x70\x01", 10, "has weights in another file"},
+        {"\x3a\x04\x2a\x02\x70\x00", 6, "says: not a graph"}, /* it holds its own */
+        {"\x3a\x05\x2a\x02\x70\x01", 6, "is not an ONNX graph"}, /* cut off */
+        {"\x3b", 1, "is not an ONNX graph"},                      /* a group */
+        {"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", 11, "is not an ONNX graph"},
+    };
+    struct logexport_options options = options_of(1);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char path[64];
+        make_bundle(path, "events 6", events_topk, plain_rules);
+        put_file(path, "tiny.onnx", cases[i].bytes, cases[i].length);
+        cannot_open(path, &options, i == 3 ? LOGEXPORT_RUNTIME : LOGEXPORT_BUNDLE, cases[i].why);
+        remove_bundle(path);
+    }
+}
+
 static void options_must_fit_the_task(void)
 {
     char path[64];
@@ -499,6 +525,7 @@ int main(void)
     malformed_files_are_refused();
     malformed_rules_are_refused();
     the_graph_must_fit_the_task();
+    weights_in_other_files_are_refused();
     options_must_fit_the_task();
     a_caller_s_smaller_struct_has_defaults_for_the_rest();
     the_runtime_is_looked_for_in_order();

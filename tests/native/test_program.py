@@ -326,7 +326,7 @@ def test_variants_are_chosen_by_name(tmp_path: Path) -> None:
     assert engine("detect", path, input=LOG).returncode == 0
     done = engine("detect", path, "--variant", "portable", input=LOG)
     assert done.returncode == 2
-    assert "tiny_portable.onnx: ONNX Runtime" in sentence(done.stderr)
+    assert "tiny_portable.onnx is not an ONNX graph" in sentence(done.stderr)
 
 
 def test_a_graph_that_is_damaged_is_one_sentence(events: Path, tmp_path: Path) -> None:
@@ -344,3 +344,26 @@ def test_a_graph_that_is_damaged_is_one_sentence(events: Path, tmp_path: Path) -
         done = engine("detect", path, input=LOG)
         assert (done.returncode, done.stdout) == (2, b"")
         sentence(done.stderr)
+
+
+@pytest.mark.parametrize("place", ["weights.bin", "../weights.bin", "{tmp}/weights.bin"])
+def test_a_graph_whose_weights_lie_elsewhere_is_refused(tmp_path: Path, place: str) -> None:
+    import onnx
+
+    path = tmp_path / "b"
+    write_bundle(path, make_task("events topk"), Vocabulary(TEMPLATES), Preprocess())
+    model = onnx.load(path / "tiny.onnx")
+    table = next(one for one in model.graph.initializer if one.name == "first_table")
+    for directory in (tmp_path, tmp_path / "b"):
+        (directory / "weights.bin").write_bytes(table.raw_data)
+    size = len(table.raw_data)
+    table.ClearField("raw_data")
+    table.data_location = onnx.TensorProto.EXTERNAL
+    for key, value in (("location", place.replace("{tmp}", str(tmp_path))), ("length", str(size))):
+        entry = table.external_data.add()
+        entry.key, entry.value = key, value
+    (path / "tiny.onnx").write_bytes(model.SerializeToString())
+    write_manifest(path, ["tiny"])
+    done = engine("detect", path, input=LOG, cwd=path)
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert "has weights in another file" in sentence(done.stderr)
