@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 MAX_WINDOWS = 5_000
 """Distinct windows of a log that the parity checks run; the first ones."""
+MAX_EVENTS = 100_000
+"""Lines of a log that are looked at for them."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,7 @@ def find_windows(context: Context) -> LogWindows | None:
     """Windows of the first of: sequences.parquet, the replay log, the parsed log."""
     task = context.model.task
     source, events = _events(context)
+    events = islice(events, MAX_EVENTS)
     if source is None or not task.known:
         return None
     windows: Iterator[np.ndarray]
@@ -113,19 +116,23 @@ Sessioned = tuple["str | None", "int | None"]
 def _events(context: Context) -> tuple[Path | None, Iterable[Sessioned]]:
     from logexport.logs.events import EventReader
     from logexport.logs.lines import iter_logs
-    from logexport.parquet import read_sequences
+    from logexport.parquet import read_parsed, read_sequences
+    from logexport.training_log import rematch
 
     request = context.request
     if request.sequences is not None:
         size = len(context.vocab)
         rows = ((row.session, row.template_index) for row in read_sequences(request.sequences))
-        checked = list(islice(rows, 20 * MAX_WINDOWS))
+        checked = list(islice(rows, MAX_EVENTS))
         if all(index is None or 0 <= index < size for _, index in checked):
             return request.sequences, checked
     reader = EventReader(context.bundled.preprocess, context.vocab)
     if request.replay is not None:
         lines = iter_logs([request.replay], context.bundled.preprocess.max_line_bytes)
         return request.replay, ((event.session, event.template) for event in reader.read(lines))
+    if request.parsed is not None:
+        matched = rematch(read_parsed(request.parsed), reader)
+        return request.parsed, ((event.session, event.template) for _, event in matched)
     return None, ()
 
 

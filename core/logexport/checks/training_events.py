@@ -15,16 +15,16 @@ from pathlib import Path
 
 from logexport.checks.context import Context
 from logexport.logs.events import EventReader
-from logexport.logs.lines import Line
 from logexport.parquet import ParsedFile, SequencesFile, read_parsed, read_sequences
+from logexport.training_log import line_event, rematch
 from logexport.types import CheckResult, JSONValue
 
 NAME = "training_events"
 FOREIGN = (
     "{differ} of {lines} lines of {file} are another event now than in training, and {moved} rows"
     " are not at their line's place: the vocabulary was not made by logexport, so verdicts will"
-    " differ from those of the tool that trained it; retraining (logexport parse, deeplog build,"
-    " deeplog train) is the remedy"
+    " differ from those of the tool that trained it; retraining (logexport parse, then the model's"
+    " build and train) is the remedy"
 )
 
 
@@ -79,7 +79,7 @@ def _of_sequences(context: Context, sequences: SequencesFile) -> Iterator[Row]:
     reader = EventReader(context.bundled.preprocess, context.vocab)
     name = _name(context)
     for row in sequences:
-        event = reader.event(Line(row.line_no, row.raw or b"", row.raw is None))
+        event = line_event(reader, row.line_no, row.raw)
         now = None if event is None else name(event.template)
         then = name(row.template_index)
         if event is not None and event.session != row.session:
@@ -90,14 +90,8 @@ def _of_sequences(context: Context, sequences: SequencesFile) -> Iterator[Row]:
 def _of_parsed(context: Context, parsed: ParsedFile) -> Iterator[Row]:
     reader = EventReader(context.bundled.preprocess, context.vocab)
     name = _name(context)
-    for row in parsed:
-        if parsed.written_by_logexport:
-            event = reader.event(Line(row.line_no, row.raw or b"", row.raw is None))
-            index = None if event is None else event.template
-        else:  # there, raw is the message: its header is gone already
-            message = (row.raw or b"").decode("utf-8", "replace")
-            index = reader.matcher.match(reader.parser.mask(message))
-        yield row.line_no, row.template, name(index)
+    for row, event in rematch(parsed, reader):
+        yield row.line_no, row.template, name(event.template)
 
 
 def _name(context: Context) -> Callable[[int | None], str | None]:

@@ -8,17 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from logexport.errors import InputError
-from logexport.logs.events import Event, EventReader
-from logexport.logs.lines import Line
-from logexport.logs.preprocess import Preprocess, SessionRule
-from logexport.parquet import ParsedFile, ParsedRow, SequenceRow, read_parsed, sequences_writer
-from logexport.types import Vocabulary
-from logexport.vocab import load_vocab, save_training_vocab
+from logexport.parquet import SequenceRow, read_parsed, sequences_writer
+from logexport.training_log import TrainingLog
+from logexport.vocab import save_training_vocab
 
 from logexport_deeplog.sequences import metadata
 
-_PARSE = "Name the parsed.parquet that `logexport parse` wrote, or parse the raw log again."
+PROGRESS_STEP = 1000
+"""Lines between two calls of ``on_lines``."""
 
 
 @dataclass(frozen=True)
@@ -75,90 +72,37 @@ def build_sequences(
             parsed with.
         OutputError: the directory cannot be written.
     """
-    log = read_parsed(parsed)
-    if not log.written_by_logexport:
-        raise InputError(f"{parsed} was not written by logexport parse", _PARSE)
-    rules = _rules(parsed, preprocess)
-    if session_by is not None:
-        rules = dataclasses.replace(rules, session=SessionRule.from_option(session_by))
-    vocabulary = load_vocab(vocab) if vocab is not None else _own_templates(log)
+    log = TrainingLog(parsed, vocab, preprocess, session_by)
     out = BuildResult(
         vocab=output_dir / "vocab.json",
         sequences=output_dir / "sequences.parquet",
         preprocess=output_dir / "preprocess.json",
-        templates=len(vocabulary),
+        templates=len(log.vocabulary),
         lines=0,
         unseen=0,
         sessions=0,
     )
-    reader = EventReader(rules, vocabulary)
     rows = unseen = 0
     sessions: set[str | None] = set()
-    with sequences_writer(out.sequences, metadata(vocabulary, rules)) as write:
-        for batch in log.batches():
-            for row in batch:
-                event = _event(reader, row)
-                if vocab is None:
-                    _check_template(log, row, event, vocabulary)
-                write(
-                    SequenceRow(
-                        row.line_no,
-                        row.timestamp,
-                        row.host,
-                        event.session,
-                        event.template,
-                        row.raw,
-                    )
+    with sequences_writer(out.sequences, metadata(log.vocabulary, log.rules)) as write:
+        for row, event in log:
+            write(
+                SequenceRow(
+                    row.line_no, row.timestamp, row.host, event.session, event.template, row.raw
                 )
-                unseen += event.template is None
-                sessions.add(event.session)
-            rows += len(batch)
-            on_lines(len(batch))
+            )
+            unseen += event.template is None
+            sessions.add(event.session)
+            rows += 1
+            if rows % PROGRESS_STEP == 0:
+                on_lines(PROGRESS_STEP)
+        on_lines(rows % PROGRESS_STEP)
         # Before the table appears, and only when every line of it is right.
-        save_training_vocab(vocabulary, out.vocab)
-        rules.save(out.preprocess)
+        save_training_vocab(log.vocabulary, out.vocab)
+        log.rules.save(out.preprocess)
     return dataclasses.replace(out, lines=rows, unseen=unseen, sessions=len(sessions))
 
 
 def count_lines(parsed: Path) -> int:
     """How many lines ``parsed`` has, for a progress display."""
     return read_parsed(parsed).rows
-
-
-def _rules(parsed: Path, preprocess: Path | None) -> Preprocess:
-    if preprocess is not None:
-        return Preprocess.load(preprocess)
-    beside = parsed.parent / "preprocess.json"
-    if not beside.exists():
-        raise InputError(
-            f"there is no preprocess.json beside {parsed}",
-            "Name the rules that the log was parsed with by --preprocess, or parse it again.",
-        )
-    return Preprocess.load(beside)
-
-
-def _own_templates(log: ParsedFile) -> Vocabulary:
-    templates = {row.template for row in log if row.template is not None}
-    if not templates:
-        raise InputError(f"{log.path} holds no template", "Parse a log that is not empty.")
-    return Vocabulary(tuple(sorted(templates)))
-
-
-def _event(reader: EventReader, row: ParsedRow) -> Event:
-    most = reader.preprocess.max_line_bytes
-    oversize = row.raw is None or len(row.raw) > most
-    event = reader.event(Line(row.line_no, b"" if oversize else row.raw or b"", oversize))
-    if event is None:
-        raise InputError(f"line {row.line_no} is blank, which no parsed line can be", _PARSE)
-    return event
-
-
-def _check_template(log: ParsedFile, row: ParsedRow, event: Event, vocabulary: Vocabulary) -> None:
-    """The same rules give the same templates; others would train a model on other events."""
-    now = None if event.template is None else vocabulary.templates[event.template]
-    if row.template != now:
-        raise InputError(
-            f"line {row.line_no} of {log.path} was parsed as {row.template!r}, but the rules now "
-            f"make it {now!r}",
-            "Use the preprocess.json that parse wrote, or parse the log again.",
-        )

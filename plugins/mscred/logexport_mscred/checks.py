@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,8 +12,9 @@ from logexport.bundle import BundledModel
 from logexport.logs.events import EventReader
 from logexport.logs.windows import CountWindows
 from logexport.parity import Comparison, compare, parity_result
-from logexport.parquet import read_parsed
+from logexport.parquet import ParsedFile, read_parsed
 from logexport.scorers import OnnxRuntimeScorer, TorchScorer
+from logexport.training_log import rematch
 from logexport.types import (
     CheckResult,
     CountMatrix,
@@ -23,7 +24,6 @@ from logexport.types import (
     ModelRequest,
 )
 
-from logexport_mscred.build import match_again
 from logexport_mscred.counts import FILE, WindowCounts, read_counts
 
 if TYPE_CHECKING:
@@ -107,12 +107,9 @@ def training_counts(
     staged = BundledModel(bundle.model, bundle.path, bundle.meta, "none")
     log = read_parsed(request.parsed)
     own = counts.about is not None and log.written_by_logexport
-    events = (
-        _of_own(staged, vocab, log) if log.written_by_logexport else _of_foreign(staged, vocab, log)
-    )
     windows = CountWindows(counts.lines, counts.stride, 1, counts.features)
     tally = _Tally()
-    for line_no, template in events:
+    for line_no, template in _events(staged, vocab, log):
         window = windows.append(line_no, template)
         if window is not None and tally.windows < len(counts.counts):
             then = counts.counts[tally.windows]
@@ -155,16 +152,12 @@ def _counts(request: ModelRequest, model: LoadedModel) -> tuple[WindowCounts | N
     return counts, ""
 
 
-def _of_own(staged: BundledModel, vocab: Vocabulary, log: Any) -> Iterator[tuple[int, int | None]]:
-    for line_no, _, template in match_again(log, staged.preprocess, vocab):
-        yield line_no, template
-
-
-def _of_foreign(
-    staged: BundledModel, vocab: Vocabulary, log: Any
-) -> Iterator[tuple[int, int | None]]:
-    """Of alog-detect's: the rows in the order of lines; ``raw`` is the message, its header gone."""
-    reader = EventReader(staged.preprocess, vocab)
-    for row in sorted(log, key=lambda row: row.line_no):
-        message = (row.raw or b"").decode("utf-8", "replace")
-        yield row.line_no + 1, reader.matcher.match(reader.parser.mask(message))
+def _events(
+    staged: BundledModel, vocab: Vocabulary, log: ParsedFile
+) -> Iterable[tuple[int, int | None]]:
+    """Line number and template of every line now, in the order of lines."""
+    events = rematch(log, EventReader(staged.preprocess, vocab))
+    if log.written_by_logexport:
+        return ((event.line, event.template) for _, event in events)
+    # alog-detect's rows are in the order of time, and its lines are numbered from 0.
+    return sorted((event.line + 1, event.template) for _, event in events)
