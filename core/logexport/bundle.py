@@ -24,6 +24,16 @@ from logexport.types import Task, Vocabulary
 if TYPE_CHECKING:
     from logexport.logs.preprocess import Preprocess
 
+__all__ = [
+    "MANIFEST",
+    "PROOFS",
+    "SCHEMA_VERSION",
+    "VALIDATION",
+    "Bundle",
+    "BundledModel",
+    "FileNames",
+]
+
 SCHEMA_VERSION = 1
 MANIFEST = "manifest.json"
 VALIDATION = "validation.json"

@@ -20,6 +20,17 @@ from logexport.errors import CheckpointError
 if TYPE_CHECKING:
     import torch
 
+__all__ = [
+    "MAX_BYTES",
+    "Checkpoint",
+    "describe",
+    "load_checkpoint",
+    "pickle_warnings",
+    "require_finite",
+    "save_checkpoint",
+    "shorten",
+]
+
 MAX_BYTES = 4 * 2**30
 """Largest checkpoint file, and largest sum of its tensors, in bytes."""
 

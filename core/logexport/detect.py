@@ -32,6 +32,14 @@ if TYPE_CHECKING:
     from logexport.scorers import Scorer
     from logexport.types import Vocabulary
 
+__all__ = [
+    "Detector",
+    "Stats",
+    "detect",
+    "with_options",
+    "with_sessions",
+]
+
 Output: TypeAlias = "Record | SessionSummary"
 """What detection writes: a line each."""
 

@@ -13,6 +13,15 @@ from pathlib import Path
 
 from logexport.errors import LogexportError
 
+__all__ = [
+    "HOW_TO_GET",
+    "PROBE_SECONDS",
+    "EngineError",
+    "last_line",
+    "run_engine",
+    "runtime_arguments",
+]
+
 HOW_TO_GET = (
     "Install a C compiler, pkg-config and the headers of PCRE2, zlib and Jansson (Debian: apt-get"
     " install gcc pkg-config libpcre2-dev zlib1g-dev libjansson-dev), then install logexport again."

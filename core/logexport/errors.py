@@ -15,6 +15,21 @@ if TYPE_CHECKING:
 
     from logexport.types import CheckResult
 
+__all__ = [
+    "BundleError",
+    "CheckFailedError",
+    "CheckpointError",
+    "ExporterError",
+    "InputError",
+    "LogexportError",
+    "OutputError",
+    "PluginError",
+    "StrategyUnavailableError",
+    "UnknownModelError",
+    "UsageError",
+    "VocabularyError",
+]
+
 
 class LogexportError(Exception):
     """Base of all errors raised by logexport.

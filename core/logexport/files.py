@@ -19,6 +19,13 @@ from typing import Any
 
 from logexport.errors import InputError, OutputError
 
+__all__ = [
+    "atomic_path",
+    "parse_json",
+    "read_json",
+    "write_json",
+]
+
 MAX_JSON_BYTES = 64 * 1024 * 1024
 """Largest JSON file read unless a caller says otherwise, bytes."""
 

@@ -26,6 +26,15 @@ from logexport.types import (
 if TYPE_CHECKING:
     import numpy as np
 
+__all__ = [
+    "SEED",
+    "Comparison",
+    "compare",
+    "parity_result",
+    "probes",
+    "tolerance",
+]
+
 SEED = 20_240_229
 """Seed of the random probes: every implementation is shown the same numbers."""
 

@@ -39,6 +39,20 @@ from logexport.files import atomic_path
 if TYPE_CHECKING:
     import pyarrow as pa
 
+__all__ = [
+    "METADATA_KEY",
+    "ParsedFile",
+    "ParsedRow",
+    "SequenceRow",
+    "SequencesFile",
+    "parsed_writer",
+    "read_parsed",
+    "read_sequences",
+    "sequences_writer",
+    "template_history",
+    "write_sequences",
+]
+
 METADATA_KEY = "logexport"
 BATCH_ROWS = 10_000
 """Rows of a row group and of a batch that is read."""

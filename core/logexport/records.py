@@ -16,6 +16,22 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 if TYPE_CHECKING:
     import numpy as np
 
+__all__ = [
+    "ABSOLUTE",
+    "RELATIVE",
+    "Line",
+    "Rank",
+    "Ranking",
+    "Record",
+    "Score",
+    "Scoring",
+    "SessionSummary",
+    "Share",
+    "Window",
+    "WindowNext",
+    "agreement",
+]
+
 Verdict = Literal["warmup", "normal", "anomaly"]
 Reason = Literal["topk", "threshold", "unseen", "not_finite"]
 Agreement = Literal["same", "tie", "different"]

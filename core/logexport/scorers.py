@@ -14,6 +14,12 @@ if TYPE_CHECKING:
     import numpy as np
     import torch
 
+__all__ = [
+    "OnnxRuntimeScorer",
+    "Scorer",
+    "TorchScorer",
+]
+
 
 class Scorer(Protocol):
     """Anything that runs a model: arrays in the graph's input order, outputs by name."""

@@ -31,6 +31,12 @@ if TYPE_CHECKING:
     from logexport.scorers import Scorer
     from logexport.types import Vocabulary
 
+__all__ = [
+    "RenderedLog",
+    "render_selftest",
+    "write_selftest",
+]
+
 MAX_BYTES = 64 << 10
 """Largest self-test log of a bundle."""
 

@@ -18,6 +18,12 @@ from logexport.parquet import ParsedFile, ParsedRow, read_parsed
 from logexport.types import Vocabulary
 from logexport.vocab import load_vocab
 
+__all__ = [
+    "TrainingLog",
+    "line_event",
+    "rematch",
+]
+
 _PARSE = "Name the parsed.parquet that `logexport parse` wrote, or parse the raw log again."
 
 

@@ -20,6 +20,34 @@ if TYPE_CHECKING:
     import numpy as np
     import torch
 
+__all__ = [
+    "Attempt",
+    "CheckResult",
+    "CountMatrix",
+    "DummyInput",
+    "EventWindow",
+    "ExportRequest",
+    "GraphInfo",
+    "JSONValue",
+    "LoadedModel",
+    "ModelInfo",
+    "ModelRequest",
+    "ModelResult",
+    "NextEventTopK",
+    "OtherDecision",
+    "OtherInput",
+    "PerModel",
+    "RunResult",
+    "Sample",
+    "Scope",
+    "ScoreThreshold",
+    "Sizes",
+    "StagedBundle",
+    "Status",
+    "Task",
+    "Vocabulary",
+]
+
 JSONValue = Union[None, bool, int, float, str, "list[JSONValue]", "dict[str, JSONValue]"]
 Sizes = Mapping[str, int]
 """Axis name to size, for example ``{"batch_size": 7, "sequence_length": 25}``."""

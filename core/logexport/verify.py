@@ -12,6 +12,11 @@ from logexport.engine import HOW_TO_GET, EngineError, last_line, run_engine
 from logexport.errors import LogexportError
 from logexport.types import CheckResult
 
+__all__ = [
+    "engine_selftest",
+    "verify_bundle",
+]
+
 
 def verify_bundle(path: Path) -> dict[str, list[CheckResult]]:
     """Check a bundle as it lies on disk.

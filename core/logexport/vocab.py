@@ -17,6 +17,19 @@ from logexport.errors import VocabularyError
 from logexport.files import atomic_path, read_json
 from logexport.types import Vocabulary
 
+__all__ = [
+    "RESERVED_MARK",
+    "engine_form",
+    "load_vocab",
+    "looks_like_ids",
+    "read_entries",
+    "read_id_entries",
+    "repair",
+    "reserved_label",
+    "save_training_vocab",
+    "training_form",
+]
+
 RESERVED_MARK = "\n"
 MAX_VOCAB_BYTES = 256 << 20
 _ID = re.compile(r"[A-Za-z]?[0-9]+", re.ASCII)

@@ -14,6 +14,13 @@ if TYPE_CHECKING:
     from logexport.errors import LogexportError
     from logexport.host import Host
 
+__all__ = [
+    "emit_json",
+    "json_option",
+    "progress",
+    "say",
+]
+
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON document on standard output."
 )

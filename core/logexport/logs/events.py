@@ -18,6 +18,11 @@ from logexport.logs.preprocess import LineParser, Preprocess
 if TYPE_CHECKING:
     from logexport.types import Vocabulary
 
+__all__ = [
+    "Event",
+    "EventReader",
+]
+
 
 class Event(NamedTuple):
     """A line that is not blank: its number from 1, its session, its template (None: unseen)."""

@@ -30,6 +30,20 @@ from typing import NamedTuple
 from logexport.errors import InputError
 from logexport.logs.patterns import analyse, compile_portable
 
+__all__ = [
+    "ALOG_DETECT_HEADERS",
+    "FORMATS",
+    "PRESETS",
+    "Fields",
+    "Header",
+    "HeaderMatcher",
+    "TimestampReader",
+    "detect_format",
+    "detect_headers",
+    "headers_of",
+    "parse_header",
+]
+
 GROUPS = ("timestamp", "host", "process", "message")
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 SAMPLE_LINES = 1000

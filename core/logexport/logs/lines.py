@@ -30,6 +30,18 @@ from typing import IO, BinaryIO, NamedTuple, cast
 
 from logexport.errors import InputError
 
+__all__ = [
+    "DEFAULT_MAX_LINE_BYTES",
+    "WHITE_SPACE",
+    "Line",
+    "decode",
+    "is_blank",
+    "iter_lines",
+    "iter_logs",
+    "open_log",
+    "tokens",
+]
+
 LogPath = Path | str
 """A file, or ``"-"`` for standard input."""
 

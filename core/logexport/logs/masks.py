@@ -24,6 +24,15 @@ from logexport.errors import InputError
 from logexport.logs.lines import WHITE_SPACE
 from logexport.logs.patterns import analyse, compile_portable
 
+__all__ = [
+    "ALOG_DETECT_MASKS",
+    "DEFAULT_MASKS",
+    "MASK_SETS",
+    "Mask",
+    "Masker",
+    "parse_mask",
+]
+
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 MAX_REPLACEMENT = 256
 _REFERENCE = re.compile(r"\\([1-9\\])")

@@ -24,6 +24,12 @@ from typing import Literal
 from logexport.errors import InputError
 from logexport.logs.lines import tokens
 
+__all__ = [
+    "WILDCARD",
+    "Prefer",
+    "TemplateMatcher",
+]
+
 Prefer = Literal["specific", "general"]
 
 WILDCARD = "<*>"

@@ -36,6 +36,10 @@ from functools import lru_cache
 from logexport.errors import InputError
 from logexport.logs.lines import WHITE_SPACE
 
+__all__ = [
+    "compile_portable",
+]
+
 MAX_PATTERN_LENGTH = 4096
 MAX_NESTING = 50
 MAX_CAPTURES = 50

@@ -27,6 +27,15 @@ from logexport.logs.masks import ALOG_DETECT_MASKS, DEFAULT_MASKS, Mask, Masker
 from logexport.logs.matching import Prefer
 from logexport.logs.patterns import compile_portable
 
+__all__ = [
+    "ALOG_DETECT",
+    "DEFAULT_MAX_SESSIONS",
+    "LineParser",
+    "ParsedLine",
+    "Preprocess",
+    "SessionRule",
+]
+
 SCHEMA_VERSION = 1
 DEFAULT_MAX_SESSIONS = 100_000
 

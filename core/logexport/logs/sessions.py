@@ -13,6 +13,10 @@ from typing import Generic, TypeVar
 
 from logexport.errors import InputError
 
+__all__ = [
+    "Sessions",
+]
+
 State = TypeVar("State")
 
 

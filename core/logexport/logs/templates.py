@@ -19,6 +19,11 @@ from logexport.errors import InputError
 from logexport.logs.lines import tokens
 from logexport.logs.matching import WILDCARD
 
+__all__ = [
+    "DrainOptions",
+    "TemplateMiner",
+]
+
 
 @dataclass(frozen=True)
 class DrainOptions:

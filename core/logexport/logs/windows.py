@@ -13,6 +13,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import numpy as np
 
+__all__ = [
+    "CountSample",
+    "CountWindows",
+    "EventWindow",
+]
+
 
 class EventWindow:
     """The last ``length`` events of one session.
