@@ -195,7 +195,7 @@ static struct facts set(struct parser *parser)
     static const char unclosed[] = "a [ is never closed";
     static const char hyphen[] = "a - in a set stands for itself only as first or last, or as \\-";
     int64_t wide = 0;
-    parser->at++;
+    const char *start = ++parser->at;
     take(parser, '^');
     for (bool first = true;; first = false) {
         if (parser->at == parser->end)
@@ -219,6 +219,10 @@ static struct facts set(struct parser *parser)
             return (struct facts){0};
         wide += high > 127;
     }
+    /* [.a.] and the like would be POSIX collating elements, of which PCRE2 wants to know nothing. */
+    if (parser->at - 2 > start && strchr(".:=", *start) != NULL && *start != '\0' &&
+        parser->at[-2] == *start)
+        return refuse(parser, "a set that begins with ., : or = ends with it");
     return (struct facts){.low = 1, .high = 1, .size = 40 + 10 * wide};
 }
 

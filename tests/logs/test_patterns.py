@@ -68,6 +68,7 @@ REFUSED = {
     "set intersection": "[a&&b]",
     "set union": "[a||b]",
     "symmetric difference": "[a~~b]",
+    "collating element": "[.a.]",
     "hyphen after a class": r"[\w-.]",
     "hyphen before a class": r"[a-\d]",
     "hyphen after a range": "[a-c-e]",

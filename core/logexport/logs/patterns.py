@@ -11,7 +11,8 @@ the two, or between versions of one of them, or has not been proven the same.
 - ``.`` and the classes ``\d \D \s \S \w \W`` (ASCII).
 - Sets ``[...]`` and ``[^...]`` of literal characters, the escapes above, classes and ranges
   ``a-z``. ``]`` is literal directly after ``[`` or ``[^``; ``-`` is literal only as first or
-  last; ``[`` is written ``\[``; no ``--``, ``&&``, ``||``, ``~~``.
+  last; ``[`` is written ``\[``; no ``--``, ``&&``, ``||``, ``~~``; a set that begins with ``.``,
+  ``:`` or ``=`` does not end with the same character.
 - ``^ $ \A \b \B``.
 - Groups ``(...)``, ``(?:...)``, ``(?P<name>...)``; names ``[A-Za-z_][A-Za-z0-9_]*``, at most 32
   characters. Alternatives ``|``.
@@ -348,6 +349,7 @@ class _Parser:
     def _set(self) -> Facts:
         """A set ``[...]``; ``self.at`` is at its ``[``."""
         self.at += 1
+        start = self.at
         negated = self._take("^")
         spaces: set[str] = set()  # the white space characters that the set lists
         wide = 0
@@ -379,6 +381,10 @@ class _Parser:
                 if low in _SPACES:
                     spaces.add(low)
                 wide += ord(low) > 127
+        # [.a.] and the like are POSIX collating elements to PCRE2, which it refuses.
+        edge = self.text[start]
+        if edge in ".:=" and self.at - 2 > start and self.text[self.at - 2] == edge:
+            raise _RefusedError(f"a set that begins with {edge} ends with it; put it elsewhere")
         allowed = _SPACES - spaces if negated else spaces
         return Facts(1, 1, 40 + 10 * wide, local=not allowed)
 
