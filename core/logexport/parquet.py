@@ -270,7 +270,9 @@ def _writer(
 
     with (
         atomic_path(path) as temporary,
-        pq.ParquetWriter(temporary, schema, compression="zstd") as out,
+        # Opened here, because pyarrow takes no path that is not UTF-8.
+        temporary.open("wb") as file,
+        pq.ParquetWriter(file, schema, compression="zstd") as out,
     ):
 
         def flush() -> None:
@@ -335,12 +337,13 @@ def _file(path: Path, what: str) -> Iterator[Any]:
     import pyarrow.parquet as pq
 
     try:
-        with pq.ParquetFile(path) as file:
+        # Opened here, because pyarrow takes no path that is not UTF-8.
+        with path.open("rb") as opened, pq.ParquetFile(opened) as file:
             yield file
     except (OSError, pa.ArrowException, ValueError, OverflowError) as error:
-        reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise InputError(
-            f"{path} cannot be read as {what} in parquet: {reason}",
+            f"{path} cannot be read as {what} in parquet: {reason.splitlines()[0][:200]}",
             "Check the path, or make the file again.",
         ) from error
 

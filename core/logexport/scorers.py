@@ -56,8 +56,9 @@ class OnnxRuntimeScorer:
         options.log_severity_level = 3
         self._path = path
         try:
+            # The bytes, not the path: ONNX Runtime takes no path that is not UTF-8.
             self._session = ort.InferenceSession(
-                str(path), options, providers=["CPUExecutionProvider"]
+                path.read_bytes(), options, providers=["CPUExecutionProvider"]
             )
         except Exception as error:  # ONNX Runtime's exceptions share no base but Exception
             raise BundleError(

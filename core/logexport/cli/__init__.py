@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -56,6 +57,14 @@ class _Group(click.Group):
             host.register_commands(self, reserved=COMMANDS)
             report_broken_plugins(host)
 
+    def make_context(self, *args: Any, **extra: Any) -> click.Context:
+        with _output_told_apart():
+            return super().make_context(*args, **extra)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with _output_told_apart():
+            return super().invoke(ctx)
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         self._load_plugins()
         return [*COMMANDS, *sorted(self.commands)]
@@ -100,11 +109,59 @@ def _emit(error: LogexportError) -> None:
     emit_json(error_json(error))
 
 
+class _NoOutputError(Exception):
+    """Standard output cannot be written; no OSError, as click would end with 1 on a closed pipe."""
+
+
+@contextmanager
+def _output_told_apart() -> Iterator[None]:
+    """Tell the OSError of a write to standard output from every other."""
+    try:
+        yield
+    except OSError as error:
+        trace = error.__traceback__
+        while trace is not None and trace.tb_next is not None:
+            trace = trace.tb_next
+        by_echo = trace is not None and trace.tb_frame.f_code is click.echo.__code__
+        if by_echo or isinstance(error, BrokenPipeError):
+            raise _NoOutputError from error
+        raise
+
+
 def main(args: Sequence[str] | None = None) -> int:
     """Run the command line; its exit status: 0 done, 1 a check or plugin failed, 2 bad input."""
+    _open_closed_streams()
+    try:
+        with _output_told_apart():
+            return _main(list(sys.argv[1:] if args is None else args))
+    except _NoOutputError as error:
+        from logexport.cli.common import abandon_output
+
+        abandon_output()
+        if isinstance(error.__cause__, BrokenPipeError):
+            return 0  # the reader has had enough
+        reason = getattr(error.__cause__, "strerror", None) or error.__cause__
+        click.echo(f"Error: standard output cannot be written: {reason}.", err=True)
+        click.echo("Free space there or send the output elsewhere.", err=True)
+        return 2
+
+
+def _open_closed_streams() -> None:
+    """Put something into each standard descriptor that is closed, lest a file be opened there.
+
+    It is /dev/null opened the wrong way round, so that its use is an error (as GNU's stdopen).
+    """
+    wrong_way = {"stdin": os.O_WRONLY, "stdout": os.O_RDONLY, "stderr": os.O_WRONLY}
+    for name, flags in wrong_way.items():
+        if getattr(sys, name) is None:
+            descriptor = os.open(os.devnull, flags)
+            os.set_inheritable(descriptor, True)
+            setattr(sys, name, os.fdopen(descriptor, "r" if name == "stdin" else "w"))
+
+
+def _main(arguments: list[str]) -> int:
     from logexport.errors import LogexportError, UsageError
 
-    arguments = list(sys.argv[1:] if args is None else args)
     debug = "--debug" in arguments
     if debug:  # accepted before and after the command's name
         arguments = ["--debug", *(a for a in arguments if a != "--debug")]
@@ -130,7 +187,3 @@ def main(args: Sequence[str] | None = None) -> int:
         if "--json" in arguments:
             _emit(error)
         return error.exit_status
-    except BrokenPipeError:
-        # The reader went away: nothing more to say, and nothing may be flushed to it at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -30,7 +31,12 @@ def emit_json(document: Any) -> None:
     """Print ``document`` as the one JSON document of a ``--json`` command."""
     import json
 
-    click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+    text = json.dumps(document, indent=2, ensure_ascii=False)
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:  # a path that is no UTF-8: escaped, the document still is
+        text = json.dumps(document, indent=2)
+    click.echo(text)
 
 
 def installed_plugins() -> Host:
@@ -72,6 +78,11 @@ def error_json(error: LogexportError) -> dict[str, Any]:
 
         document["checks"] = [check_json(check) for check in error.checks]
     return document
+
+
+def abandon_output() -> None:
+    """Give standard output up: what it still holds must not be written, and fail, at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def say(text: str = "") -> None:

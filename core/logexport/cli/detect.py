@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING, BinaryIO, cast
 
 import click
 
-from logexport.cli.common import say
+from logexport.cli.common import abandon_output, say
 from logexport.engine import HOW_TO_GET
 from logexport.errors import BundleError, InputError, OutputError, UsageError
 
@@ -254,8 +254,7 @@ def _python(
         catch_up()
         raise
     except BrokenPipeError:
-        # The reader went away: nothing more to say, and nothing may be flushed to it at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        abandon_output()  # the reader has had enough
         return 0
     _report(stats, time.monotonic() - started)
     return 0
@@ -277,6 +276,7 @@ def _writing() -> Iterator[None]:
     except BrokenPipeError:
         raise
     except OSError as error:
+        abandon_output()
         raise OutputError(
             f"standard output cannot be written: {error.strerror or error}",
             "Free space there or send the output elsewhere.",

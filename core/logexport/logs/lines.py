@@ -125,12 +125,22 @@ def as_log(stream: IO[bytes] | io.RawIOBase, name: str) -> BinaryIO:
 
     Args:
         stream: read only as far as needed, so lines from a slow pipe come at once.
-        name: stands for the log in errors of :func:`iter_lines`.
+        name: stands for the log in errors, also in those of :func:`iter_lines`.
+
+    Raises:
+        InputError: the first bytes cannot be read.
     """
     prefix = b""
     # One byte at a time: a first line of one byte on a slow pipe must not wait for a second.
     while len(prefix) < len(_GZIP_MAGIC) and _GZIP_MAGIC.startswith(prefix):
-        byte = stream.read(1)
+        try:
+            byte = stream.read(1)
+        except BrokenPipeError:
+            raise  # of a stream that writes what it owes before it waits
+        except OSError as error:
+            raise InputError(
+                f"{name} cannot be read: {error.strerror or error}", "Name a log that can be read."
+            ) from error
         if not byte:
             break
         prefix += byte
