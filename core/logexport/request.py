@@ -154,6 +154,7 @@ def _job(request: ExportRequest, plugin: Plugin) -> ModelJob:
         source = "sample"
     else:
         source = "option" if preprocess else ""
+        _exists(checkpoint)
         if vocab is None:
             vocab = _beside(checkpoint, VOCAB)
             if vocab is None:
@@ -170,9 +171,8 @@ def _job(request: ExportRequest, plugin: Plugin) -> ModelJob:
             if preprocess is None:
                 source = "alog-detect"
     for path in (checkpoint, vocab, parsed, preprocess, replay):
-        if path is not None and not path.is_file():
-            what = "is a directory" if path.is_dir() else "does not exist"
-            raise InputError(f"{path} {what}", "Name an existing file.")
+        if path is not None:
+            _exists(path)
     return ModelJob(
         plugin,
         ModelRequest(
@@ -189,6 +189,12 @@ def _job(request: ExportRequest, plugin: Plugin) -> ModelJob:
         ),
         source,
     )
+
+
+def _exists(path: Path) -> None:
+    if not path.is_file():
+        what = "is a directory" if path.is_dir() else "does not exist"
+        raise InputError(f"{path} {what}", "Name an existing file.")
 
 
 def _of(paths: PerModel, model: str) -> Path | None:

@@ -49,7 +49,8 @@ def looks_like_ids(strings: Iterable[str]) -> bool:
 def _first(entries: Iterable[Any], count: int = 3) -> str:
     shown = list(entries)
     more = f" and {len(shown) - count} more" if len(shown) > count else ""
-    return ", ".join(json.dumps(entry, ensure_ascii=False) for entry in shown[:count]) + more
+    texts = (json.dumps(entry, ensure_ascii=False) for entry in shown[:count])
+    return ", ".join(text if len(text) <= 100 else text[:100] + "…" for text in texts) + more
 
 
 def load_vocab(path: Path, expected_size: int | None = None) -> Vocabulary:
