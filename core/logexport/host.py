@@ -11,10 +11,12 @@ import os
 import re
 import sys
 import time
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import pluggy
@@ -65,6 +67,7 @@ class Plugin:
         hooks: names of the hooks it implements.
         state: ``ok``, or one sentence that says why it takes no part.
         model: what its ``model_info`` declares, or None.
+        deprecations: what it uses of the contract that will go, a sentence each.
     """
 
     name: str
@@ -74,6 +77,7 @@ class Plugin:
     hooks: tuple[str, ...] = ()
     state: str = "ok"
     model: ModelInfo | None = None
+    deprecations: tuple[str, ...] = ()
     implementation: object | None = field(default=None, repr=False)
 
     @property
@@ -94,11 +98,15 @@ class Host:
 
     Args:
         found: what to load; the entry points of the group ``logexport`` by default.
+        contract: the module of hook specifications, for tests of how it may change.
     """
 
-    def __init__(self, found: Iterable[Declaration] | None = None) -> None:
+    def __init__(
+        self, found: Iterable[Declaration] | None = None, contract: ModuleType = hookspecs
+    ) -> None:
+        self._contract = contract
         self._manager = pluggy.PluginManager(PROJECT)
-        self._manager.add_hookspecs(hookspecs)
+        self._manager.add_hookspecs(contract)
         self.plugins: list[Plugin] = []
         self.notices: list[str] = []
         """What plugins did that they should not, and that hurt nobody: a sentence each."""
@@ -145,11 +153,11 @@ class Host:
             return
         name = f"{plugin.distribution}:{plugin.name}"
         try:
-            self._manager.register(implementation, name=name)
+            plugin.deprecations = self._register_warned(implementation, name)
             plugin.hooks = tuple(
                 caller.name for caller in self._manager.get_hookcallers(implementation) or ()
             )
-            unknown = [hook for hook in plugin.hooks if not hasattr(hookspecs, hook)]
+            unknown = [hook for hook in plugin.hooks if not hasattr(self._contract, hook)]
             if unknown:
                 self._manager.unregister(name=name)
                 plugin.state = f"implements hooks that do not exist: {', '.join(unknown)}"
@@ -161,11 +169,22 @@ class Host:
             return
         plugin.implementation = implementation
 
+    def _register_warned(self, implementation: object, name: str) -> tuple[str, ...]:
+        """Register with pluggy; what it warns of is passed on, and returned."""
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            self._manager.register(implementation, name=name)
+        for one in caught:  # where pytest, -W and the author's own filters expect them
+            warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
+        return tuple(
+            str(one.message) for one in caught if issubclass(one.category, DeprecationWarning)
+        )
+
     def _ask_models(self) -> None:
         for plugin in self._with_hook("model_info"):
             try:
                 (info,) = self.call(plugin, "model_info") or (None,)
-            except PluginError as error:
+            except LogexportError as error:
                 plugin.state = str(error)
                 continue
             wrong = _wrong_model_info(info)
@@ -180,7 +199,7 @@ class Host:
         for plugin in self._with_hook("run_options"):
             try:
                 declared = [one for given in self.call(plugin, "run_options") for one in given]
-            except (PluginError, TypeError) as error:
+            except (LogexportError, TypeError) as error:
                 plugin.state = f"run_options failed: {error}"
                 continue
             wrong = next(filter(None, (_wrong_option(one, options) for one in declared)), "")
@@ -298,7 +317,12 @@ class Host:
 
     def engine_command(self) -> list[str] | None:
         """The words that start the C engine, or None where no plugin has one."""
-        for _, command in self.each("engine_command"):
+        for plugin, command in self.each("engine_command"):
+            if isinstance(command, str) or not isinstance(command, Sequence) or not command:
+                raise PluginError(
+                    f"{plugin}: hook 'engine_command' returned {type(command).__name__}, not words",
+                    "Return a list of words, the program's absolute path first, or None.",
+                )
             return [str(word) for word in command]
         return None
 

@@ -645,8 +645,31 @@ def _notes(value: Any, plugin: Plugin) -> list[str]:
 
 
 def plugin_strategies(host: Host) -> list[ExportStrategy]:
-    """The export strategies that plugins register."""
-    return [one for _, given in host.each("register_exporters") for one in given]
+    """The export strategies that plugins register.
+
+    Raises:
+        PluginError: something is no strategy, or has a name that is taken.
+    """
+    from logexport.exporters import AUTO, BUILTIN_STRATEGIES, ExportStrategy
+
+    owners = {AUTO: "the host", **{one.name: "the host" for one in BUILTIN_STRATEGIES}}
+    strategies: list[ExportStrategy] = []
+    for plugin, given in host.each("register_exporters"):
+        for one in given if isinstance(given, Sequence) else (given,):
+            if not isinstance(one, ExportStrategy):
+                raise PluginError(
+                    f"{plugin}: hook 'register_exporters' returned {type(one).__name__}, not a list"
+                    " of ExportStrategy",
+                    "Return objects with name, availability, opsets, default_opset and export.",
+                )
+            if one.name in owners:
+                raise PluginError(
+                    f"{plugin}: the export strategy {one.name!r} is already {owners[one.name]}'s",
+                    "Give it another name.",
+                )
+            owners[one.name] = str(plugin)
+            strategies.append(one)
+    return strategies
 
 
 def proof_of(checks: Sequence[CheckResult]) -> str:

@@ -46,6 +46,7 @@ def list_(as_json: bool) -> None:
                 "summary": plugin.model.summary if plugin.model else None,
                 "hooks": list(plugin.hooks),
                 "state": state,
+                "deprecations": list(plugin.deprecations),
             }
         )
     if as_json:
@@ -57,6 +58,8 @@ def list_(as_json: bool) -> None:
         if document["summary"]:
             click.echo(f"    model {document['model']}: {document['summary']}")
         click.echo(f"    hooks: {', '.join(document['hooks']) or 'none'}")
+        for sentence in document["deprecations"]:
+            click.echo(f"    deprecated: {sentence}")
 
 
 @plugins.command()

@@ -411,6 +411,11 @@ def check_plugin(
 
 def _found(contract: Contract) -> str:
     plugin = contract.plugin
+    if plugin.deprecations:
+        raise ContractError(
+            f"{plugin} uses what will go: {'; '.join(plugin.deprecations)}",
+            "Do what the sentence says; the changelog has more.",
+        )
     others = [str(one) for one in contract.host.plugins if one is not plugin and not one.ok]
     beside = f"; broken beside it: {', '.join(others)}" if others else ""
     return f"{plugin} with the hooks {', '.join(plugin.hooks)}{beside}"
