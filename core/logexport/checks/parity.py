@@ -43,7 +43,8 @@ def parity_log(context: Context) -> CheckResult:
     if windows is None or not windows.arrays:
         task = context.model.task
         reason = (
-            "no log: neither sequences.parquet beside the vocabulary nor --replay"
+            "no log: neither sequences.parquet nor parsed.parquet beside the vocabulary,"
+            " no --parsed and no --replay"
             if windows is None and task.known
             else f"{windows.source} is too short for one window"
             if windows is not None
