@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from logexport import hookimpl
-from logexport.types import ModelInfo, Sample
+from logexport import ModelInfo, Sample, hookimpl
 
 from logexport_transformer import NAME
 
