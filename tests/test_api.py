@@ -140,6 +140,8 @@ def unnamed(recorded: Mapping[str, str], now: Mapping[str, str], changelog: str)
         parts = re.split(r"[./ #]", name.partition("(")[0])
         # `ModelRequest`, `ModelRequest.parsed`, `run_engine`, a hook's or a key's name
         words = {parts[-1], ".".join(parts[-2:])}
+        if ".".join(parts[:-1]) in now.keys() - recorded.keys():
+            words.add(parts[-2])  # the members of a class that is new come with it
         if not any(re.search(rf"`[^`]*\b{re.escape(word)}\b[^`]*`", changelog) for word in words):
             was = recorded.get(name, "not there")
             out.append(f"{name}: was {was}; is {now.get(name, 'not there')}")

@@ -244,13 +244,13 @@ def test_training_learns(built: Path, tmp_path: Path) -> None:
     document = train(built, tmp_path / "deeplog.pth", *options)
     counts = Counter(row.template_index for row in read_sequences(built / "sequences.parquet"))
     entropy = -sum(n / 1500 * math.log(n / 1500) for n in counts.values())
-    assert document["epochs"][document["best_epoch"] - 1]["held_out"] < 0.5 * entropy
+    assert document["epochs"][document["best_epoch"] - 1]["validation_loss"] < 0.5 * entropy
 
 
 def test_training_stops_early_and_keeps_the_best_epoch(built: Path, tmp_path: Path) -> None:
     options = ["--epochs", "40", "--patience", "1", "--learning-rate", "0.05"]
     document = train(built, tmp_path / "deeplog.pth", *options)
-    losses = [epoch["held_out"] for epoch in document["epochs"]]
+    losses = [epoch["validation_loss"] for epoch in document["epochs"]]
     assert len(losses) < 40
     assert losses[document["best_epoch"] - 1] == min(losses)
 

@@ -289,7 +289,7 @@ def test_one_seed_gives_the_same_weights_and_another_seed_others(
 def test_training_learns_and_stops_early_with_the_best_epoch(built: Path, tmp_path: Path) -> None:
     options = ["--epochs", 60, "--patience", 2, "--learning-rate", "0.03", "--channels", "8,8,8"]
     document = train(built, tmp_path / "m.pth", *options)
-    stops = [epoch["stop"] for epoch in document["epochs"]]
+    stops = [epoch["validation_loss"] for epoch in document["epochs"]]
     assert None not in stops
     assert len(stops) < 60
     assert document["best_epoch"] == 1 + int(np.argmin(stops))

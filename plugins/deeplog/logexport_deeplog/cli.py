@@ -109,8 +109,10 @@ def train(
     sequences: Path, vocab: Path, output: Path, top_k: int | None, as_json: bool, **options: Any
 ) -> None:
     """Train a model to predict the next event, and write its checkpoint."""
+    from logexport.training import Epoch
+
     from logexport_deeplog.train import Plan, to_json, train_deeplog
-    from logexport_deeplog.training import Epoch, Settings
+    from logexport_deeplog.training import Settings
 
     settings = Settings(**options)
     bar: list[Callable[[int], None]] = []
@@ -124,7 +126,8 @@ def train(
             bar.append(bars.enter_context(progress("Training", total, "windows")))
 
         def on_epoch(epoch: Epoch) -> None:
-            held_out = "" if epoch.held_out is None else f", held-out loss {epoch.held_out:.4f}"
+            validation = epoch.validation_loss
+            held_out = "" if validation is None else f", held-out loss {validation:.4f}"
             wipe = "\r\x1b[K" if sys.stderr.isatty() else ""  # the bar stands on this line
             say(f"{wipe}epoch {epoch.number}/{settings.epochs}: loss {epoch.loss:.4f}{held_out}")
 

@@ -10,11 +10,12 @@ from pathlib import Path
 from logexport import __version__
 from logexport.checkpoints import save_checkpoint
 from logexport.errors import InputError, UsageError
+from logexport.training import Epoch
 from logexport.vocab import load_vocab
 
 from logexport_deeplog.checkpoints import MAX_SEQ_LEN, PUBLISHED
 from logexport_deeplog.sequences import load_events
-from logexport_deeplog.training import Epoch, Settings, train
+from logexport_deeplog.training import Settings, train
 from logexport_deeplog.windows import Windows, make_windows, split
 
 TOO_SHORT_SHARE = 0.2

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
-from logexport.errors import InputError, UsageError
+from logexport.training import Epoch, Schedule, find_device, fit
 from torch import Tensor, nn
 
 from logexport_deeplog.model import EmbeddedEvents
@@ -45,15 +43,6 @@ class Settings:
     holdout: float = 0.1
     seed: int = 0
     device: str = "cpu"
-
-
-@dataclass(frozen=True)
-class Epoch:
-    """One pass: mean cross entropy, nats; ``held_out`` is None where nothing is held out."""
-
-    number: int
-    loss: float
-    held_out: float | None
 
 
 @dataclass(frozen=True)
@@ -97,36 +86,33 @@ def train(
         UsageError: the device cannot be used.
         InputError: the loss stopped being a number.
     """
-    device = _device(settings.device)
-    order = torch.Generator().manual_seed(settings.seed)
-    with _reproducible(settings.seed):
-        model = EmbeddedEvents(
+    device = find_device(settings.device)
+
+    def batch_loss(model: nn.Module, rows: Tensor) -> Tensor:
+        events, actual = (tensor.to(device) for tensor in windows.take(chosen[rows]))
+        return nn.functional.cross_entropy(model(events), actual)
+
+    fitted = fit(
+        lambda: EmbeddedEvents(
             vocab_size, settings.embed_dim, settings.hidden_dim, settings.num_layers
-        ).to(device)
-        optimizer = torch.optim.Adam(model.parameters(), lr=settings.learning_rate)
-        epochs: list[Epoch] = []
-        best, best_weights, lowest = 0, _copy(model), math.inf
-        for number in range(1, settings.epochs + 1):
-            shuffled = chosen[torch.randperm(len(chosen), generator=order)]
-            loss = _one_pass(model, optimizer, windows, shuffled, settings, device, on_batch)
-            _, held_out_loss = score(model, windows, held_out, device)
-            epoch = Epoch(number, loss, held_out_loss)
-            epochs.append(epoch)
-            on_epoch(epoch)
-            if not math.isfinite(loss + (held_out_loss or 0.0)):
-                raise InputError(
-                    f"training diverged: the loss of epoch {number} is {loss}",
-                    f"Choose a smaller --learning-rate than {settings.learning_rate:g}.",
-                )
-            if held_out_loss is None or held_out_loss < lowest:
-                best, best_weights = number, _copy(model)
-                lowest = math.inf if held_out_loss is None else held_out_loss
-            elif number - best >= settings.patience:
-                break
-        model.load_state_dict(best_weights)
-        ranks, _ = score(model, windows, held_out, device)
+        ),
+        len(chosen),
+        batch_loss,
+        lambda model: score(model, windows, held_out, device)[1],
+        Schedule(
+            settings.epochs,
+            settings.patience,
+            settings.learning_rate,
+            settings.batch_size,
+            settings.seed,
+            settings.device,
+        ),
+        on_batch,
+        on_epoch,
+    )
+    ranks, _ = score(fitted.model, windows, held_out, device)
     shares = {k: float((ranks >= k).double().mean()) for k in range(1, LARGEST_K + 1) if len(ranks)}
-    return Trained(best_weights, tuple(epochs), best, shares)
+    return Trained(fitted.state_dict, fitted.epochs, fitted.best, shares)
 
 
 def score(
@@ -148,56 +134,3 @@ def score(
             ranks.append((logits > own).sum(dim=1).cpu())
             total += float(nn.functional.cross_entropy(logits, actual, reduction="sum"))
     return torch.cat(ranks), total / len(chosen) if len(chosen) else None
-
-
-def _one_pass(
-    model: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    windows: Windows,
-    shuffled: Tensor,
-    settings: Settings,
-    device: torch.device,
-    on_batch: Callable[[int], None],
-) -> float:
-    model.train()
-    total = 0.0
-    for part in torch.split(shuffled, settings.batch_size):
-        events, actual = (tensor.to(device) for tensor in windows.take(part))
-        loss = nn.functional.cross_entropy(model(events), actual)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
-        total += float(loss.detach()) * len(part)
-        on_batch(len(part))
-    return total / len(shuffled)
-
-
-def _device(name: str) -> torch.device:
-    try:
-        device = torch.device(name)
-        torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UsageError(
-            f"the device {name!r} cannot be used: {reason}", "Choose another --device, such as cpu."
-        ) from error
-    return device
-
-
-@contextmanager
-def _reproducible(seed: int) -> Iterator[None]:
-    """Seeded random numbers and deterministic kernels, and the caller's afterwards."""
-    before = torch.are_deterministic_algorithms_enabled()
-    warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
-    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
-        torch.manual_seed(seed)
-        # The kernels used here are deterministic on the CPU; elsewhere torch warns where not.
-        torch.use_deterministic_algorithms(True, warn_only=True)
-        try:
-            yield
-        finally:
-            torch.use_deterministic_algorithms(before, warn_only=warn_only)
-
-
-def _copy(model: nn.Module) -> dict[str, Tensor]:
-    return {name: tensor.detach().cpu().clone() for name, tensor in model.state_dict().items()}

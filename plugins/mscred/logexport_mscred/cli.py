@@ -133,8 +133,10 @@ def _channels(_: click.Context, __: click.Parameter, value: str) -> tuple[int, .
 @json_option
 def train(window_counts: Path, output: Path, as_json: bool, **options: Any) -> None:
     """Train a model to reconstruct counts, and write its checkpoint with thresholds."""
+    from logexport.training import Epoch
+
     from logexport_mscred.train import Plan, to_json, train_mscred
-    from logexport_mscred.training import Epoch, Settings
+    from logexport_mscred.training import Settings
 
     settings = Settings(**options)
     bar: list[Callable[[int], None]] = []
@@ -153,7 +155,8 @@ def train(window_counts: Path, output: Path, as_json: bool, **options: Any) -> N
             bar.append(bars.enter_context(progress("Training", total, "windows")))
 
         def on_epoch(epoch: Epoch) -> None:
-            stop = "" if epoch.stop is None else f", on the part to stop by {epoch.stop:.4f}"
+            validation = epoch.validation_loss
+            stop = "" if validation is None else f", on the part to stop by {validation:.4f}"
             wipe = "\r\x1b[K" if sys.stderr.isatty() else ""  # the bar stands on this line
             say(f"{wipe}epoch {epoch.number}/{settings.epochs}: loss {epoch.loss:.4f}{stop}")
 

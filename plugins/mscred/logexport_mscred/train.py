@@ -10,13 +10,14 @@ from pathlib import Path
 from logexport import __version__
 from logexport.checkpoints import save_checkpoint
 from logexport.errors import InputError, UsageError
+from logexport.training import Epoch, find_device
 
 from logexport_mscred.checkpoints import DEVIATION, LARGEST_SIDE, MEAN
 from logexport_mscred.counts import WindowCounts, read_counts
 from logexport_mscred.model import ARCHITECTURE, KERNELS, SMALLEST_SIDE, Autoencoder
 from logexport_mscred.parts import Parts, divide
 from logexport_mscred.thresholds import NAMES, needed, thresholds_of
-from logexport_mscred.training import Epoch, Scale, Settings, find_device, score, train
+from logexport_mscred.training import Scale, Settings, score, train
 
 
 @dataclass(frozen=True)

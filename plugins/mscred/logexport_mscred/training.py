@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from logexport.errors import InputError, UsageError
+from logexport.training import Epoch, Schedule, find_device, fit
 from torch import Tensor, nn
 
 from logexport_mscred.model import CHANNELS, Autoencoder, CountScorer, standardise
@@ -43,15 +41,6 @@ class Settings:
     holdout: float = 0.2
     seed: int = 0
     device: str = "cpu"
-
-
-@dataclass(frozen=True)
-class Epoch:
-    """One pass: mean squared errors; ``stop`` is None where the log has no part to stop by."""
-
-    number: int
-    loss: float
-    stop: float | None
 
 
 @dataclass(frozen=True)
@@ -105,31 +94,35 @@ def train(
         InputError: the loss stopped being a number.
     """
     device = find_device(settings.device)
-    order = torch.Generator().manual_seed(settings.seed)
-    with _reproducible(settings.seed):
-        model = Autoencoder(settings.channels, settings.steps, samples.shape[3]).to(device)
-        optimizer = torch.optim.Adam(model.parameters(), lr=settings.learning_rate)
-        epochs: list[Epoch] = []
-        best, best_weights, lowest = 0, _copy(model), math.inf
-        for number in range(1, settings.epochs + 1):
-            shuffled = torch.randperm(len(parts.train), generator=order)
-            loss = _one_pass(model, optimizer, samples, scale, shuffled, settings, device, on_batch)
-            stop = None
-            if len(parts.stop):
-                stop = float(score(model, samples, scale, parts.stop, device).mean())
-            epochs.append(Epoch(number, loss, stop))
-            on_epoch(epochs[-1])
-            judged = loss if stop is None else stop
-            if not math.isfinite(loss + judged):
-                raise InputError(
-                    f"training diverged: the loss of epoch {number} is {loss}",
-                    f"Choose a smaller --learning-rate than {settings.learning_rate:g}.",
-                )
-            if judged < lowest:
-                best, best_weights, lowest = number, _copy(model), judged
-            elif number - best >= settings.patience:
-                break
-    return Trained(best_weights, tuple(epochs), best)
+
+    def batch_loss(model: nn.Module, rows: Tensor) -> Tensor:
+        counts = torch.from_numpy(samples[rows.numpy()])
+        standard = standardise(counts, scale.mean, scale.deviation).to(device)
+        return nn.functional.mse_loss(model(standard), standard)
+
+    def validation_loss(model: nn.Module) -> float | None:
+        if not len(parts.stop):
+            return None
+        assert isinstance(model, Autoencoder)  # noqa: S101 - what is fitted
+        return float(score(model, samples, scale, parts.stop, device).mean())
+
+    fitted = fit(
+        lambda: Autoencoder(settings.channels, settings.steps, samples.shape[3]),
+        len(parts.train),
+        batch_loss,
+        validation_loss,
+        Schedule(
+            settings.epochs,
+            settings.patience,
+            settings.learning_rate,
+            settings.batch_size,
+            settings.seed,
+            settings.device,
+        ),
+        on_batch,
+        on_epoch,
+    )
+    return Trained(fitted.state_dict, fitted.epochs, fitted.best)
 
 
 def score(
@@ -144,58 +137,3 @@ def score(
             _, error, _ = scorer(torch.from_numpy(np.ascontiguousarray(part)).to(device))
             errors.append(error.cpu().numpy())
     return np.concatenate(errors)
-
-
-def _one_pass(
-    model: Autoencoder,
-    optimizer: torch.optim.Optimizer,
-    samples: np.ndarray,
-    scale: Scale,
-    shuffled: Tensor,
-    settings: Settings,
-    device: torch.device,
-    on_batch: Callable[[int], None],
-) -> float:
-    model.train()
-    total = 0.0
-    for part in torch.split(shuffled, settings.batch_size):
-        counts = torch.from_numpy(samples[part.numpy()])
-        standard = standardise(counts, scale.mean, scale.deviation).to(device)
-        loss = nn.functional.mse_loss(model(standard), standard)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
-        total += float(loss.detach()) * len(part)
-        on_batch(len(part))
-    return total / len(shuffled)
-
-
-def find_device(name: str) -> torch.device:
-    try:
-        device = torch.device(name)
-        torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UsageError(
-            f"the device {name!r} cannot be used: {reason}", "Choose another --device, such as cpu."
-        ) from error
-    return device
-
-
-@contextmanager
-def _reproducible(seed: int) -> Iterator[None]:
-    """Seeded random numbers and deterministic kernels, and the caller's afterwards."""
-    before = torch.are_deterministic_algorithms_enabled()
-    warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
-    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
-        torch.manual_seed(seed)
-        # The kernels used here are deterministic on the CPU; elsewhere torch warns where not.
-        torch.use_deterministic_algorithms(True, warn_only=True)
-        try:
-            yield
-        finally:
-            torch.use_deterministic_algorithms(before, warn_only=warn_only)
-
-
-def _copy(model: nn.Module) -> dict[str, Tensor]:
-    return {name: tensor.detach().cpu().clone() for name, tensor in model.state_dict().items()}

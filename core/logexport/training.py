@@ -1,0 +1,174 @@
+"""The training loop that ``train`` commands share: seeded, reproducible, stopped early.
+
+What a batch's loss is, and what validation means, is the model's.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from logexport.errors import InputError, UsageError
+
+__all__ = ["Epoch", "Fitted", "Schedule", "find_device", "fit"]
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long and how fast to train.
+
+    Args:
+        epochs: at most so many passes.
+        patience: passes without a lower validation loss before training stops.
+        learning_rate: Adam's.
+        batch_size: rows in a step.
+        seed: of the weights and of the order of rows.
+        device: a torch device, such as ``cpu`` or ``cuda``.
+    """
+
+    epochs: int
+    patience: int
+    learning_rate: float
+    batch_size: int
+    seed: int = 0
+    device: str = "cpu"
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One pass: the mean loss of what is trained on, and of what is not (None where all is)."""
+
+    number: int
+    loss: float
+    validation_loss: float | None
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What training gave.
+
+    Args:
+        model: on its device, with the weights of the best epoch.
+        state_dict: those weights, on the CPU.
+        epochs: every pass that was made.
+        best: the number of the epoch that the weights are of.
+    """
+
+    model: nn.Module
+    state_dict: Mapping[str, Tensor]
+    epochs: tuple[Epoch, ...]
+    best: int
+
+
+def fit(
+    make_model: Callable[[], nn.Module],
+    rows: int,
+    batch_loss: Callable[[nn.Module, Tensor], Tensor],
+    validation_loss: Callable[[nn.Module], float | None],
+    schedule: Schedule,
+    on_batch: Callable[[int], None] = lambda _: None,
+    on_epoch: Callable[[Epoch], None] = lambda _: None,
+) -> Fitted:
+    """Train a model; the same arguments give the same weights, to the bit, on one machine.
+
+    Args:
+        make_model: makes it; called once, with random numbers seeded.
+        rows: how many there are to train on.
+        batch_loss: the mean loss, scalar, of the rows whose numbers (int64 ``[n]``) it is given.
+        validation_loss: the mean loss of what is not trained on, by which training stops; None
+            where nothing is: then the last epoch is taken. Called after each pass.
+        schedule: how long and how fast.
+        on_batch: called with the number of rows just trained on.
+        on_epoch: called after each pass.
+
+    Raises:
+        UsageError: the device cannot be used.
+        InputError: the loss stopped being a number.
+    """
+    device = find_device(schedule.device)
+    order = torch.Generator().manual_seed(schedule.seed)
+    with _reproducible(schedule.seed):
+        model = make_model().to(device)
+        optimizer = torch.optim.Adam(model.parameters(), lr=schedule.learning_rate)
+        epochs: list[Epoch] = []
+        best, best_weights, lowest = 0, _copy(model), math.inf
+        for number in range(1, schedule.epochs + 1):
+            shuffled = torch.randperm(rows, generator=order)
+            model.train()
+            loss = _one_pass(model, optimizer, shuffled, batch_loss, schedule, on_batch)
+            model.eval()
+            validation = validation_loss(model)
+            epochs.append(Epoch(number, loss, validation))
+            on_epoch(epochs[-1])
+            if not math.isfinite(loss + (validation or 0.0)):
+                raise InputError(
+                    f"training diverged: the loss of epoch {number} is {loss}",
+                    f"Choose a smaller --learning-rate than {schedule.learning_rate:g}.",
+                )
+            if validation is None or validation < lowest:
+                best, best_weights = number, _copy(model)
+                lowest = math.inf if validation is None else validation
+            elif number - best >= schedule.patience:
+                break
+        model.load_state_dict(best_weights)
+    return Fitted(model, best_weights, tuple(epochs), best)
+
+
+def _one_pass(
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    shuffled: Tensor,
+    batch_loss: Callable[[nn.Module, Tensor], Tensor],
+    schedule: Schedule,
+    on_batch: Callable[[int], None],
+) -> float:
+    total = 0.0
+    for part in torch.split(shuffled, schedule.batch_size):
+        loss = batch_loss(model, part)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        total += float(loss.detach()) * len(part)
+        on_batch(len(part))
+    return total / len(shuffled)
+
+
+def find_device(name: str) -> torch.device:
+    """A torch device by name, tried.
+
+    Raises:
+        UsageError: it cannot be used here.
+    """
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise UsageError(
+            f"the device {name!r} cannot be used: {reason}", "Choose another --device, such as cpu."
+        ) from error
+    return device
+
+
+@contextmanager
+def _reproducible(seed: int) -> Iterator[None]:
+    """Seeded random numbers and deterministic kernels, and the caller's afterwards."""
+    before = torch.are_deterministic_algorithms_enabled()
+    warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+        torch.manual_seed(seed)
+        # The kernels used here are deterministic on the CPU; elsewhere torch warns where not.
+        torch.use_deterministic_algorithms(True, warn_only=True)
+        try:
+            yield
+        finally:
+            torch.use_deterministic_algorithms(before, warn_only=warn_only)
+
+
+def _copy(model: nn.Module) -> dict[str, Tensor]:
+    return {name: tensor.detach().cpu().clone() for name, tensor in model.state_dict().items()}
