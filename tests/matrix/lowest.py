@@ -14,4 +14,4 @@ def lowest(argument: str) -> str:
 
 if __name__ == "__main__":
     arguments = [lowest(argument) for argument in sys.argv[1:]]
-    sys.exit(subprocess.run([sys.executable, "-m", "pip", "install", *arguments]).returncode)
+    sys.exit(subprocess.run([sys.executable, "-I", "-m", "pip", "install", *arguments]).returncode)

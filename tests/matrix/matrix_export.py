@@ -1,0 +1,142 @@
+"""One export of one kind of checkpoint, and what it means. As a program: in a fresh process.
+
+    python matrix_export.py KIND STRATEGY DIRECTORY
+
+prints :func:`export`'s answer as JSON.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import torch
+    from logexport.types import DummyInput
+    from matrix_cases import Kind
+
+ABSOLUTE, RELATIVE = 1e-5, 1e-4
+"""The host's tolerance: a number passes at |a - b| <= ABSOLUTE + RELATIVE * |b|."""
+
+NUMBERS = ("score", "top", "threshold")
+"""What is rounded in a record; everything else must be equal."""
+
+
+def export(kind: Kind, strategy: str, directory: Path) -> dict[str, Any]:
+    """Run the whole export and say what came of it.
+
+    Returns:
+        strategy, opset, node_count, seconds (of the export), graph (sha256), largest_difference to
+        PyTorch over the grid of shapes, within_tolerance, verdicts (sha256 of all records on the
+        fixed log without rounded numbers), verdict_counts, inputs, outputs, axes, metadata_keys.
+    """
+    import logexport
+    from logexport.exporters import read_graph
+
+    request = kind.request(directory, strategy)
+    result = logexport.run(request).models[0]
+    (attempt,) = (one for one in result.attempts if one.outcome == "taken")
+    meta = json.loads(result.metadata.read_text(encoding="utf-8"))
+    module, dummy = load(kind, directory)
+    difference, within = compare(result.onnx, module, dummy)
+    graph = read_graph(result.onnx)
+    records = list(judge(result.onnx.parent, directory / "fixed.log", kind.model))
+    counts: dict[str, int] = {}
+    for record in records:
+        counts[record["verdict"]] = counts.get(record["verdict"], 0) + 1
+    plain = [{k: v for k, v in record.items() if k not in NUMBERS} for record in records]
+    return {
+        "strategy": attempt.strategy,
+        "opset": graph.opset_version,
+        "node_count": graph.node_count,
+        "seconds": round(result.seconds["export"], 2),
+        "graph": graph.sha256,
+        "largest_difference": float(f"{difference:.3g}"),
+        "within_tolerance": within,
+        "verdicts": hashlib.sha256(json.dumps(plain).encode()).hexdigest(),
+        "verdict_counts": dict(sorted(counts.items())),
+        "inputs": meta["input_names"],
+        "outputs": meta["output_names"],
+        "axes": meta["dynamic_axes"],
+        "metadata_keys": sorted(meta),
+    }
+
+
+def load(kind: Kind, directory: Path) -> tuple[torch.nn.Module, DummyInput]:
+    """The kind's module and example inputs, from the files that its request wrote."""
+    from importlib import import_module
+
+    from logexport.types import ModelRequest
+
+    request = kind.request(directory, "auto")
+    assert isinstance(request.checkpoint, Path)
+    assert isinstance(request.vocab, Path)
+    plugin = import_module(f"logexport_{kind.model}.load")
+    options = {key: value for key, value in request.options.items() if key != "native"}
+    model = plugin.load(
+        ModelRequest(kind.model, request.checkpoint, request.vocab, options=options)
+    )
+    return model.module, plugin.dummy(model)
+
+
+def compare(path: Path, module: torch.nn.Module, dummy: DummyInput) -> tuple[float, bool]:
+    """The largest difference of ONNX Runtime to PyTorch over the grid, and whether all pass.
+
+    Raises:
+        ValueError: an output has another shape than PyTorch's.
+    """
+    import torch
+    from logexport.exporters.finish import open_session
+
+    session = open_session(path)
+    generator = np.random.default_rng(1)
+    largest, within = 0.0, True
+    for sizes in dummy.grid:
+        inputs = dummy.draw(sizes, generator)
+        found = session.run(
+            list(dummy.output_names), dict(zip(dummy.input_names, inputs, strict=True))
+        )
+        with torch.no_grad():
+            wanted = module(*map(torch.from_numpy, inputs))
+        wanted = wanted if isinstance(wanted, tuple) else (wanted,)
+        for name, one, other in zip(dummy.output_names, found, wanted, strict=True):
+            expected = other.numpy()
+            if one.shape != expected.shape:
+                raise ValueError(f"{name} is {one.shape} and {expected.shape} at {dict(sizes)}")
+            difference = np.abs(one - expected)
+            largest = max(largest, float(difference.max()))
+            allowed = ABSOLUTE + RELATIVE * np.abs(expected)
+            within = within and bool((difference <= allowed).all())
+    return largest, within
+
+
+def judge(bundle: Path, log: Path, model: str) -> Iterator[dict[str, Any]]:
+    """The records of the Python reference on a log."""
+    from click.testing import CliRunner
+    from logexport.cli import cli
+
+    arguments = ["detect", str(bundle), str(log), "--model", model, "--engine", "python"]
+    result = CliRunner().invoke(cli, arguments)
+    if result.exception is not None:
+        raise result.exception
+    # Click 8.1 mixes in standard error, where it is said that no engine took part.
+    lines = (line for line in result.stdout.splitlines() if line.startswith("{"))
+    return map(json.loads, lines)
+
+
+def main(name: str, strategy: str, directory: str) -> None:
+    from matrix_cases import BY_NAME
+
+    answer = export(BY_NAME[name], strategy, Path(tempfile.mkdtemp(dir=directory)))
+    sys.stdout.write(json.dumps(answer) + "\n")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,203 @@
+"""Run the whole matrix: every PyTorch release in an environment of tox of its own.
+
+    python tests/matrix/run.py [--discard] [ENVIRONMENT ...]
+
+One environment after another. What has passed for the same source is skipped, so a run that was
+stopped is resumed by the same command; documents and records are no part of the source. A failure
+does not stop the rest. Records go to tests/matrix/records and docs/compatibility.md is written anew
+after each environment. The end is a summary; the exit status is 0 when every row has passed.
+
+With --discard an environment is removed after use and pip keeps no downloads: at any time there is
+one environment (up to 7 GB) and its temporary files.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import compatibility
+import matrix_records
+from matrix_records import KEPT, ROOT
+
+WORK = ROOT / ".tox"
+STATE = WORK / "matrix"
+RECORDS = STATE / "records"
+"""Where the runs write. What has passed is copied to the source, whose tests must not see a row
+half done."""
+LEAST_FREE = 9 << 30
+"""Bytes on the disk without which no environment is begun."""
+
+NO_SOURCE = ("docs/", "tests/matrix/records/")
+CLOSING = re.compile(r"=* ?((?:\d+ \w+,? ?)+)in [\d.]+s")
+"""pytest's last line."""
+
+
+def source() -> str:
+    """A name for the files that decide how the tests go; the same for a commit whatever came with
+    it in documents and records."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    total = hashlib.sha256()
+    for name in sorted(set(listed.split("\0")) - {""}):
+        path = ROOT / name
+        if name.endswith(".md") or name.startswith(NO_SOURCE) or not path.is_file():
+            continue
+        total.update(f"{name}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+    return total.hexdigest()[:16]
+
+
+def commit() -> str:
+    """The commit, marked where files differ from it."""
+    done = subprocess.run(
+        ["git", "describe", "--always", "--abbrev=12", "--dirty=+changes"],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return done.stdout.strip()
+
+
+def tox() -> list[str]:
+    """The command; installed into .venv-tox where there is none."""
+    found = shutil.which("tox")
+    if found:
+        return [found]
+    own = ROOT / ".venv-tox"
+    if not (own / "bin" / "tox").exists():
+        subprocess.run([sys.executable, "-m", "venv", own], check=True)
+        subprocess.run([own / "bin" / "pip", "install", "--quiet", "tox>=4.20"], check=True)
+    return [str(own / "bin" / "tox")]
+
+
+def environment(discard: bool) -> dict[str, str]:
+    """The process environment of tox: other Pythons reachable, downloads kept or not."""
+    out = {
+        **os.environ,
+        "LOGEXPORT_MATRIX_RECORDS": str(RECORDS),
+        "LOGEXPORT_MATRIX_COMMIT": commit(),
+    }
+    # pyenv's shims of versions that are not the current one fail, so the programs themselves are
+    # put behind everything else on the path.
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
+    programs = map(str, sorted(pyenv.glob("versions/3.*/bin")))
+    out["PATH"] = os.pathsep.join([out.get("PATH", os.defpath), *programs])
+    if discard:
+        out["PIP_NO_CACHE_DIR"] = "1"
+    return out
+
+
+def passed(name: str, now: str) -> dict[str, str] | None:
+    """What is noted of a row that has passed for this source."""
+    try:
+        state = json.loads((STATE / f"{name}.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    if state.get("source") == now and state.get("result") == "passed":
+        return dict(state)
+    return None
+
+
+def run(name: str, now: str, discard: bool, command: Sequence[str]) -> dict[str, str]:
+    """Run one environment and note how it went."""
+    began = time.monotonic()
+    log = STATE / f"{name}.log"
+    record = RECORDS / f"{name}.json"
+    record.unlink(missing_ok=True)
+    with log.open("wb") as sink:
+        status = subprocess.run(
+            [*command, "run", "--workdir", str(WORK), "-e", name],
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,
+            stdout=sink,
+            stderr=subprocess.STDOUT,
+            env=environment(discard),
+        ).returncode
+    text = log.read_text(encoding="utf-8", errors="replace")
+    closing = CLOSING.findall(text)
+    tests = closing[-1].strip().rstrip(",") if closing else "none"
+    state = {
+        "source": now,
+        "result": "passed" if status == 0 and closing else "failed",
+        "tests": tests,
+        "seconds": f"{time.monotonic() - began:.0f}",
+    }
+    if state["result"] == "passed" and record.exists():
+        matrix_records.update(record, lambda facts: facts.__setitem__("tests", tests))
+        KEPT.mkdir(exist_ok=True)
+        shutil.copyfile(record, KEPT / record.name)
+    (STATE / f"{name}.json").write_text(json.dumps(state), encoding="utf-8")
+    if discard:
+        shutil.rmtree(WORK / name, ignore_errors=True)
+    return state
+
+
+def excerpt(name: str) -> Iterator[str]:
+    """The lines of a failed row's log that say what failed; else its last ones."""
+    lines = (STATE / f"{name}.log").read_text(encoding="utf-8", errors="replace").splitlines()
+    telling = [line for line in lines if line.startswith(("FAILED", "ERROR", "E   "))]
+    yield from (telling or lines)[-12:]
+
+
+def main() -> int:
+    """Run what was asked for."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("environments", nargs="*", metavar="ENVIRONMENT", help="all by default")
+    parser.add_argument("--discard", action="store_true", help="remove each after use")
+    parser.add_argument("--again", action="store_true", help="run what has passed, too")
+    wanted = parser.parse_args()
+    rows = [*matrix_records.rows(), "lowest"]
+    unknown = set(wanted.environments) - set(rows)
+    if unknown:
+        parser.error(
+            f"no such environment: {', '.join(sorted(unknown))}; there are {', '.join(rows)}"
+        )
+    STATE.mkdir(parents=True, exist_ok=True)
+    now, command = source(), tox()
+    results: dict[str, dict[str, str]] = {}
+    for name in wanted.environments or rows:
+        before = None if wanted.again else passed(name, now)
+        if before is not None:
+            results[name] = {**before, "result": "passed before"}
+        elif shutil.disk_usage(ROOT).free < LEAST_FREE:
+            results[name] = {"result": f"not run: less than {LEAST_FREE >> 30} GB are free"}
+        else:
+            say(f"{name}: began at {time.strftime('%H:%M:%S')}")
+            results[name] = run(name, now, wanted.discard, command)
+            compatibility.write()
+        say(f"{name}: {results[name]['result']}, {results[name].get('tests', '')}")
+        if results[name]["result"] == "failed":
+            for line in excerpt(name):
+                say(f"    {line[:240]}")
+    say("")
+    for name, state in results.items():
+        seconds = f"{state['seconds']} s" if "seconds" in state else ""
+        say(f"{name:16} {state['result']:14} {seconds:>8}  {state.get('tests', '')}")
+    good = sum(state["result"].startswith("passed") for state in results.values())
+    say(f"{good} passed, {len(results) - good} failed")
+    return 0 if good == len(results) else 1
+
+
+def say(line: str) -> None:
+    """On standard output at once: hours may lie between two lines."""
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
