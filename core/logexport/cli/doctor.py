@@ -123,7 +123,8 @@ def _show(document: dict[str, Any]) -> None:
     for strategy in document["strategies"]:
         state = "usable" if strategy["usable"] else "not usable"
         untested = "" if strategy["tested"] else ", untested"
-        click.echo(f"  {strategy['name']}: {state}{untested}: {strategy['reason']}")
+        reason = strategy["reason"].removeprefix("untested: ")  # said once
+        click.echo(f"  {strategy['name']}: {state}{untested}: {reason}")
         if strategy["usable"]:
             opsets = opset_range(strategy["opsets"])
             click.echo(f"    opsets {opsets}, default {strategy['default_opset']}")
