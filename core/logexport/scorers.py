@@ -12,6 +12,7 @@ from logexport.errors import BundleError
 
 if TYPE_CHECKING:
     import numpy as np
+    import onnx
     import torch
 
 __all__ = [
@@ -36,20 +37,22 @@ class Scorer(Protocol):
 class OnnxRuntimeScorer:
     """Runs a graph in ONNX Runtime, on the CPU, with its default optimisations.
 
-    Its results depend neither on ``threads`` nor on how windows are batched, as long as a batch
-    has two or more (measured: sums over a middle axis differ in the last bit for a batch of one).
+    Its results do not depend on ``threads``, and of most graphs not on how windows are batched, as
+    long as a batch has two or more (measured: sums over a middle axis differ in the last bit for a
+    batch of one; sums over the last axes may, where a row is no multiple of four numbers).
 
     Args:
         path: the .onnx file.
         threads: threads inside an operator, at least 1.
 
     Raises:
-        BundleError: ONNX Runtime cannot load or run the graph.
+        BundleError: ONNX Runtime cannot load or run the graph, or its weights lie in other files.
     """
 
     def __init__(self, path: Path, threads: int = 1) -> None:
         import onnxruntime as ort
 
+        refuse_outside_weights(path)
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
@@ -83,6 +86,45 @@ class OnnxRuntimeScorer:
                 "Check the bundle with `logexport verify`, or export it again.",
             ) from error
         return dict(zip(self.output_names, outputs, strict=True))
+
+
+def refuse_outside_weights(path: Path) -> None:
+    """Refuse a graph that names other files: whoever runs it would read whatever they are.
+
+    Raises:
+        BundleError: a tensor lies outside the file, or the file is no ONNX model.
+    """
+    import onnx
+
+    try:
+        model = onnx.load(str(path), load_external_data=False)
+    except Exception as error:  # protobuf's errors share no base with those of the file system
+        raise BundleError(
+            f"{path} cannot be read as an ONNX model: {_first_line(error)}",
+            "Check the bundle with `logexport verify`, or export it again.",
+        ) from error
+    for tensor in _tensors(model.graph, model.functions):
+        if tensor.data_location == onnx.TensorProto.EXTERNAL or tensor.external_data:
+            raise BundleError(
+                f"{path}: the weights {tensor.name!r} lie in another file",
+                "Export the model again: logexport keeps weights inside the graph's file.",
+            )
+
+
+def _tensors(graph: onnx.GraphProto, functions: Sequence[onnx.FunctionProto]) -> Iterator[Any]:
+    """Every tensor of a graph, those of nodes' attributes and of their own graphs included."""
+    yield from graph.initializer
+    for sparse in graph.sparse_initializer:
+        yield from (sparse.values, sparse.indices)
+    nodes = [*graph.node, *(node for function in functions for node in function.node)]
+    for node in nodes:
+        for attribute in node.attribute:
+            yield attribute.t
+            yield from attribute.tensors
+            for sparse in (attribute.sparse_tensor, *attribute.sparse_tensors):
+                yield from (sparse.values, sparse.indices)
+            for inner in (attribute.g, *attribute.graphs):
+                yield from _tensors(inner, ())
 
 
 class TorchScorer:

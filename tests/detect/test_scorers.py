@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 from detect_fakes import write_count_graph, write_event_graph
 from logexport.errors import BundleError
@@ -106,3 +107,35 @@ def test_a_window_larger_than_the_memo_is_not_held() -> None:
     memo.put(b"k" * 20, {})
     assert len(memo) == 0
     assert memo.get(b"k" * 20) is None
+
+
+def test_a_graph_whose_weights_lie_in_another_file_is_refused(tmp_path: Path) -> None:
+    weights = onnx.numpy_helper.from_array(np.ones((2, 2), dtype=np.float32), "weights")
+    inner = onnx.numpy_helper.from_array(np.ones((2, 2), dtype=np.float32), "hidden")
+    for place, initializers, nodes in (
+        ("initializer", [weights], [onnx.helper.make_node("MatMul", ["x", "weights"], ["y"])]),
+        (
+            "attribute",
+            [],
+            [
+                onnx.helper.make_node("Constant", [], ["weights"], value=inner),
+                onnx.helper.make_node("MatMul", ["x", "weights"], ["y"]),
+            ],
+        ),
+    ):
+        graph = onnx.helper.make_graph(
+            nodes,
+            "g",
+            [onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, ["batch", 2])],
+            [onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, ["batch", 2])],
+            initializers,
+        )
+        model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)])
+        model.ir_version = 8
+        tensor = model.graph.initializer[0] if initializers else model.graph.node[0].attribute[0].t
+        onnx.external_data_helper.set_external_data(tensor, "../secret")
+        tensor.ClearField("raw_data")
+        path = tmp_path / f"{place}.onnx"
+        path.write_bytes(model.SerializeToString())
+        with pytest.raises(BundleError, match="lie in another file"):
+            OnnxRuntimeScorer(path)

@@ -152,12 +152,20 @@ class CountScorer(nn.Module):
 
     mean: Tensor
     deviation: Tensor
+    of_cells: Tensor
+    of_steps: Tensor
 
     def __init__(self, autoencoder: Autoencoder, mean: Tensor, deviation: Tensor) -> None:
         super().__init__()
         self.autoencoder = autoencoder
         self.register_buffer("mean", mean.to(torch.float64))
         self.register_buffer("deviation", deviation.to(torch.float64))
+        # Means as products with constant rows: ONNX Runtime's ReduceMean rounds by where a sample
+        # lies in the batch, its MatMul does not.
+        steps, features = autoencoder.size
+        cells = steps * features
+        self.register_buffer("of_cells", torch.full((cells, 1), 1 / cells), persistent=False)
+        self.register_buffer("of_steps", torch.full((1, steps), 1 / cells), persistent=False)
 
     def forward(self, input_features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Score a batch.
@@ -173,8 +181,10 @@ class CountScorer(nn.Module):
         standard = standardise(input_features, self.mean, self.deviation)
         reconstructed = self.autoencoder(standard)
         squared = (reconstructed - standard) ** 2
-        error = squared.mean(dim=(1, 2, 3))
-        feature_error = squared.mean(dim=(1, 2)) / self.autoencoder.size[1]
+        steps, features = self.autoencoder.size
+        error = (squared.reshape(-1, steps * features) @ self.of_cells).reshape(-1)
+        by_step = squared.reshape(-1, steps, features)
+        feature_error = (self.of_steps @ by_step).reshape(-1, features)
         return reconstructed, error, feature_error
 
 
