@@ -25,7 +25,7 @@ from logexport.exporters import (
     finish_graph,
     known_rows,
 )
-from logexport.exporters.table import whole
+from logexport.exporters.table import LATER, whole
 from matrix_cases import BY_NAME, KINDS, Kind
 from matrix_export import compare, export, load
 
@@ -186,7 +186,7 @@ def later_exports() -> Mapping[str, str]:
     return {
         row.construct: row.verdict
         for row in known_rows(ENVIRONMENT)
-        if row.strategy == "dynamo" and row.construct == "a later export of a process"
+        if row.strategy == "dynamo" and row.construct == LATER
     }
 
 

@@ -102,6 +102,8 @@ class KnownRow:
 
 
 ANY = "any"
+LATER = "a later export of a process"
+"""Dynamo keeps state from one export to the next; logexport gives each a process of its own."""
 
 ROWS: tuple[KnownRow, ...] = (
     KnownRow(
@@ -227,6 +229,14 @@ ROWS: tuple[KnownRow, ...] = (
     KnownRow(
         "==2.13.*",
         "dynamo",
+        LATER,
+        "wrong",
+        "recurrent models are bound to the traced length or raise TorchExportError",
+        "run",
+    ),
+    KnownRow(
+        "==2.13.*",
+        "dynamo",
         "LSTM with batch_first=False",
         "wrong",
         "silently bound to the traced sizes, bidirectional or not, in the first export too",
@@ -249,7 +259,8 @@ ROWS: tuple[KnownRow, ...] = (
         "the same keywords as 2.13",
         "read from wheel sources",
     ),
-    KnownRow("==2.15.*", "dynamo", ANY, "right", "repeatedly, bidirectional LSTM too", "run"),
+    KnownRow("==2.15.*", "dynamo", ANY, "right", "bidirectional LSTM too", "run"),
+    KnownRow("==2.15.*", "dynamo", LATER, "right", "repeatedly in one process", "run"),
     KnownRow(
         ">=2.13,<2.16",
         "dynamo",
