@@ -9,7 +9,7 @@ import sys
 
 def lowest(argument: str) -> str:
     """A requirement at its lower bound; options, files and the rest as they are."""
-    return re.sub(r"^([A-Za-z][\w.\-]*(?:\[[\w,\- ]*\])?) *>=", r"\1==", argument)
+    return re.sub(r"^([A-Za-z][\w.\-]*(?:\[[\w,\- ]*\])?) *>= *", r"\1==", argument)
 
 
 if __name__ == "__main__":

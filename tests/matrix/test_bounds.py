@@ -1,0 +1,55 @@
+"""pyproject.toml has lower bounds only, and the environment ``lowest`` installs them."""
+
+from __future__ import annotations
+
+import re
+from importlib import metadata
+
+import matrix_records
+import pytest
+from lowest import lowest
+from packaging.requirements import Requirement
+from packaging.version import Version
+
+
+def requirements() -> list[Requirement]:
+    """Every requirement, extras included; read as text, for Python 3.10 has no TOML."""
+    text = (matrix_records.ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    project = text[text.index("\n[project]") : text.index("\n[project.scripts]")]
+    quoted = re.findall(r'"([A-Za-z][\w.\-]*(?:\[\w+\])?[<>=!~][^"]*)"', project)
+    return [Requirement(one) for one in quoted]
+
+
+@pytest.mark.parametrize("requirement", requirements(), ids=str)
+def test_a_requirement_has_a_lower_bound_and_no_other(requirement: Requirement) -> None:
+    assert [one.operator for one in requirement.specifier] == [">="]
+    (bound,) = requirement.specifier
+    assert lowest(str(requirement)) == f"{requirement.name}=={bound.version}"
+
+
+def test_all_requirements_are_found() -> None:
+    names = {requirement.name for requirement in requirements()}
+    assert {"torch", "onnx", "onnxruntime", "numpy", "drain3", "onnxscript", "pytest"} <= names
+
+
+@pytest.mark.parametrize(
+    ("argument", "installed"),
+    [
+        ("torch>=1.13", "torch==1.13"),
+        ("pytest-xdist>=3.5", "pytest-xdist==3.5"),
+        ("logexport[train, test] >= 0.1", "logexport[train, test]==0.1"),
+        ("--no-deps", "--no-deps"),
+        ("/tmp/logexport-0.1.0-py3-none-any.whl", "/tmp/logexport-0.1.0-py3-none-any.whl"),  # noqa: S108
+        ("numpy==1.26.4", "numpy==1.26.4"),
+    ],
+)
+def test_lowest_turns_bounds_into_pins(argument: str, installed: str) -> None:
+    assert lowest(argument) == installed
+
+
+@pytest.mark.skipif(matrix_records.environment_name() != "lowest", reason="the environment lowest")
+@pytest.mark.parametrize("requirement", requirements(), ids=str)
+def test_the_environment_lowest_has_the_bounds_themselves(requirement: Requirement) -> None:
+    (bound,) = requirement.specifier
+    installed = Version(Version(metadata.version(requirement.name)).base_version)
+    assert installed == Version(bound.version)
