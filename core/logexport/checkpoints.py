@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from logexport.errors import CheckpointError
+from logexport.errors import CheckpointError, UsageError
 
 if TYPE_CHECKING:
     import torch
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = [
     "MAX_BYTES",
     "Checkpoint",
+    "check_checkpoint_path",
     "describe",
     "load_checkpoint",
     "pickle_warnings",
@@ -112,6 +113,22 @@ def load_checkpoint(path: Path) -> Checkpoint:
         )
     _check_tensors(path, content)
     return Checkpoint(path, content, warnings)
+
+
+def check_checkpoint_path(path: Path) -> None:
+    """Find out before training whether :func:`save_checkpoint` will be able to write ``path``.
+
+    Raises:
+        UsageError: its name is not a checkpoint's.
+        OutputError: it cannot be written.
+    """
+    from logexport.files import check_writable
+
+    if path.suffix not in (".pth", ".pt", ".safetensors"):
+        raise UsageError(
+            f"{path} has none of the suffixes of a checkpoint", "Use .pth, .pt or .safetensors."
+        )
+    check_writable(path)
 
 
 def save_checkpoint(

@@ -21,6 +21,7 @@ from logexport.errors import InputError, OutputError
 
 __all__ = [
     "atomic_path",
+    "check_writable",
     "parse_json",
     "read_json",
     "write_json",
@@ -67,6 +68,27 @@ def atomic_path(target: Path | str) -> Iterator[Path]:
     finally:
         if os.path.lexists(temporary):  # also where its directory is none
             temporary.unlink()
+
+
+def check_writable(target: Path | str) -> None:
+    """Find out before long work whether :func:`atomic_path` will be able to write ``target``.
+
+    Raises:
+        OutputError: it will not.
+    """
+    target = Path(target)
+    if target.is_dir():
+        raise OutputError(f"{target} is a directory, not a file.", "Name another output file.")
+    probe = target.parent / f".{target.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp"
+    try:
+        probe.touch(exist_ok=False)
+    except OSError as error:
+        raise OutputError(
+            f"{target} cannot be written: {error.strerror or error}.",
+            "Name another output file.",
+        ) from error
+    finally:
+        probe.unlink(missing_ok=True)
 
 
 def write_json(path: Path | str, document: Any) -> None:

@@ -67,7 +67,7 @@ if TYPE_CHECKING:
 _LITTLE_SPACE = 64 << 10  # bytes; a failure to export with less is one of space
 
 Reporter = Callable[[str, str], None]
-"""Called with a model's name and the stage that begins: ``load``, ``export``, ``validate`` …"""
+"""Called with a model's name and the stage that begins: ``load``, ``validate (native)`` …"""
 
 Variant = Literal["portable", "optimized"]
 SCRATCH = "scratch"
@@ -265,9 +265,9 @@ class _ModelRun:
             return self.host.required(plugin, hook, answer, **arguments)
 
     @contextmanager
-    def _stage(self, name: str) -> Iterator[None]:
+    def _stage(self, name: str, whose: str = "") -> Iterator[None]:
         if self._report:
-            self._report(self.model, name)
+            self._report(self.model, f"{name} ({whose})" if whose else name)
         began = time.perf_counter()
         try:
             yield
@@ -598,7 +598,7 @@ class _ModelRun:
         results: list[CheckResult] = []
         for plugin in self.host.participants("validate", self.plugin):
             began = time.perf_counter()
-            with self._stage("validate"), self._watched(plugin, "validate"):
+            with self._stage("validate", plugin.name), self._watched(plugin, "validate"):
                 answers = self.host.call(
                     plugin,
                     "validate",

@@ -135,6 +135,7 @@ def _job(request: ExportRequest, plugin: Plugin) -> ModelJob:
     preprocess = _of(request.preprocess, model)
     sample = plugin.model.sample
     replay = request.replay
+    named = False  # a parsed file that is named is the training log, whatever lies elsewhere
     if checkpoint is None:
         given = {"--vocab": vocab, "--parsed": parsed, "--preprocess": preprocess}
         for flag, path in given.items():
@@ -162,6 +163,7 @@ def _job(request: ExportRequest, plugin: Plugin) -> ModelJob:
                     f"no --vocab is given, and no {VOCAB} lies beside {checkpoint}",
                     "Name the vocabulary that the checkpoint was trained with by --vocab.",
                 )
+        named = parsed is not None
         parsed = parsed or _beside(vocab, PARSED)
         if preprocess is None:
             for place, beside in (("vocab", vocab), ("parsed", parsed)):
@@ -180,7 +182,7 @@ def _job(request: ExportRequest, plugin: Plugin) -> ModelJob:
             checkpoint=checkpoint,
             vocab=vocab,
             parsed=parsed,
-            sequences=_beside(vocab, SEQUENCES),
+            sequences=None if named else _beside(vocab, SEQUENCES),
             preprocess=preprocess,
             replay=replay,
             opset=request.opset,

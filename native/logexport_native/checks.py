@@ -14,7 +14,7 @@ from typing import IO
 from logexport.bundle import BundledModel
 from logexport.detect import Stats, detect
 from logexport.engine import HOW_TO_GET, EngineError, last_line, run_engine
-from logexport.errors import InputError
+from logexport.errors import InputError, UsageError
 from logexport.logs.lines import iter_logs
 from logexport.parity import Comparison, compare, parity_result, probes
 from logexport.parquet import read_parsed, read_sequences
@@ -65,7 +65,7 @@ def engine_checks(
             engine = find_engine()
             if engine is None:
                 reason = f"the C engine is not installed. {HOW_TO_GET}"
-        except EngineError as error:
+        except UsageError as error:
             wanted, reason = "require", str(error)
     if engine is None:
         status: Status = "failed" if wanted == "require" else "skipped"
@@ -207,6 +207,8 @@ def _result(
 def _log(request: ModelRequest, staged: BundledModel) -> Iterator[tuple[Path, str]]:
     """The log to replay: --replay (or the sample's), the training log, or one that is made."""
     if request.replay is not None:
+        for _ in iter_logs([request.replay], staged.preprocess.max_line_bytes):
+            pass  # a log that cannot be read to its end is bad input, not the engine's fault
         yield request.replay, request.replay.name
         return
     with NamedTemporaryFile(prefix="logexport-", suffix=".log") as file:

@@ -9,8 +9,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from logexport.engine import EngineError, last_line, run_engine
-from logexport.errors import BundleError
+from logexport.engine import last_line, run_engine
+from logexport.errors import BundleError, UsageError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,13 +24,16 @@ def find_engine() -> list[str] | None:
     """The words that start the engine: ``LOGEXPORT_ENGINE``'s, else the packaged one's, or None.
 
     Raises:
-        EngineError: ``LOGEXPORT_ENGINE`` names something that is no program.
+        UsageError: ``LOGEXPORT_ENGINE`` names something that is no program.
     """
     named = os.environ.get(VARIABLE)
     if named:
         found = shutil.which(named)
         if found is None:
-            raise EngineError(f"{VARIABLE} names {named!r}, which is no program", None)
+            raise UsageError(
+                f"{VARIABLE} names {named!r}, which is no program",
+                "Name an executable file, or unset the variable to use the installed engine.",
+            )
         return [str(Path(found).resolve())]
     # Beside this module in an installed wheel; in native/bin after `make -C native`.
     here = Path(__file__).resolve().parent

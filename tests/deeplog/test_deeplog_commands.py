@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from logexport.errors import InputError, LogexportError, UsageError
+from logexport.errors import InputError, LogexportError, OutputError, UsageError
 from logexport.logs.parsing import ParseRequest, parse_logs
 from logexport.logs.preprocess import Preprocess
 from logexport.parquet import read_parsed, read_sequences
@@ -300,7 +300,7 @@ def _other_vocabulary(folder: Path, tmp_path: Path) -> Path:
         (lambda b, t: ["--device", "warp"], UsageError, "warp"),
         (lambda b, t: ["--device", "cuda:99"], UsageError, "cuda:99"),
         (lambda b, t: ["-o", t / "deeplog.onnx"], UsageError, "suffixes"),
-        (lambda b, t: ["-o", t / "none" / "deeplog.pth"], UsageError, "cannot be written"),
+        (lambda b, t: ["-o", t / "none" / "deeplog.pth"], OutputError, "cannot be written"),
     ],
 )
 def test_what_train_cannot_use_is_one_sentence(

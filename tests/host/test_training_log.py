@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import logexport
@@ -77,3 +78,20 @@ def test_rows_of_sequences_that_are_out_of_the_files_order_fail(
     (check,) = failed(tiny_host, job)
     assert check.name == "training_events"
     assert (check.figures["differ"], check.figures["out_of_order"]) == (0, 2)
+
+
+def test_a_parsed_file_that_is_named_counts_even_beside_other_sequences(
+    tiny_host: Host, tmp_path: Path
+) -> None:
+    job, other = Job.make(tmp_path / "job"), Job.make(tmp_path / "other")
+    rows = [
+        SequenceRow(number, None, None, None, TEMPLATES.index(text), text.encode())
+        for number, text in enumerate(LOG, start=1)
+    ]
+    write_sequences(job.directory / "sequences.parquet", rows, {})
+    strange = "nothing that the vocabulary knows"
+    path = parsed(other, [(number, strange, strange) for number in range(1, 6)])
+    with pytest.raises(CheckFailedError) as caught:
+        logexport.run(replace(job.request(), parsed=path), host=tiny_host)
+    (check,) = [check for check in caught.value.checks if check.name == "training_events"]
+    assert (check.status, check.figures["differ"]) == ("failed", 5)

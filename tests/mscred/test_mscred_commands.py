@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from click.testing import CliRunner
-from logexport.errors import InputError, LogexportError, UsageError
+from logexport.errors import InputError, LogexportError, OutputError, UsageError
 from logexport.logs.parsing import ParseRequest, parse_logs
 from logexport.logs.preprocess import Preprocess
 from logexport.parquet import read_parsed
@@ -340,7 +340,7 @@ def test_a_diverging_training_is_an_error_and_writes_nothing(built: Path, tmp_pa
         (lambda b, t: ["--channels", "2,4,8"], UsageError, "2 channels"),
         (lambda b, t: ["--device", "warp"], UsageError, "warp"),
         (lambda b, t: ["-o", t / "mscred.onnx"], UsageError, "suffixes"),
-        (lambda b, t: ["-o", t / "none" / "mscred.pth"], UsageError, "cannot be written"),
+        (lambda b, t: ["-o", t / "none" / "mscred.pth"], OutputError, "cannot be written"),
     ],
 )
 def test_what_train_cannot_use_is_one_sentence(

@@ -176,14 +176,28 @@ def _main(arguments: list[str]) -> int:
     except click.Abort:
         click.echo("Aborted.", err=True)
         return 130
+    except ModuleNotFoundError as error:
+        if debug or (error.name or "logexport").startswith("logexport"):
+            raise
+        missing = UsageError(
+            f"the package {error.name} is not installed, which this command needs",
+            "Install logexport with all it needs (pip install logexport); `logexport doctor` shows"
+            " what is there.",
+        )
+        return _failed(missing, arguments)
     except LogexportError as error:
         if debug:
             import traceback
 
             traceback.print_exc()
-        click.echo(f"Error: {_sentence(str(error))}", err=True)
-        if error.remedy:
-            click.echo(error.remedy, err=True)
-        if "--json" in arguments:
-            _emit(error)
-        return error.exit_status
+        return _failed(error, arguments)
+
+
+def _failed(error: LogexportError, arguments: Sequence[str]) -> int:
+    """Say an error in two sentences, and as JSON where that is asked for; the exit status."""
+    click.echo(f"Error: {_sentence(str(error))}", err=True)
+    if error.remedy:
+        click.echo(error.remedy, err=True)
+    if "--json" in arguments:
+        _emit(error)
+    return error.exit_status

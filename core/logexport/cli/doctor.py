@@ -93,13 +93,14 @@ def examine() -> dict[str, Any]:
 def _engine(host: Host) -> dict[str, Any]:
     """The C engine: its program and version, or how to get it."""
     from logexport.engine import HOW_TO_GET, EngineError, last_line, run_engine
+    from logexport.errors import UsageError
 
     try:
         command = host.engine_command()
         if command is None:
             return {"program": None, "version": None, "state": f"not installed. {HOW_TO_GET}"}
         done = run_engine(command, "--version", runtime=False)
-    except EngineError as error:
+    except (EngineError, UsageError) as error:
         return {"program": None, "version": None, "state": str(error)}
     return {"program": command[0], "version": last_line(done.stdout), "state": "ok"}
 

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from logexport import __version__
-from logexport.checkpoints import save_checkpoint
+from logexport.checkpoints import check_checkpoint_path, save_checkpoint
 from logexport.errors import InputError, UsageError
 from logexport.training import Epoch
 from logexport.vocab import load_vocab
@@ -89,13 +89,7 @@ def train_deeplog(
         UsageError: settings that cannot be used with this vocabulary or machine.
         OutputError: the checkpoint cannot be written.
     """
-    if output.suffix not in (".pth", ".pt", ".safetensors"):
-        raise UsageError(
-            f"{output} has none of the suffixes of a checkpoint", "Use .pth, .pt or .safetensors."
-        )
-    if output.is_dir() or not output.absolute().parent.is_dir():
-        # Before training, not after: hours may lie between.
-        raise UsageError(f"{output} cannot be written: it is a directory, or is in none")
+    check_checkpoint_path(output)
     if settings.seq_len > MAX_SEQ_LEN:
         raise UsageError(f"windows of more than {MAX_SEQ_LEN} events are not supported")
     vocabulary = load_vocab(vocab)

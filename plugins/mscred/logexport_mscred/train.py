@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from logexport import __version__
-from logexport.checkpoints import save_checkpoint
+from logexport.checkpoints import check_checkpoint_path, save_checkpoint
 from logexport.errors import InputError, UsageError
 from logexport.training import Epoch, find_device
 
@@ -137,13 +137,7 @@ def train_mscred(
 
 
 def _check(output: Path, settings: Settings) -> None:
-    if output.suffix not in (".pth", ".pt", ".safetensors"):
-        raise UsageError(
-            f"{output} has none of the suffixes of a checkpoint", "Use .pth, .pt or .safetensors."
-        )
-    if output.is_dir() or not output.absolute().parent.is_dir():
-        # Before training, not after: hours may lie between.
-        raise UsageError(f"{output} cannot be written: it is a directory, or is in none")
+    check_checkpoint_path(output)
     if not SMALLEST_SIDE <= settings.steps <= LARGEST_SIDE:
         raise UsageError(
             f"{settings.steps} windows in a sample are not from {SMALLEST_SIDE} to {LARGEST_SIDE}",
