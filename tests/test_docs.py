@@ -141,6 +141,8 @@ def test_no_command_is_documented_that_does_not_exist() -> None:
 def test_commands_that_the_pages_show_exist_with_their_options() -> None:
     shown = 0
     for path in PAGES:
+        if path.name == "plugin-guide.md":
+            continue  # its commands have the options of the plugin that it makes: run by a test
         for line in re.findall(r"^\S*logexport ([a-z].*)$", path.read_text("utf-8"), re.MULTILINE):
             words = line.split("     ")[0].split()
             name = next((" ".join(words[:n]) for n in (2, 1) if " ".join(words[:n]) in EVERY), None)
