@@ -1,0 +1,170 @@
+"""The command that runs the matrix: resumes, discards, reports; with a tox that only pretends."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import compatibility
+import matrix_records
+import pytest
+
+HERE = Path(__file__).resolve().parent
+
+TOX = """\
+import json, os, pathlib, sys
+name = sys.argv[sys.argv.index("-e") + 1]
+work = pathlib.Path(sys.argv[sys.argv.index("--workdir") + 1])
+(work / name).mkdir(exist_ok=True)
+with (work / "calls").open("a") as calls:
+    calls.write(name + "\\n")
+record = pathlib.Path(os.environ["LOGEXPORT_MATRIX_RECORDS"]) / (name + ".json")
+record.parent.mkdir(exist_ok=True)
+record.write_text(json.dumps({"commit": os.environ["LOGEXPORT_MATRIX_COMMIT"], "exports": {}}))
+if name in (work / "broken").read_text():
+    print("FAILED tests/test_it.py::test_it - it is broken")
+    print("==== 1 failed, 3 passed in 1.00s ====")
+    sys.exit(1)
+print("==== 3 passed, 2 skipped in 1.00s ====")
+"""
+
+
+def runner() -> ModuleType:
+    """The program as a module."""
+    spec = importlib.util.spec_from_file_location("matrix_run", HERE / "run.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+class Matrix:
+    """The runner with directories of its own."""
+
+    def __init__(self, directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.module = runner()
+        self.work = directory / "tox"
+        self.work.mkdir()
+        self.kept = directory / "records"
+        self.monkeypatch = monkeypatch
+        (directory / "tox.py").write_text(TOX)
+        self.page: list[int] = []
+        self.named = "one source"
+        for name, value in {
+            "WORK": self.work,
+            "STATE": self.work / "matrix",
+            "RECORDS": self.work / "matrix" / "records",
+            "KEPT": self.kept,
+            "tox": lambda: [sys.executable, str(directory / "tox.py")],
+            "source": lambda: self.named,
+            "commit": lambda: "abc",
+        }.items():
+            monkeypatch.setattr(self.module, name, value)
+        monkeypatch.setattr(compatibility, "write", lambda: self.page.append(1))
+        self.break_()
+
+    def break_(self, *names: str) -> None:
+        (self.work / "broken").write_text(" ".join(names))
+
+    def run(self, *arguments: str) -> int:
+        self.monkeypatch.setattr(sys, "argv", ["run.py", *arguments])
+        return int(self.module.main())
+
+    @property
+    def calls(self) -> list[str]:
+        path = self.work / "calls"
+        return path.read_text().split() if path.exists() else []
+
+
+@pytest.fixture
+def matrix(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Matrix:
+    return Matrix(tmp_path, monkeypatch)
+
+
+TWO = ("py311-torch20", "py311-torch25")
+
+
+def test_everything_is_run_once_and_the_record_kept(
+    matrix: Matrix, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert matrix.run() == 0
+    rows = [*matrix_records.rows(), "lowest"]
+    assert matrix.calls == rows
+    kept = json.loads((matrix.kept / "py311-torch25.json").read_text())
+    assert kept == {"commit": "abc", "exports": {}, "tests": "3 passed, 2 skipped"}
+    assert f"{len(rows)} passed, 0 failed" in capsys.readouterr().out
+    assert len(matrix.page) == len(rows)
+
+
+def test_what_has_passed_for_the_source_is_skipped_and_what_failed_is_not(
+    matrix: Matrix, capsys: pytest.CaptureFixture[str]
+) -> None:
+    matrix.break_(TWO[1])
+    assert matrix.run(*TWO) == 1
+    said = capsys.readouterr().out
+    assert "1 passed, 1 failed" in said
+    assert "test_it - it is broken" in said
+    assert not (matrix.kept / f"{TWO[1]}.json").exists()
+    matrix.break_()
+    assert matrix.run(*TWO) == 0
+    assert matrix.calls == [*TWO, TWO[1]]
+    assert "passed before" in capsys.readouterr().out
+    matrix.named = "another source"
+    assert matrix.run(*TWO) == 0
+    assert matrix.calls == [*TWO, TWO[1], *TWO]
+    assert matrix.run("--again", TWO[0]) == 0
+    assert matrix.calls[-1] == TWO[0]
+
+
+def test_discard_removes_each_environment(matrix: Matrix) -> None:
+    assert matrix.run(*TWO) == 0
+    assert (matrix.work / TWO[0]).exists()
+    assert matrix.run("--again", "--discard", *TWO) == 0
+    assert not (matrix.work / TWO[0]).exists()
+    assert matrix.module.environment(discard=True)["PIP_NO_CACHE_DIR"] == "1"
+
+
+def test_a_full_disk_begins_nothing(
+    matrix: Matrix, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(matrix.module, "LEAST_FREE", 1 << 60)
+    assert matrix.run(TWO[0]) == 1
+    assert matrix.calls == []
+    assert "not run: less than" in capsys.readouterr().out
+
+
+def test_an_unknown_environment_is_an_error(
+    matrix: Matrix, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        matrix.run("py311-torch0")
+    assert "no such environment: py311-torch0; there are" in capsys.readouterr().err
+
+
+def test_documents_and_records_are_no_part_of_the_source(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import subprocess
+
+    def git(*arguments: str) -> Any:
+        return subprocess.run(["git", *arguments], cwd=tmp_path, check=True, capture_output=True)
+
+    module = runner()
+    monkeypatch.setattr(module, "ROOT", tmp_path)
+    git("init", "-q")
+    (tmp_path / "code.py").write_text("a = 1\n")
+    before = module.source()
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "compatibility.md").write_text("new")
+    (tmp_path / "tests" / "matrix" / "records").mkdir(parents=True)
+    (tmp_path / "tests" / "matrix" / "records" / "py311-torch20.json").write_text("{}")
+    (tmp_path / "README.md").write_text("new")
+    git("add", "docs", "code.py")
+    assert module.source() == before
+    (tmp_path / "code.py").write_text("a = 2\n")
+    assert module.source() != before
