@@ -62,7 +62,10 @@ int main(int argc, char **argv)
         fputs(help, stderr);
         return EXIT_BAD;
     }
-    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
+    bool asks_for_help = false; /* before or after the command's name */
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
+        asks_for_help |= strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0;
+    if (asks_for_help)
         return fputs(help, stdout) < 0 || fflush(stdout) != 0 ? EXIT_BAD : EXIT_DONE;
     if (strcmp(argv[1], "--version") == 0)
         return printf("logexport-engine %s\n", logexport_version()) < 0 || fflush(stdout) != 0

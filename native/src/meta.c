@@ -139,14 +139,18 @@ enum logexport_status le_meta_load(struct le_meta *meta, const struct le_bundle 
 {
     *meta = (struct le_meta){.model = model};
     struct le_buffer bytes = {0};
-    char name[160];
     snprintf(meta->graph_file, sizeof meta->graph_file, "%s.onnx", model);
-    snprintf(name, sizeof name, "%s.onnx.meta.json", model);
-    struct le_place place = {bundle->path, name, ""};
-    meta->proof =
-        json_string_value(json_object_get(json_object_get(bundle->models, model), "proof"));
+    snprintf(meta->file, sizeof meta->file, "%s.onnx.meta.json", model);
+    struct le_place place = {bundle->path, meta->file, ""};
+    const json_t *entry = json_object_get(bundle->models, model);
+    meta->proof = json_string_value(json_object_get(entry, "proof"));
+    const char *named = json_string_value(json_object_get(entry, "metadata"));
     enum logexport_status status =
-        le_bundle_read(bundle, name, LE_MAX_JSON_BYTES, &bytes, error);
+        le_bundle_read(bundle, meta->file, LE_MAX_JSON_BYTES, &bytes, error);
+    if (status == LOGEXPORT_OK && (named == NULL || strcmp(named, meta->file) != 0))
+        status = le_json_malformed(
+            error, (struct le_place){bundle->path, "manifest.json", "models"},
+            "the metadata of %s must be %s", model, meta->file);
     if (status == LOGEXPORT_OK)
         status = le_json_parse(bytes.data, bytes.length, place, &meta->document, error);
     if (status == LOGEXPORT_OK)

@@ -31,6 +31,7 @@ struct le_meta {
     json_t *reserved; /* name → index */
     json_t *variants; /* name → file */
     char graph_file[160];
+    char file[160]; /* the metadata's own */
 };
 
 enum logexport_status le_meta_load(struct le_meta *meta, const struct le_bundle *bundle,

@@ -19,7 +19,7 @@ static enum logexport_status read_reserved(struct le_vocab *vocab, const struct 
                                            const struct le_meta *meta,
                                            struct logexport_error *error)
 {
-    struct le_place place = {bundle->path, "the metadata", "vocab/reserved"};
+    struct le_place place = {bundle->path, meta->file, "vocab/reserved"};
     for (void *i = json_object_iter(meta->reserved); i;
          i = json_object_iter_next(meta->reserved, i)) {
         int64_t index;

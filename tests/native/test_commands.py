@@ -333,3 +333,10 @@ def test_the_library_exports_its_header_and_nothing_else() -> None:
     assert names == declared
     assert len(names) == 8
     assert engine_path().exists()
+
+
+def test_help_is_said_before_and_after_a_command() -> None:
+    for words in (["--help"], ["detect", "--help"], ["check", "-h"]):
+        done = engine(*words)
+        assert done.returncode == 0
+        assert done.stdout.startswith(b"Usage: logexport-engine")
