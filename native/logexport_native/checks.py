@@ -197,8 +197,8 @@ def _result(
         return CheckResult(REPLAY, "failed", "bundle", found, figures)
     least = 1 if isinstance(staged.task.input, CountMatrix) else MIN_SCORED
     if stats.judged < least:
-        what = "window" if least == 1 else "lines"
-        reason = f"only {stats.judged} scored, fewer than {least} {what}; {found}"
+        what = "windows" if least == 1 else "lines"
+        reason = f"{stats.judged} {what} scored, fewer than the {least} that prove enough; {found}"
         return CheckResult(REPLAY, "skipped", "bundle", reason, figures)
     return CheckResult(REPLAY, "passed", "bundle", found, figures)
 

@@ -147,7 +147,7 @@ def test_too_few_scored_lines_are_skipped_never_passed(tmp_path: Path) -> None:
     result = run(tmp_path / "bundle", replay=log)
     replay = engine_checks(result.models[0].checks)["replay"]
     assert replay.status == "skipped"
-    assert "fewer than 100" in replay.message
+    assert "fewer than the 100" in replay.message
     assert result.proof == "no_native"
 
 

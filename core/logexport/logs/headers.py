@@ -231,8 +231,9 @@ class HeaderMatcher:
             pattern = compile_portable(header.pattern, where)
             groups = analyse(header.pattern, where).names
             if "message" not in groups or not set(groups) <= set(GROUPS):
+                lacks = "" if "message" in groups else ", but not message"
                 raise InputError(
-                    f"The pattern of {where} has the groups ({', '.join(groups) or 'none'})",
+                    f"The pattern of {where} names the groups ({', '.join(groups)}){lacks}",
                     "Name the group (?P<message>...), and none but timestamp, host and process "
                     "beside it.",
                 )
