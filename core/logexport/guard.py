@@ -124,9 +124,10 @@ def _memory_file() -> int:
 
 def _flush() -> None:
     """Empty Python's and the C library's buffers, so that a line goes where it was printed."""
-    if sys.stdout is not None:
-        with contextlib.suppress(OSError, ValueError):  # a closed stream has nothing to flush
-            sys.stdout.flush()
+    for stream in (sys.stdout, sys.__stdout__):
+        if stream is not None:
+            with contextlib.suppress(OSError, ValueError):  # a closed stream has nothing to flush
+                stream.flush()
     if (
         "ctypes" in sys.modules
     ):  # else no C code but the interpreter's own is likely to have printed

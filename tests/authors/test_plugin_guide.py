@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from guide import steps
+from authors_guide import steps
 
 GUIDE = Path(__file__).resolve().parents[2] / "docs/plugin-guide.md"
 

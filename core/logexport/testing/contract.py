@@ -723,7 +723,9 @@ def _bad_checkpoints(contract: Contract, good: Path) -> Iterator[tuple[str, Path
     yield "was cut short", path("cut")
     torch.save({"weights": torch.ones(3, 4), "epoch": 7}, path("foreign"))
     yield "is another model's", path("foreign")
-    path("code").write_bytes(pickle.dumps({"state_dict": _Runs(path("code").with_suffix(".ran"))}))
+    path("code").write_bytes(
+        pickle.dumps({"state_dict": _Runs(path("code").with_suffix(".ran"))}, protocol=2)
+    )
     yield "runs code when it is unpickled", path("code")
 
 
