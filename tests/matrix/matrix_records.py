@@ -10,6 +10,7 @@ import fcntl
 import json
 import os
 import platform
+import subprocess
 from collections.abc import Callable
 from configparser import ConfigParser
 from importlib import metadata
@@ -62,8 +63,20 @@ def _new() -> Record:
         "exports": {},
         "refused": {},
         "unusable": {},
-        "commit": os.environ.get("LOGEXPORT_MATRIX_COMMIT"),
+        "commit": commit(),
     }
+
+
+def commit() -> str:
+    """The commit under test, marked where files differ from it."""
+    done = subprocess.run(
+        ["git", "describe", "--always", "--abbrev=12", "--dirty=+changes"],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return done.stdout.strip()
 
 
 def read(directory: Path = KEPT) -> dict[str, Record]:

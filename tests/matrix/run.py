@@ -61,18 +61,6 @@ def source() -> str:
     return total.hexdigest()[:16]
 
 
-def commit() -> str:
-    """The commit, marked where files differ from it."""
-    done = subprocess.run(
-        ["git", "describe", "--always", "--abbrev=12", "--dirty=+changes"],
-        cwd=ROOT,
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    return done.stdout.strip()
-
-
 def tox() -> list[str]:
     """The command; installed into .venv-tox where there is none."""
     found = shutil.which("tox")
@@ -90,7 +78,6 @@ def environment(discard: bool) -> dict[str, str]:
     out = {
         **os.environ,
         "LOGEXPORT_MATRIX_RECORDS": str(RECORDS),
-        "LOGEXPORT_MATRIX_COMMIT": commit(),
     }
     # pyenv's shims of versions that are not the current one fail, so the programs themselves are
     # put behind everything else on the path.
@@ -168,9 +155,10 @@ def main() -> int:
             f"no such environment: {', '.join(sorted(unknown))}; there are {', '.join(rows)}"
         )
     STATE.mkdir(parents=True, exist_ok=True)
-    now, command = source(), tox()
+    command = tox()
     results: dict[str, dict[str, str]] = {}
     for name in wanted.environments or rows:
+        now = source()
         before = None if wanted.again else passed(name, now)
         if before is not None:
             results[name] = {**before, "result": "passed before"}

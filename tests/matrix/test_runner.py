@@ -24,7 +24,7 @@ with (work / "calls").open("a") as calls:
     calls.write(name + "\\n")
 record = pathlib.Path(os.environ["LOGEXPORT_MATRIX_RECORDS"]) / (name + ".json")
 record.parent.mkdir(exist_ok=True)
-record.write_text(json.dumps({"commit": os.environ["LOGEXPORT_MATRIX_COMMIT"], "exports": {}}))
+record.write_text(json.dumps({"exports": {}}))
 if name in (work / "broken").read_text():
     print("FAILED tests/test_it.py::test_it - it is broken")
     print("==== 1 failed, 3 passed in 1.00s ====")
@@ -62,7 +62,6 @@ class Matrix:
             "KEPT": self.kept,
             "tox": lambda: [sys.executable, str(directory / "tox.py")],
             "source": lambda: self.named,
-            "commit": lambda: "abc",
         }.items():
             monkeypatch.setattr(self.module, name, value)
         monkeypatch.setattr(compatibility, "write", lambda: self.page.append(1))
@@ -96,7 +95,7 @@ def test_everything_is_run_once_and_the_record_kept(
     rows = [*matrix_records.rows(), "lowest"]
     assert matrix.calls == rows
     kept = json.loads((matrix.kept / "py311-torch25.json").read_text())
-    assert kept == {"commit": "abc", "exports": {}, "tests": "3 passed, 2 skipped"}
+    assert kept == {"exports": {}, "tests": "3 passed, 2 skipped"}
     assert f"{len(rows)} passed, 0 failed" in capsys.readouterr().out
     assert len(matrix.page) == len(rows)
 

@@ -67,6 +67,8 @@ def finish_graph(path: Path, dummy: DummyInput, grid: Sequence[Sizes] | None = N
         PluginError: ``dummy.draw`` does not give what ``dummy`` declares.
     """
     model, beside = _load(path)
+    if model.ir_version > NEWEST_IR:  # before the check: onnx 1.16 knows no newer one either
+        model.ir_version = NEWEST_IR
     _check_valid(model, path)  # what follows relies on order and on every name being defined
     _tidy(model)
     _check_names(model, dummy)
@@ -243,8 +245,6 @@ def _tidy(model: onnx.ModelProto) -> None:
         import onnx.inliner  # since onnx 1.15
 
         model.CopyFrom(onnx.inliner.inline_local_functions(model))
-    if model.ir_version > NEWEST_IR:
-        model.ir_version = NEWEST_IR
     model.graph.name = GRAPH_NAME
     _drop_initializers(model.graph)
     strip_prose(model)
