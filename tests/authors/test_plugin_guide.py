@@ -86,7 +86,9 @@ def test_every_command_of_the_guide_in_its_order(tmp_path: Path) -> None:
         place = work / step.place
         if step.kind == "append":
             assert place.is_file(), f"{GUIDE.name}:{step.line}: {step.place} is not there"
-            place.write_text(place.read_text(encoding="utf-8") + step.text, encoding="utf-8")
+            place.write_text(
+                f"{place.read_text(encoding='utf-8')}\n\n{step.text}", encoding="utf-8"
+            )
         else:
             place.write_text(step.text, encoding="utf-8")
 
