@@ -25,8 +25,8 @@ not to work. Every graph is compared with PyTorch over the whole grid of shapes.
 
 COLUMNS = (
     "| environment | torch | Python | tests | `auto` takes | opset | nodes | seconds |"
-    " largest difference |\n"
-    "| --- | --- | --- | --- | --- | --- | --- | --- | --- |\n"
+    " largest difference | commit |\n"
+    "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n"
 )
 
 LEGEND = """\
@@ -46,7 +46,7 @@ def document(records: dict[str, Record]) -> str:
         record = records.get(name)
         if record is None:
             python = name[2] + "." + name.split("-")[0][3:]
-            table.append(f"| {name} | {release} | {python} | not run yet | | | | | |")
+            table.append(f"| {name} | {release} | {python} | not run yet | | | | | | |")
             continue
         table.append(_row(name, record))
         dynamo.append(f"| {name} | {_dynamo(record)} |")
@@ -87,6 +87,7 @@ def _row(name: str, record: Record) -> str:
         ", ".join(nodes),
         f"{seconds:.1f}",
         f"{difference:.1e}",
+        record["commit"],
     )
     return f"| {' | '.join(cells)} |"
 
