@@ -11,7 +11,6 @@ import json
 import random
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -107,17 +106,12 @@ def begun_again(session: Session) -> Session:
     return [*session, *session[:6]]
 
 
-@pytest.mark.parametrize("violation", [backwards, begun_again])
 def test_sessions_whose_order_is_violated_are_flagged(
-    bundle: Path,
-    sessions: tuple[list[Session], list[Session]],
-    tmp_path: Path,
-    violation: Callable[[Session], Session],
+    bundle: Path, sessions: tuple[list[Session], list[Session]], tmp_path: Path
 ) -> None:
     training = {tuple(session) for session in sessions[0]}
-    violated = [violation(session) for session in sessions[1]]
+    violated = [violate(session) for violate in (backwards, begun_again) for session in sessions[1]]
     violated = [session for session in violated if tuple(session) not in training]
-    assert len(violated) > 900
+    assert len(violated) > 1_800
     log = write_log(tmp_path / "violated.log", violated, 70_000)
-    # Not more: one seed gives other weights under other releases; 94 % under PyTorch 1.13.1.
-    assert flagged(bundle, log, len(violated)) >= 0.9
+    assert flagged(bundle, log, len(violated)) >= 0.95
