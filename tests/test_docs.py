@@ -25,6 +25,7 @@ PAGES = sorted(
     path
     for place in (".", "docs", "benchmarks", "examples", "native", "tests")
     for path in (ROOT / place).glob("**/*.md" if place != "." else "*.md")
+    if ".tox" not in path.parts  # an example's own environments
 )
 
 
