@@ -30,6 +30,7 @@ __all__ = [
     "require_finite",
     "save_checkpoint",
     "shorten",
+    "strip_prefixes",
 ]
 
 MAX_BYTES = 4 * 2**30
@@ -113,6 +114,22 @@ def load_checkpoint(path: Path) -> Checkpoint:
         )
     _check_tensors(path, content)
     return Checkpoint(path, content, warnings)
+
+
+def strip_prefixes(weights: Mapping[Any, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Weights by their own names: without what DataParallel, torch.compile and wrappers put before.
+
+    A prefix goes where every name has it, one after another.
+    """
+    named = {str(name): value for name, value in weights.items()}
+    stripped = True
+    while stripped:
+        stripped = False
+        for prefix in ("module.", "_orig_mod.", "model."):
+            if all(name.startswith(prefix) for name in named):
+                named = {name[len(prefix) :]: value for name, value in named.items()}
+                stripped = True
+    return named
 
 
 def check_checkpoint_path(path: Path) -> None:

@@ -20,7 +20,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from logexport.checkpoints import Checkpoint, describe, load_checkpoint, require_finite
+from logexport.checkpoints import (
+    Checkpoint,
+    describe,
+    load_checkpoint,
+    require_finite,
+    strip_prefixes,
+)
 from logexport.errors import CheckpointError
 from torch import Tensor
 
@@ -36,7 +42,6 @@ KNOWN = (
 MAX_SEQ_LEN = 65_536
 """Longest window that a checkpoint may ask for, events: probes of twice that must fit in memory."""
 
-_PREFIXES = ("module.", "_orig_mod.", "model.")  # DataParallel, torch.compile, wrapper classes
 _WRAPPERS = ("state_dict", "model_state_dict")
 
 
@@ -140,14 +145,7 @@ def _find_weights(checkpoint: Checkpoint) -> tuple[bool, dict[str, Tensor]]:
     weights = dict(content if inner is None else inner)
     if not weights or not all(isinstance(value, Tensor) for value in weights.values()):
         raise _unknown(checkpoint, "it has no dict of weights")
-    stripped = True
-    while stripped:
-        stripped = False
-        for prefix in _PREFIXES:
-            if all(str(name).startswith(prefix) for name in weights):
-                weights = {str(name)[len(prefix) :]: value for name, value in weights.items()}
-                stripped = True
-    return wrapped, weights
+    return wrapped, strip_prefixes(weights)
 
 
 def _infer(checkpoint: Checkpoint, weights: Mapping[str, Tensor]) -> dict[str, int]:

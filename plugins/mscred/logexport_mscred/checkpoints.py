@@ -22,7 +22,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from logexport.checkpoints import Checkpoint, describe, load_checkpoint, require_finite
+from logexport.checkpoints import (
+    Checkpoint,
+    describe,
+    load_checkpoint,
+    require_finite,
+    strip_prefixes,
+)
 from logexport.errors import CheckpointError
 from torch import Tensor
 
@@ -48,7 +54,6 @@ _ALOG_THRESHOLDS = {
     "3sigma": "threshold_3sigma",
     "mad": "threshold_mad",
 }
-_PREFIXES = ("module.", "_orig_mod.", "model.")  # DataParallel, torch.compile, wrapper classes
 _WRAPPERS = ("state_dict", "model_state_dict")
 
 
@@ -194,14 +199,7 @@ def _find_weights(checkpoint: Checkpoint) -> tuple[Mapping[str, Any], dict[str, 
     weights = dict(content if inner is None else inner)
     if not weights or not all(isinstance(value, Tensor) for value in weights.values()):
         raise _unknown(checkpoint, "it has no dict of weights")
-    stripped = True
-    while stripped:
-        stripped = False
-        for prefix in _PREFIXES:
-            if all(str(name).startswith(prefix) for name in weights):
-                weights = {str(name)[len(prefix) :]: value for name, value in weights.items()}
-                stripped = True
-    return facts, weights
+    return facts, strip_prefixes(weights)
 
 
 def _infer(checkpoint: Checkpoint, weights: Mapping[str, Tensor]) -> tuple[int, int, int]:
