@@ -29,12 +29,11 @@ def main(what: str, directory: str) -> None:
 
 def one(kind: object, directory: Path) -> str:
     import torch
-    from logexport.errors import LogexportError
-    from logexport.exporters import TorchEnvironment, finish_graph
+    from logexport.exporters import TorchEnvironment
     from logexport.exporters.capture import one_line
     from logexport.exporters.dynamo_worker import arguments
     from matrix_cases import Kind
-    from matrix_export import compare, load
+    from matrix_export import load, verdict
 
     assert isinstance(kind, Kind)
     module, dummy = load(kind, directory)
@@ -55,11 +54,7 @@ def one(kind: object, directory: Path) -> str:
             )
     except Exception as error:  # whatever the exporter raises is what is asked for here
         return f"fails: {one_line(error)}"
-    try:
-        finish_graph(path, dummy)
-    except LogexportError as error:
-        return f"wrong: {error}"
-    return "right" if compare(path, module, dummy)[1] else "wrong: it differs"
+    return verdict(path, module, dummy)
 
 
 if __name__ == "__main__":

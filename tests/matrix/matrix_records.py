@@ -1,7 +1,7 @@
 """What the runs of the matrix record: one JSON file an environment.
 
 A run under tox with ``LOGEXPORT_MATRIX_RECORDS=DIRECTORY`` writes ``DIRECTORY/ENVIRONMENT.json``;
-``run.py`` sets it to ``tests/matrix/records``, where the records are kept with the source.
+``run.py`` copies it to ``tests/matrix/records``, where it is kept with the source.
 """
 
 from __future__ import annotations
@@ -10,18 +10,25 @@ import fcntl
 import json
 import os
 import platform
+import re
 import subprocess
 from collections.abc import Callable
 from configparser import ConfigParser
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any
+
+from packaging.requirements import Requirement
 
 Record = dict[str, Any]
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 KEPT = HERE / "records"
+NO_SOURCE = ("docs/", "tests/matrix/records/")
+ONE_MEANING = ("verdicts", "verdict_counts", "inputs", "outputs", "axes", "metadata_keys")
+"""What is equal in all exports of one checkpoint, by whatever release and strategy."""
 PACKAGES = ("torch", "numpy", "pyarrow", "onnx", "onnxruntime", "onnxscript")
 
 
@@ -67,16 +74,23 @@ def _new() -> Record:
     }
 
 
-def commit() -> str:
-    """The commit under test, marked where files differ from it."""
-    done = subprocess.run(
-        ["git", "describe", "--always", "--abbrev=12", "--dirty=+changes"],
-        cwd=ROOT,
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    return done.stdout.strip()
+def commit(root: Path = ROOT) -> str:
+    """The commit under test, marked where a file of its source differs from it."""
+    name = git(root, "rev-parse", "--short=12", "HEAD").strip()
+    changed = git(root, "diff", "--name-only", "-z", "HEAD").split("\0")
+    return name + "+changes" * any(map(is_source, changed))
+
+
+def git(root: Path, *arguments: str) -> str:
+    """What git prints."""
+    done = subprocess.run(["git", *arguments], cwd=root, check=True, capture_output=True, text=True)
+    return done.stdout
+
+
+def is_source(name: str) -> bool:
+    """Whether a file decides how the tests of a row go. Documents do not, nor do records, which a
+    run of the matrix itself writes."""
+    return bool(name) and not name.endswith(".md") and not name.startswith(NO_SOURCE)
 
 
 def read(directory: Path = KEPT) -> dict[str, Record]:
@@ -87,8 +101,31 @@ def read(directory: Path = KEPT) -> dict[str, Record]:
     }
 
 
-def rows() -> dict[str, str]:
-    """Every environment of the matrix in tox.ini's order, with its PyTorch release."""
+def disagreements(records: dict[str, Record]) -> list[str]:
+    """Where an export of a checkpoint means something else than another of the same checkpoint."""
+    first: dict[tuple[str, str], tuple[str, Any]] = {}
+    found = []
+    for name, record in records.items():
+        for export, facts in record["exports"].items():
+            kind = export.split()[0]
+            for key in ONE_MEANING:
+                where, value = first.setdefault((kind, key), (f"{name} {export}", facts[key]))
+                if value != facts[key]:
+                    found.append(f"{key}: {name} {export} is not as {where}")
+    return found
+
+
+@dataclass(frozen=True)
+class Row:
+    """What an environment of the matrix is to be: a PyTorch release and a Python."""
+
+    torch: str
+    python: str
+
+
+def rows() -> dict[str, Row]:
+    """Every environment of the matrix in tox.ini's order; ``lowest``, which has the lower bounds of
+    pyproject.toml, last."""
     parser = ConfigParser(interpolation=None)
     parser.read(ROOT / "tox.ini", encoding="utf-8")
     releases = dict(
@@ -98,4 +135,19 @@ def rows() -> dict[str, str]:
     for line in parser["tox"]["env_list"].splitlines():
         if line.startswith("py") and "{" not in line:
             names.append(line)
-    return {name: releases[name.split("-")[1]] for name in names}
+    found = {}
+    for name in names:
+        python, factor = name.split("-")
+        found[name] = Row(releases[factor], f"{python[2]}.{python[3:]}")
+    (torch,) = (one for one in requirements() if one.name == "torch")
+    python = parser["testenv:lowest"]["base_python"].removeprefix("python")
+    return {**found, "lowest": Row(str(torch.specifier).removeprefix(">="), python)}
+
+
+def requirements() -> list[Requirement]:
+    """Every requirement of pyproject.toml, extras included; read as text, for Python 3.10 has no
+    TOML."""
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    project = text[text.index("\n[project]") : text.index("\n[project.scripts]")]
+    quoted = re.findall(r'"([A-Za-z][\w.\-]*(?:\[\w+\])?[<>=!~][^"]*)"', project)
+    return [Requirement(one) for one in quoted]

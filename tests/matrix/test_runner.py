@@ -7,7 +7,6 @@ import json
 import sys
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 import compatibility
 import matrix_records
@@ -92,7 +91,7 @@ def test_everything_is_run_once_and_the_record_kept(
     matrix: Matrix, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert matrix.run() == 0
-    rows = [*matrix_records.rows(), "lowest"]
+    rows = list(matrix_records.rows())
     assert matrix.calls == rows
     kept = json.loads((matrix.kept / "py311-torch25.json").read_text())
     assert kept == {"exports": {}, "tests": "3 passed, 2 skipped"}
@@ -145,13 +144,25 @@ def test_an_unknown_environment_is_an_error(
     assert "no such environment: py311-torch0; there are" in capsys.readouterr().err
 
 
+def test_rows_that_do_not_mean_the_same_fail_the_run(
+    matrix: Matrix, capsys: pytest.CaptureFixture[str]
+) -> None:
+    facts = {key: [key] for key in matrix_records.ONE_MEANING}
+    matrix.kept.mkdir()
+    for name, verdicts in zip(TWO, ("these", "those"), strict=True):
+        exports = {"deeplog-logdeep torchscript": {**facts, "verdicts": verdicts}}
+        (matrix.kept / f"{name}.json").write_text(json.dumps({"exports": exports}))
+    assert matrix.run("py311-torch21") == 1
+    said = capsys.readouterr().out
+    assert "1 passed, 0 failed" in said
+    assert f"not one meaning: verdicts: {TWO[1]} deeplog-logdeep torchscript is not as" in said
+
+
 def test_documents_and_records_are_no_part_of_the_source(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import subprocess
-
-    def git(*arguments: str) -> Any:
-        return subprocess.run(["git", *arguments], cwd=tmp_path, check=True, capture_output=True)
+    def git(*arguments: str) -> str:
+        return matrix_records.git(tmp_path, *arguments)
 
     module = runner()
     monkeypatch.setattr(module, "ROOT", tmp_path)
@@ -163,7 +174,15 @@ def test_documents_and_records_are_no_part_of_the_source(
     (tmp_path / "tests" / "matrix" / "records").mkdir(parents=True)
     (tmp_path / "tests" / "matrix" / "records" / "py311-torch20.json").write_text("{}")
     (tmp_path / "README.md").write_text("new")
-    git("add", "docs", "code.py")
+    git("add", ".")
+    git("-c", "user.name=a", "-c", "user.email=b", "commit", "-q", "-m", "all of it")
     assert module.source() == before
+    clean = matrix_records.commit(tmp_path)
+    assert clean == git("rev-parse", "HEAD")[:12]
+    (tmp_path / "README.md").write_text("newer")
+    (tmp_path / "tests" / "matrix" / "records" / "py311-torch20.json").write_text("[]")
+    assert module.source() == before
+    assert matrix_records.commit(tmp_path) == clean
     (tmp_path / "code.py").write_text("a = 2\n")
     assert module.source() != before
+    assert matrix_records.commit(tmp_path) == f"{clean}+changes"

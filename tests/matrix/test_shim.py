@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -22,12 +23,11 @@ from logexport.exporters import (
     choose,
     explain,
     export_with,
-    finish_graph,
     known_rows,
 )
-from logexport.exporters.table import LATER, whole
+from logexport.exporters.table import LATER, release_of, whole
 from matrix_cases import BY_NAME, KINDS, Kind
-from matrix_export import compare, export, load
+from matrix_export import export, load, verdict
 
 pytestmark = pytest.mark.torch
 
@@ -159,12 +159,52 @@ def outcome(strategy: ExportStrategy, kind: Kind, directory: Path) -> str:
         export_with(strategy, module, dummy, 18, path)
     except LogexportError as error:
         return f"fails: {error}"
+    return verdict(path, module, dummy)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", SHOWN)
+def test_dynamo_without_dynamic_shapes_is_not_right_by_dynamic_axes_either(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if "dynamo" not in ENVIRONMENT.keywords or "dynamic_shapes" in ENVIRONMENT.keywords:
+        pytest.skip("torch 2.4 alone has the keyword dynamo and no dynamic_shapes")
+    module, dummy = load(BY_NAME[name], tmp_path)
+    monkeypatch.chdir(tmp_path)  # a failed export writes a report into the current directory
+    path = tmp_path / "graph.onnx"
     try:
-        finish_graph(path, dummy)
-        difference, within = compare(path, module, dummy)
+        with torch.no_grad():
+            torch.onnx.export(
+                module,
+                tuple(dummy.tensors),
+                str(path),
+                input_names=list(dummy.input_names),
+                output_names=list(dummy.output_names),
+                dynamic_axes={axis: dict(names) for axis, names in dummy.dynamic_axes.items()},
+                dynamo=True,
+            )
+    except torch.onnx.OnnxExporterError:
+        return
+    assert verdict(path, module, dummy) != "right"
+
+
+def test_torch_itself_does_not_support_an_opset_above_what_the_table_has_for_torchscript(
+    tmp_path: Path,
+) -> None:
+    """It raises, or writes a graph and warns. Every opset below is written in tests/exporters."""
+    release = release_of(ENVIRONMENT)
+    if release is None:
+        pytest.skip(f"torch {ENVIRONMENT.torch} is not in the table")
+    above = release.torchscript_max_opset + 1
+    module, dummy = load(BY_NAME["deeplog-alog-detect"], tmp_path)
+    try:
+        said = export_with(BUILTIN_STRATEGIES[0], module, dummy, above, tmp_path / "graph.onnx")
+        sentences = said.warnings
     except LogexportError as error:
-        return f"wrong: {error}"
-    return "right" if within else f"wrong: it differs by {difference:.3g}"
+        sentences = (str(error),)
+    assert any(re.search(rf"\b{above}\b", one) and "upported" in one for one in sentences), (
+        sentences
+    )
 
 
 def test_dynamo_without_onnxscript_is_unusable_as_the_table_says(tmp_path: Path) -> None:

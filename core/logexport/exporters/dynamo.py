@@ -81,12 +81,8 @@ class DynamoStrategy:
                 False, f"torch.onnx.export of torch {version} has no keyword dynamic_shapes"
             )
         row = table.whole(env, self.name)
-        if row is not None and (
-            row.verdict in ("wrong", "fails")
-            # Before 2.9 it was experimental, and the releases that were run were wrong.
-            or (row.verdict == "not tried" and env.release < (2, 9))
-        ):
-            return Availability(False, f"torch {version}: {row.note}", tested=row.checked == "run")
+        if row is not None and row.verdict != "right":
+            return Availability(False, f"torch {version}: {row.note}")
         missing = [n for n in ("onnx", "onnxscript") if getattr(env, n) is None]
         if missing:
             return Availability(
@@ -99,10 +95,6 @@ class DynamoStrategy:
                 f"untested: torch {version} is newer than logexport knows, but its "
                 "torch.onnx.export takes dynamic_shapes",
                 tested=False,
-            )
-        if row is None or row.verdict == "not tried":
-            return Availability(
-                True, f"torch {version} has it, untested there by logexport", tested=False
             )
         return Availability(True, f"torch {version} has it (each export in its own process)")
 

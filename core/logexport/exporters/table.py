@@ -1,8 +1,8 @@
 """What is known of each torch release, strategy and model construct, in one place.
 
-``checked`` says how a row came to be: ``run`` (exported, and the graph compared with torch in ONNX
-Runtime at sizes other than the traced ones) or ``read from wheel sources`` (the wheel's own
-``torch/onnx/`` was read, nothing was run). The table guides the choice and is printed by
+``checked`` says how a row is known: ``matrix`` (tests show it again on every release that it names,
+see docs/compatibility.md) or ``run`` (it was exported by hand, and the graph compared with torch in
+ONNX Runtime at sizes other than the traced ones). The table guides the choice and is printed by
 ``logexport doctor``; it is never the proof of an export, which is the check of the graph itself.
 """
 
@@ -16,8 +16,8 @@ from packaging.specifiers import SpecifierSet
 if TYPE_CHECKING:
     from logexport.exporters.strategy import TorchEnvironment
 
-Checked = Literal["run", "read from wheel sources"]
-Verdict = Literal["right", "wrong", "fails", "not tried"]
+Checked = Literal["matrix", "run"]
+Verdict = Literal["right", "wrong", "fails"]
 
 OLDEST = (1, 13)
 """The oldest torch release that logexport supports."""
@@ -85,7 +85,7 @@ class KnownRow:
         strategy: ``torchscript`` or ``dynamo``.
         construct: what kind of model; ``any`` says something of the strategy as a whole.
         verdict: ``right``; ``wrong`` (a graph is written, and it is not the model); ``fails`` (no
-            graph is written); ``not tried``.
+            graph is written).
         note: what was seen.
         checked: how.
     """
@@ -105,15 +105,20 @@ ANY = "any"
 LATER = "a later export of a process"
 """Dynamo keeps state from one export to the next; logexport gives each a process of its own."""
 
+BOUND = (
+    "recurrent models are bound to the traced length in the first export of a process too; the "
+    "convolutional autoencoder is right"
+)
+
 ROWS: tuple[KnownRow, ...] = (
     KnownRow(
         ">=1.13,<2.16",
         "torchscript",
         ANY,
         "right",
-        "opset 17: LSTM behind an embedding, convolutional autoencoder, ConvLSTM with attention; "
-        "run on 1.13.1, 2.0.1, 2.5.1, 2.13.0 and 2.15.0",
-        "run",
+        "LSTM on event ids or behind an embedding, convolutional autoencoder; opsets from 11 to "
+        "the highest that torch supports",
+        "matrix",
     ),
     KnownRow(
         ">=2.9,<2.16",
@@ -121,6 +126,14 @@ ROWS: tuple[KnownRow, ...] = (
         ANY,
         "right",
         "dynamo=False must be spelled out and gives a DeprecationWarning",
+        "matrix",
+    ),
+    KnownRow(
+        ">=1.13,<2.16",
+        "torchscript",
+        "ConvLSTM with attention",
+        "right",
+        "opset 17 (run on 1.13.1, 2.0.1, 2.5.1, 2.13.0 and 2.15.0)",
         "run",
     ),
     KnownRow(
@@ -141,28 +154,22 @@ ROWS: tuple[KnownRow, ...] = (
         "run",
     ),
     KnownRow(
-        "<2.1",
+        "<2.4",
         "dynamo",
         ANY,
         "fails",
-        "torch.onnx.export has no keyword dynamo",
-        "run",
-    ),
-    KnownRow(
-        ">=2.1,<2.4",
-        "dynamo",
-        ANY,
-        "fails",
-        "torch.onnx.export has no keyword dynamo (torch.onnx.dynamo_export is another function)",
-        "read from wheel sources",
+        "torch.onnx.export has no keyword dynamo (torch.onnx.dynamo_export of 2.1 to 2.3 is "
+        "another function)",
+        "matrix",
     ),
     KnownRow(
         "==2.4.*",
         "dynamo",
         ANY,
         "fails",
-        "no keyword dynamic_shapes, so dynamic axes cannot be asked for",
-        "read from wheel sources",
+        "no keyword dynamic_shapes, so dynamic axes cannot be asked for; with dynamic_axes every "
+        "model raises OnnxExporterError",
+        "matrix",
     ),
     KnownRow(
         "==2.5.*",
@@ -171,25 +178,23 @@ ROWS: tuple[KnownRow, ...] = (
         "wrong",
         "recurrent models: static shapes in spite of dynamic_shapes, without a warning; "
         "convolutional autoencoder: ConversionError",
-        "run",
+        "matrix",
     ),
     KnownRow(
-        ">=2.6,<2.8",
+        "==2.6.*",
         "dynamo",
         ANY,
-        "not tried",
-        "not yet the default exporter of torch, and between two releases (2.5.1, 2.8.0) that bind "
-        "recurrent models to the traced length",
-        "read from wheel sources",
+        "fails",
+        "ConversionError (Failed to decompose the FX graph), recurrent and convolutional models",
+        "matrix",
     ),
     KnownRow(
-        "==2.8.*",
+        ">=2.7,<2.9",
         "dynamo",
         ANY,
         "wrong",
-        "recurrent models are bound to the traced length in the first export of a process too; the "
-        "convolutional autoencoder is right",
-        "run",
+        BOUND,
+        "matrix",
     ),
     KnownRow(
         "==2.9.*",
@@ -198,41 +203,32 @@ ROWS: tuple[KnownRow, ...] = (
         "fails",
         "recurrent models: TorchExportError (Constraints violated) in the first export of a "
         "process too; the convolutional autoencoder is right",
-        "run",
+        "matrix",
     ),
     KnownRow(
-        "==2.10.*",
+        ">=2.10,<2.13",
         "dynamo",
         ANY,
         "wrong",
-        "recurrent models are bound to the traced length in the first export of a process too; the "
-        "convolutional autoencoder is right",
-        "run",
+        BOUND,
+        "matrix",
     ),
     KnownRow(
-        ">=2.11,<2.13",
-        "dynamo",
-        ANY,
-        "not tried",
-        "the same keywords as 2.13",
-        "read from wheel sources",
-    ),
-    KnownRow(
-        "==2.13.*",
+        ">=2.13,<2.15",
         "dynamo",
         ANY,
         "right",
         "only the first export of a process: later ones raise TorchExportError or are silently "
         "static, depending on how the axes are written, so each has a process of its own",
-        "run",
+        "matrix",
     ),
     KnownRow(
-        "==2.13.*",
+        ">=2.13,<2.15",
         "dynamo",
         LATER,
         "wrong",
         "recurrent models are bound to the traced length or raise TorchExportError",
-        "run",
+        "matrix",
     ),
     KnownRow(
         "==2.13.*",
@@ -240,7 +236,7 @@ ROWS: tuple[KnownRow, ...] = (
         "LSTM with batch_first=False",
         "wrong",
         "silently bound to the traced sizes, bidirectional or not, in the first export too",
-        "run",
+        "matrix",
     ),
     KnownRow(
         "==2.13.*",
@@ -251,16 +247,9 @@ ROWS: tuple[KnownRow, ...] = (
         "traced length",
         "run",
     ),
-    KnownRow(
-        "==2.14.*",
-        "dynamo",
-        ANY,
-        "not tried",
-        "the same keywords as 2.13",
-        "read from wheel sources",
-    ),
-    KnownRow("==2.15.*", "dynamo", ANY, "right", "bidirectional LSTM too", "run"),
-    KnownRow("==2.15.*", "dynamo", LATER, "right", "repeatedly in one process", "run"),
+    KnownRow("==2.15.*", "dynamo", ANY, "right", "as TorchScript", "matrix"),
+    KnownRow("==2.15.*", "dynamo", LATER, "right", "three in a row", "matrix"),
+    KnownRow("==2.15.*", "dynamo", "bidirectional LSTM", "right", "as a later export too", "run"),
     KnownRow(
         ">=2.13,<2.16",
         "dynamo",
@@ -289,6 +278,6 @@ def known_rows(env: TorchEnvironment) -> tuple[KnownRow, ...]:
 
 def whole(env: TorchEnvironment, strategy: str) -> KnownRow | None:
     """The worst that is known of ``strategy`` as a whole here, or None if nothing is."""
-    order: tuple[Verdict, ...] = ("wrong", "fails", "not tried", "right")
+    order: tuple[Verdict, ...] = ("wrong", "fails", "right")
     rows = [r for r in known_rows(env) if r.strategy == strategy and r.construct == ANY]
     return min(rows, key=lambda row: order.index(row.verdict), default=None)
