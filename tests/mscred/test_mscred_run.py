@@ -264,7 +264,7 @@ def test_the_sample_is_small_and_what_its_program_says(tmp_path: Path) -> None:
 def test_dynamo_gives_a_graph_that_passes_too(trained: Path, tmp_path: Path) -> None:
     pytest.importorskip("onnxscript")
     if tuple(map(int, torch.__version__.split(".")[:2])) < (2, 13):
-        pytest.skip("dynamo is right for this model from torch 2.13 on")
+        pytest.skip("dynamo is usable from torch 2.13 on")
     request = ExportRequest(
         models=["mscred"],
         checkpoint=trained / "mscred.pth",
