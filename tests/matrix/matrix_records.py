@@ -19,8 +19,6 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from packaging.requirements import Requirement
-
 Record = dict[str, Any]
 
 HERE = Path(__file__).resolve().parent
@@ -139,15 +137,7 @@ def rows() -> dict[str, Row]:
     for name in names:
         python, factor = name.split("-")
         found[name] = Row(releases[factor], f"{python[2]}.{python[3:]}")
-    (torch,) = (one for one in requirements() if one.name == "torch")
+    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    (torch,) = re.findall(r'"torch>=([\d.]+)"', project)
     python = parser["testenv:lowest"]["base_python"].removeprefix("python")
-    return {**found, "lowest": Row(str(torch.specifier).removeprefix(">="), python)}
-
-
-def requirements() -> list[Requirement]:
-    """Every requirement of pyproject.toml, extras included; read as text, for Python 3.10 has no
-    TOML."""
-    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
-    project = text[text.index("\n[project]") : text.index("\n[project.scripts]")]
-    quoted = re.findall(r'"([A-Za-z][\w.\-]*(?:\[\w+\])?[<>=!~][^"]*)"', project)
-    return [Requirement(one) for one in quoted]
+    return {**found, "lowest": Row(torch, python)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -142,6 +143,13 @@ def test_an_unknown_environment_is_an_error(
     with pytest.raises(SystemExit):
         matrix.run("py311-torch0")
     assert "no such environment: py311-torch0; there are" in capsys.readouterr().err
+
+
+def test_the_runner_needs_the_standard_library_alone() -> None:
+    """It starts in whatever Python there is; tox is installed by it."""
+    done = subprocess.run([sys.executable, "-S", HERE / "run.py", "--help"], capture_output=True)
+    assert done.returncode == 0, done.stderr
+    assert b"--discard" in done.stdout
 
 
 def test_rows_that_do_not_mean_the_same_fail_the_run(
