@@ -19,7 +19,14 @@ from logexport.exporters import (
     explain,
     known_rows,
 )
-from logexport.exporters.table import NEWEST, RELEASES, ROWS
+from logexport.exporters.table import (
+    ANY,
+    CONVOLUTIONAL,
+    NEWEST,
+    RECURRENT,
+    RELEASES,
+    ROWS,
+)
 from packaging.version import Version
 
 BEFORE_DYNAMO = ["1.13.1", "2.0.1", "2.1.2", "2.2.2", "2.3.1"]
@@ -66,7 +73,8 @@ def test_2_5_is_refused_for_what_was_seen_not_for_a_keyword() -> None:
     (_, dynamo) = explain(env, BUILTIN_STRATEGIES)
     assert not dynamo.usable
     assert dynamo.tested
-    assert "static shapes" in dynamo.reason
+    assert "recurrent" in dynamo.reason
+    assert "bound to the traced length" in dynamo.reason
 
 
 def test_a_strategy_by_name_is_the_only_choice() -> None:
@@ -145,11 +153,45 @@ def test_a_torch_newer_than_the_table_is_judged_by_its_signature_and_called_unte
     assert known_rows(env) == ()
 
 
-def test_a_pre_release_of_a_newer_torch_is_newer_and_one_of_a_known_torch_is_known() -> None:
-    newer = simulated("2.16.0.dev20270101+cpu")
-    assert not explain(newer, BUILTIN_STRATEGIES)[0].tested
-    assert explain(simulated("2.13.0rc1+cu128"), BUILTIN_STRATEGIES)[1].tested
-    assert known_rows(simulated("2.13.0rc1+cu128"))
+def test_a_newer_torch_that_nothing_can_be_done_with_is_called_untested_too() -> None:
+    for env in (
+        simulated("2.16.0", required=frozenset({"quantum"})),
+        simulated("2.16.0", keywords=frozenset({"model", "args", "f"})),
+    ):
+        for report in explain(env, BUILTIN_STRATEGIES):
+            assert (report.usable, report.tested) == (False, False)
+            assert report.reason.endswith("; torch 2.16.0 is newer than logexport knows")
+
+
+@pytest.mark.parametrize(
+    ("version", "why"),
+    [
+        ("2.16.0.dev20270101+cpu", "is newer than logexport knows"),
+        ("2.13.0rc1+cu128", "is a pre-release"),
+        ("2.15.0a0+git1234567", "is a pre-release"),
+        ("1.14.0a0+44dac51", "is no release that logexport knows"),
+    ],
+)
+def test_a_torch_that_nobody_tested_is_called_untested(version: str, why: str) -> None:
+    for report in explain(simulated(version), BUILTIN_STRATEGIES):
+        assert not report.tested
+        assert f"torch {version} {why}" in report.reason
+
+
+def test_a_build_or_a_patch_of_a_known_release_is_that_release() -> None:
+    for version in ("2.13.0+cu128", "2.13.1"):
+        assert all(report.tested for report in explain(simulated(version), BUILTIN_STRATEGIES))
+        assert known_rows(simulated(version))
+
+
+def test_a_torch_between_two_releases_has_the_opsets_of_the_older() -> None:
+    with pytest.raises(StrategyUnavailableError, match="torchscript offers opset 11 to 17"):
+        taken(simulated("1.14.0a0+44dac51"), opset=18)
+
+
+def test_a_numpy_that_torch_cannot_use_is_a_sentence_that_says_what_to_install() -> None:
+    with pytest.raises(StrategyUnavailableError, match=r"cannot use the installed numpy: pip.*'"):
+        taken(simulated("2.2.2", arrays=False))
 
 
 def test_a_newer_torch_without_the_keyword_dynamo_has_dynamo_only() -> None:
@@ -211,12 +253,18 @@ def test_known_rows_are_those_of_this_torch() -> None:
     assert "Tensor.unflatten" in {row.construct for row in known_rows(simulated("1.13.1"))}
 
 
+@pytest.mark.parametrize("construct", [RECURRENT, CONVOLUTIONAL])
+@pytest.mark.parametrize("strategy", ["torchscript", "dynamo"])
 @pytest.mark.parametrize("release", RELEASES.values(), ids=lambda release: release.version)
-def test_every_release_has_a_row_on_each_strategy_as_a_whole(release: Any) -> None:
-    strategies = {
-        r.strategy for r in known_rows(simulated(release.version)) if r.construct == "any"
+def test_every_release_has_one_verdict_on_each_strategy_for_each_kind_of_model(
+    release: Any, strategy: str, construct: str
+) -> None:
+    verdicts = {
+        row.verdict
+        for row in known_rows(simulated(release.version))
+        if row.strategy == strategy and row.construct in (ANY, construct)
     }
-    assert strategies == {"torchscript", "dynamo"}
+    assert len(verdicts) == 1
 
 
 def test_every_row_says_how_it_was_checked() -> None:

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.torch
+
 PROGRAM = (sys.executable, "-c", "import sys; from logexport.cli import main; sys.exit(main())")
 PRINTING = [("--help",), ("plugins", "list"), ("doctor", "--json"), ("inspect", "BUNDLE", "--json")]
 ids = " ".join

@@ -13,6 +13,8 @@ from logexport.host import Host
 from logexport.parquet import ParsedRow, SequenceRow, parsed_writer, write_sequences
 from logexport.types import CheckResult
 
+pytestmark = pytest.mark.torch
+
 TEMPLATES = [f"event {name} happened" for name in "abcd"]
 LOG = [TEMPLATES[number * number % 4] for number in range(40)]
 

@@ -24,7 +24,10 @@ Record = dict[str, Any]
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 KEPT = HERE / "records"
-NO_SOURCE = ("docs/", "tests/matrix/records/")
+WRITTEN = ("docs/compatibility.md", "tests/matrix/records/")
+"""What a run of the matrix writes into the source."""
+RUN = "docs/plugin-guide.md"
+"""The one document whose commands a test runs with PyTorch."""
 ONE_MEANING = ("verdicts", "verdict_counts", "inputs", "outputs", "axes", "metadata_keys")
 """What is equal in all exports of one checkpoint, by whatever release and strategy."""
 PACKAGES = ("torch", "numpy", "pyarrow", "onnx", "onnxruntime", "onnxscript")
@@ -86,9 +89,8 @@ def git(root: Path, *arguments: str) -> str:
 
 
 def is_source(name: str) -> bool:
-    """Whether a file decides how the tests of a row go. Documents do not, nor do records, which a
-    run of the matrix itself writes."""
-    return bool(name) and not name.endswith(".md") and not name.startswith(NO_SOURCE)
+    """Whether a file decides how the tests that touch PyTorch go."""
+    return bool(name) and not name.startswith(WRITTEN) and (name == RUN or not name.endswith(".md"))
 
 
 def read(directory: Path = KEPT) -> dict[str, Record]:

@@ -3,9 +3,10 @@
     python tests/matrix/run.py [--discard] [ENVIRONMENT ...]
 
 One environment after another. What has passed for the same source is skipped, so a run that was
-stopped is resumed by the same command; documents and records are no part of the source. A failure
-does not stop the rest. Records go to tests/matrix/records and docs/compatibility.md is written anew
-after each environment. The end is a summary; the exit status is 0 when every row has passed.
+stopped is resumed by the same command; most documents, and what a run writes itself, are no part of
+the source. A failure does not stop the rest. After each environment its record goes to
+tests/matrix/records, or is removed there if it failed, and docs/compatibility.md is written anew.
+The end is a summary; the exit status is 0 when every row has passed and all records mean the same.
 
 With --discard an environment is removed after use and pip keeps no downloads: at any time there is
 one environment (up to 7 GB) and its temporary files.
@@ -14,11 +15,13 @@ one environment (up to 7 GB) and its temporary files.
 from __future__ import annotations
 
 import argparse
+import fcntl
 import hashlib
 import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -37,13 +40,14 @@ half done."""
 LEAST_FREE = 9 << 30
 """Bytes on the disk without which no environment is begun."""
 
+TOX = (4, 20)
 CLOSING = re.compile(r"=* ?((?:\d+ \w+,? ?)+)in [\d.]+s")
 """pytest's last line."""
 
 
 def source() -> str:
-    """A name for the files that decide how the tests go; the same for a commit whatever came with
-    it in documents and records."""
+    """A name for the files that decide how the tests go, whatever came with them in documents and
+    records."""
     listed = git(ROOT, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
     total = hashlib.sha256()
     for name in sorted(set(listed.split("\0"))):
@@ -54,15 +58,25 @@ def source() -> str:
 
 
 def tox() -> list[str]:
-    """The command; installed into .venv-tox where there is none."""
+    """The command; installed into .venv-tox where there is none that will do."""
     found = shutil.which("tox")
-    if found:
+    if found and _does(found):
         return [found]
     own = ROOT / ".venv-tox"
-    if not (own / "bin" / "tox").exists():
+    if not _does(own / "bin" / "tox"):
         subprocess.run([sys.executable, "-m", "venv", own], check=True)
         subprocess.run([own / "bin" / "pip", "install", "--quiet", "tox>=4.20"], check=True)
     return [str(own / "bin" / "tox")]
+
+
+def _does(program: str | Path) -> bool:
+    """Whether a tox can be started and is new enough."""
+    try:
+        done = subprocess.run([program, "--version"], capture_output=True, text=True)
+    except OSError:
+        return False
+    version = re.match(r"(\d+)\.(\d+)", done.stdout)
+    return done.returncode == 0 and version is not None and tuple(map(int, version.groups())) >= TOX
 
 
 def environment(discard: bool) -> dict[str, str]:
@@ -70,7 +84,9 @@ def environment(discard: bool) -> dict[str, str]:
     out = {
         **os.environ,
         "LOGEXPORT_MATRIX_RECORDS": str(RECORDS),
+        "NO_COLOR": "1",  # pytest's last line is read
     }
+    out.pop("FORCE_COLOR", None)
     # pyenv's shims of versions that are not the current one fail, so the programs themselves are
     # put behind everything else on the path.
     pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
@@ -82,14 +98,13 @@ def environment(discard: bool) -> dict[str, str]:
 
 
 def passed(name: str, now: str) -> dict[str, str] | None:
-    """What is noted of a row that has passed for this source."""
+    """What is noted of a row that has passed for this source and whose record is there."""
     try:
         state = json.loads((STATE / f"{name}.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    if state.get("source") == now and state.get("result") == "passed":
-        return dict(state)
-    return None
+    good = state.get("source") == now and state.get("result") == "passed"
+    return dict(state) if good and (RECORDS / f"{name}.json").exists() else None
 
 
 def run(name: str, now: str, discard: bool, command: Sequence[str]) -> dict[str, str]:
@@ -97,33 +112,59 @@ def run(name: str, now: str, discard: bool, command: Sequence[str]) -> dict[str,
     began = time.monotonic()
     log = STATE / f"{name}.log"
     record = RECORDS / f"{name}.json"
-    record.unlink(missing_ok=True)
+    for stale in (record, STATE / f"{name}.json"):
+        stale.unlink(missing_ok=True)
+    try:
+        status = call([*command, "run", "--workdir", str(WORK), "-e", name], log, discard)
+    finally:
+        if discard:
+            shutil.rmtree(WORK / name, ignore_errors=True)
+    closing = CLOSING.findall(log.read_text(encoding="utf-8", errors="replace"))
+    tests = closing[-1].strip().rstrip(",") if closing else "no tests"
+    result = "passed" if status == 0 and closing and record.exists() else "failed"
+    if source() != now:
+        result, tests = "failed", f"the source changed meanwhile; {tests}"
+    state = {
+        "source": now,
+        "result": result,
+        "tests": tests,
+        "seconds": f"{time.monotonic() - began:.0f}",
+    }
+    if result == "passed":
+        matrix_records.update(record, lambda facts: facts.__setitem__("tests", tests))
+    (STATE / f"{name}.json").write_text(json.dumps(state), encoding="utf-8")
+    return state
+
+
+def call(command: Sequence[str], log: Path, discard: bool) -> int:
+    """Run a command to its end; whatever ends this program ends it and its children first."""
     with log.open("wb") as sink:
-        status = subprocess.run(
-            [*command, "run", "--workdir", str(WORK), "-e", name],
+        process = subprocess.Popen(
+            command,
             cwd=ROOT,
             stdin=subprocess.DEVNULL,
             stdout=sink,
             stderr=subprocess.STDOUT,
             env=environment(discard),
-        ).returncode
-    text = log.read_text(encoding="utf-8", errors="replace")
-    closing = CLOSING.findall(text)
-    tests = closing[-1].strip().rstrip(",") if closing else "none"
-    state = {
-        "source": now,
-        "result": "passed" if status == 0 and closing else "failed",
-        "tests": tests,
-        "seconds": f"{time.monotonic() - began:.0f}",
-    }
-    if state["result"] == "passed" and record.exists():
-        matrix_records.update(record, lambda facts: facts.__setitem__("tests", tests))
+            start_new_session=True,
+        )
+        try:
+            return process.wait()
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+
+
+def keep(name: str, good: bool) -> None:
+    """Let the kept records and the page say what is known of a row now."""
+    kept = KEPT / f"{name}.json"
+    if good:
         KEPT.mkdir(exist_ok=True)
-        shutil.copyfile(record, KEPT / record.name)
-    (STATE / f"{name}.json").write_text(json.dumps(state), encoding="utf-8")
-    if discard:
-        shutil.rmtree(WORK / name, ignore_errors=True)
-    return state
+        shutil.copyfile(RECORDS / kept.name, kept)
+    else:
+        kept.unlink(missing_ok=True)
+    compatibility.write()
 
 
 def excerpt(name: str) -> Iterator[str]:
@@ -147,19 +188,32 @@ def main() -> int:
             f"no such environment: {', '.join(sorted(unknown))}; there are {', '.join(rows)}"
         )
     STATE.mkdir(parents=True, exist_ok=True)
+    for one in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(one, lambda number, _: sys.exit(128 + number))
+    with (STATE / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            parser.error(f"another run of the matrix is at work in {WORK}")
+        return run_all(wanted.environments or rows, wanted.again, wanted.discard)
+
+
+def run_all(names: Sequence[str], again: bool, discard: bool) -> int:
+    """Run these environments, one after another; the exit status."""
     command = tox()
+    now = source()
     results: dict[str, dict[str, str]] = {}
-    for name in wanted.environments or rows:
-        now = source()
-        before = None if wanted.again else passed(name, now)
+    for name in names:
+        before = None if again else passed(name, now)
         if before is not None:
             results[name] = {**before, "result": "passed before"}
         elif shutil.disk_usage(ROOT).free < LEAST_FREE:
             results[name] = {"result": f"not run: less than {LEAST_FREE >> 30} GB are free"}
         else:
             say(f"{name}: began at {time.strftime('%H:%M:%S')}")
-            results[name] = run(name, now, wanted.discard, command)
-            compatibility.write()
+            results[name] = run(name, now, discard, command)
+        if "tests" in results[name]:
+            keep(name, results[name]["result"] != "failed")
         say(f"{name}: {results[name]['result']}, {results[name].get('tests', '')}")
         if results[name]["result"] == "failed":
             for line in excerpt(name):

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import importlib.util
 import json
+import os
+import signal
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 from types import ModuleType
 
@@ -16,7 +21,7 @@ import pytest
 HERE = Path(__file__).resolve().parent
 
 TOX = """\
-import json, os, pathlib, sys
+import json, os, pathlib, sys, time
 name = sys.argv[sys.argv.index("-e") + 1]
 work = pathlib.Path(sys.argv[sys.argv.index("--workdir") + 1])
 (work / name).mkdir(exist_ok=True)
@@ -24,7 +29,11 @@ with (work / "calls").open("a") as calls:
     calls.write(name + "\\n")
 record = pathlib.Path(os.environ["LOGEXPORT_MATRIX_RECORDS"]) / (name + ".json")
 record.parent.mkdir(exist_ok=True)
-record.write_text(json.dumps({"exports": {}}))
+if name not in (work / "silent").read_text():
+    record.write_text(json.dumps({"exports": {}}))
+if name in (work / "slow").read_text():
+    (work / "pid").write_text(str(os.getpid()))
+    time.sleep(60)
 if name in (work / "broken").read_text():
     print("FAILED tests/test_it.py::test_it - it is broken")
     print("==== 1 failed, 3 passed in 1.00s ====")
@@ -62,13 +71,16 @@ class Matrix:
             "KEPT": self.kept,
             "tox": lambda: [sys.executable, str(directory / "tox.py")],
             "source": lambda: self.named,
+            "LEAST_FREE": 0,
         }.items():
             monkeypatch.setattr(self.module, name, value)
         monkeypatch.setattr(compatibility, "write", lambda: self.page.append(1))
-        self.break_()
+        for how in ("broken", "silent", "slow"):
+            self.let_be(how)
 
-    def break_(self, *names: str) -> None:
-        (self.work / "broken").write_text(" ".join(names))
+    def let_be(self, how: str, *names: str) -> None:
+        """Rows that are ``broken`` (fail), ``silent`` (leave no record) or ``slow``."""
+        (self.work / how).write_text(" ".join(names))
 
     def run(self, *arguments: str) -> int:
         self.monkeypatch.setattr(sys, "argv", ["run.py", *arguments])
@@ -103,13 +115,13 @@ def test_everything_is_run_once_and_the_record_kept(
 def test_what_has_passed_for_the_source_is_skipped_and_what_failed_is_not(
     matrix: Matrix, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    matrix.break_(TWO[1])
+    matrix.let_be("broken", TWO[1])
     assert matrix.run(*TWO) == 1
     said = capsys.readouterr().out
     assert "1 passed, 1 failed" in said
     assert "test_it - it is broken" in said
     assert not (matrix.kept / f"{TWO[1]}.json").exists()
-    matrix.break_()
+    matrix.let_be("broken")
     assert matrix.run(*TWO) == 0
     assert matrix.calls == [*TWO, TWO[1]]
     assert "passed before" in capsys.readouterr().out
@@ -118,6 +130,89 @@ def test_what_has_passed_for_the_source_is_skipped_and_what_failed_is_not(
     assert matrix.calls == [*TWO, TWO[1], *TWO]
     assert matrix.run("--again", TWO[0]) == 0
     assert matrix.calls[-1] == TWO[0]
+
+
+def test_a_row_that_fails_takes_its_kept_record_along(matrix: Matrix) -> None:
+    assert matrix.run(*TWO) == 0
+    matrix.let_be("broken", TWO[0])
+    assert matrix.run("--again", *TWO) == 1
+    assert [path.stem for path in matrix.kept.iterdir()] == [TWO[1]]
+
+
+def test_a_kept_record_that_was_lost_is_kept_again(matrix: Matrix) -> None:
+    assert matrix.run(*TWO) == 0
+    for path in matrix.kept.iterdir():
+        path.unlink()
+    assert matrix.run(*TWO) == 0
+    assert sorted(path.stem for path in matrix.kept.iterdir()) == sorted(TWO)
+    assert matrix.calls == list(TWO)
+
+
+def test_a_row_without_a_record_has_not_passed(matrix: Matrix) -> None:
+    matrix.let_be("silent", TWO[0])
+    assert matrix.run(*TWO) == 1
+    matrix.let_be("silent")
+    assert matrix.run(*TWO) == 0
+    assert matrix.calls == [*TWO, TWO[0]]
+
+
+def test_a_row_whose_source_changed_while_it_ran_has_not_passed(
+    matrix: Matrix, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = iter(["before", "after"])
+    monkeypatch.setattr(matrix.module, "source", lambda: next(names))
+    assert matrix.run(TWO[0]) == 1
+    assert "failed, the source changed meanwhile; 3 passed" in capsys.readouterr().out
+
+
+def test_a_run_that_is_ended_ends_its_row_and_is_resumed(matrix: Matrix) -> None:
+    matrix.let_be("slow", TWO[0])
+    began = matrix.work / "pid"
+
+    def end() -> None:
+        while not (began.exists() and began.read_text()):
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGHUP)
+    ending = threading.Thread(target=end)
+    ending.start()
+    try:
+        with pytest.raises(SystemExit) as ended:
+            matrix.run("--discard", *TWO)
+    finally:
+        signal.signal(signal.SIGTERM, before[0])
+        signal.signal(signal.SIGHUP, before[1])
+        ending.join()
+    assert ended.value.code == 128 + signal.SIGTERM
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(began.read_text()), 0)
+    assert not (matrix.work / TWO[0]).exists()
+    matrix.let_be("slow")
+    assert matrix.run(*TWO) == 0
+    assert matrix.calls == [TWO[0], *TWO]
+
+
+def test_two_runs_at_once_are_an_error(matrix: Matrix, capsys: pytest.CaptureFixture[str]) -> None:
+    assert matrix.run(TWO[0]) == 0
+    with (matrix.module.STATE / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(SystemExit):
+            matrix.run(TWO[0])
+    assert "another run of the matrix is at work" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("said", "will_do"), [("4.21.2 from /x", True), ("3.28.0 imported from /x", False), ("", False)]
+)
+def test_a_tox_that_is_too_old_or_does_not_start_is_not_taken(
+    said: str, will_do: bool, tmp_path: Path
+) -> None:
+    program = tmp_path / "tox"
+    program.write_text(f"#!/bin/sh\necho '{said}'\n")
+    program.chmod(0o755)
+    assert runner()._does(program) == will_do
+    assert not runner()._does(tmp_path / "none")
 
 
 def test_discard_removes_each_environment(matrix: Matrix) -> None:
@@ -191,6 +286,9 @@ def test_documents_and_records_are_no_part_of_the_source(
     (tmp_path / "tests" / "matrix" / "records" / "py311-torch20.json").write_text("[]")
     assert module.source() == before
     assert matrix_records.commit(tmp_path) == clean
+    (tmp_path / "docs" / "plugin-guide.md").write_text("its commands are run")
+    assert module.source() != before
+    (tmp_path / "docs" / "plugin-guide.md").unlink()
     (tmp_path / "code.py").write_text("a = 2\n")
     assert module.source() != before
     assert matrix_records.commit(tmp_path) == f"{clean}+changes"

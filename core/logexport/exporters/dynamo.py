@@ -28,6 +28,8 @@ from logexport.exporters.strategy import (
     ExportFailedError,
     ExportLog,
     TorchEnvironment,
+    hindrance,
+    judged,
 )
 
 if TYPE_CHECKING:
@@ -62,41 +64,24 @@ class DynamoStrategy:
     timeout: float = 600.0
 
     def availability(self, env: TorchEnvironment) -> Availability:
-        version = env.torch
-        if env.release < table.OLDEST:
-            return Availability(False, f"torch {version} is older than 1.13")
-        if env.unknown_required:
-            names = ", ".join(sorted(env.unknown_required))
-            return Availability(
-                False,
-                f"torch.onnx.export of torch {version} requires an argument that logexport does "
-                f"not know: {names}",
-            )
+        problem = hindrance(env) or self._problem(env)
+        if problem is not None:
+            return judged(env, False, problem)
+        return judged(env, True, f"torch {env.torch} has it (each export in its own process)")
+
+    def _problem(self, env: TorchEnvironment) -> str | None:
+        exporter = f"torch.onnx.export of torch {env.torch}"
         if "dynamo" not in env.keywords and not table.is_newer(env):
-            return Availability(
-                False, f"torch.onnx.export of torch {version} has no keyword dynamo"
-            )
+            return f"{exporter} has no keyword dynamo"
         if "dynamic_shapes" not in env.keywords:
-            return Availability(
-                False, f"torch.onnx.export of torch {version} has no keyword dynamic_shapes"
-            )
+            return f"{exporter} has no keyword dynamic_shapes"
         row = table.whole(env, self.name)
         if row is not None and row.verdict != "right":
-            return Availability(False, f"torch {version}: {row.note}")
+            return f"torch {env.torch}, {row.construct}: {row.note}"
         missing = [n for n in ("onnx", "onnxscript") if getattr(env, n) is None]
         if missing:
-            return Availability(
-                False,
-                f"needs the package {' and '.join(missing)}: pip install 'logexport[dynamo]'",
-            )
-        if table.is_newer(env):
-            return Availability(
-                True,
-                f"untested: torch {version} is newer than logexport knows, but its "
-                "torch.onnx.export takes dynamic_shapes",
-                tested=False,
-            )
-        return Availability(True, f"torch {version} has it (each export in its own process)")
+            return f"needs the package {' and '.join(missing)}: pip install 'logexport[dynamo]'"
+        return None
 
     def opsets(self, env: TorchEnvironment) -> tuple[int, ...]:
         return tuple(range(LOWEST_OPSET, HIGHEST_OPSET + 1))

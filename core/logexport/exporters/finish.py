@@ -67,7 +67,7 @@ def finish_graph(path: Path, dummy: DummyInput, grid: Sequence[Sizes] | None = N
         PluginError: ``dummy.draw`` does not give what ``dummy`` declares.
     """
     model, beside = _load(path)
-    if model.ir_version > NEWEST_IR:  # before the check: onnx 1.16 knows no newer one either
+    if model.ir_version > NEWEST_IR:  # before the check: onnx 1.17 knows no newer one either
         model.ir_version = NEWEST_IR
     _check_valid(model, path)  # what follows relies on order and on every name being defined
     _tidy(model)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 from packaging.version import InvalidVersion, Version
 
 from logexport.errors import ExporterError, StrategyUnavailableError
+from logexport.exporters import table
 
 if TYPE_CHECKING:
     import torch
@@ -38,6 +39,7 @@ class TorchEnvironment:
         required: those of them that have no default, ``model``, ``args`` and ``f`` left out.
         dynamo_default: default of the keyword ``dynamo``; None where there is no such keyword.
         torchscript: whether torch still contains the TorchScript exporter.
+        arrays: whether torch can give its numbers to the installed numpy.
         onnx, onnxscript: versions of the packages; None where not installed.
         python: version of Python.
     """
@@ -47,6 +49,7 @@ class TorchEnvironment:
     required: frozenset[str] = frozenset()
     dynamo_default: bool | None = None
     torchscript: bool = True
+    arrays: bool = True
     onnx: Version | None = None
     onnxscript: Version | None = None
     python: Version = field(
@@ -91,12 +94,20 @@ def _installed() -> TorchEnvironment:
         if parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
     }
     dynamo = named.get("dynamo")
+    try:
+        version = Version(str(torch.__version__))
+    except InvalidVersion as error:
+        raise StrategyUnavailableError(
+            f"the installed torch calls itself {str(torch.__version__)!r}, which is no version",
+            "Install a release of torch, or a build whose version follows PEP 440.",
+        ) from error
     return TorchEnvironment(
-        torch=Version(str(torch.__version__)),
+        torch=version,
         keywords=frozenset(named),
         required=frozenset(n for n, p in named.items() if p.default is p.empty) - POSITIONAL,
         dynamo_default=None if dynamo is None else bool(dynamo.default),
         torchscript=_has_torchscript(),
+        arrays=_gives_arrays(),
         onnx=_version("onnx"),
         onnxscript=_version("onnxscript"),
     )
@@ -111,6 +122,17 @@ def _has_torchscript() -> bool:
     import torch.onnx
 
     return callable(getattr(getattr(torch.onnx, "utils", None), "export", None))
+
+
+def _gives_arrays() -> bool:
+    """Whether ``Tensor.numpy()`` works: torch before 2.3 was built for numpy 1 and cannot use 2."""
+    import torch
+
+    try:
+        torch.zeros(1).numpy()
+    except RuntimeError:
+        return False
+    return True
 
 
 def _version(package: str) -> Version | None:
@@ -130,6 +152,34 @@ class Availability:
     usable: bool
     reason: str
     tested: bool = True
+
+
+def hindrance(env: TorchEnvironment) -> str | None:
+    """What keeps every strategy of logexport's own from working in ``env``, as one clause; None
+    where nothing does."""
+    if env.release < table.OLDEST:
+        return table.untested(env)
+    if env.unknown_required:
+        names = ", ".join(sorted(env.unknown_required))
+        return (
+            f"torch.onnx.export of torch {env.torch} requires an argument that logexport does not "
+            f"know: {names}"
+        )
+    if not env.arrays:
+        return (
+            f"torch {env.torch} cannot use the installed numpy: pip install 'numpy<2' 'pyarrow<26'"
+        )
+    return None
+
+
+def judged(env: TorchEnvironment, usable: bool, reason: str) -> Availability:
+    """An :class:`Availability` that says so where logexport was not tested with this torch."""
+    why = table.untested(env)
+    if why is None:
+        return Availability(usable, reason)
+    if usable:
+        return Availability(True, f"untested: {why}, but {reason}", tested=False)
+    return Availability(False, reason if reason == why else f"{reason}; {why}", tested=False)
 
 
 @dataclass(frozen=True)

@@ -83,7 +83,8 @@ class KnownRow:
     Args:
         torch: the releases it holds for, as a version specifier.
         strategy: ``torchscript`` or ``dynamo``.
-        construct: what kind of model; ``any`` says something of the strategy as a whole.
+        construct: what kind of model. :data:`ANY`, :data:`RECURRENT` and :data:`CONVOLUTIONAL` are
+            the built-in models', and what is known of these decides for the strategy as a whole.
         verdict: ``right``; ``wrong`` (a graph is written, and it is not the model); ``fails`` (no
             graph is written).
         note: what was seen.
@@ -102,13 +103,14 @@ class KnownRow:
 
 
 ANY = "any"
+RECURRENT = "recurrent (LSTM with batch_first=True)"
+CONVOLUTIONAL = "convolutional autoencoder"
+BROAD = (ANY, RECURRENT, CONVOLUTIONAL)
 LATER = "a later export of a process"
 """Dynamo keeps state from one export to the next; logexport gives each a process of its own."""
 
-BOUND = (
-    "recurrent models are bound to the traced length in the first export of a process too; the "
-    "convolutional autoencoder is right"
-)
+BOUND = "bound to the traced length in the first export of a process too, without a warning"
+"""``StaticAxisError`` finds it."""
 
 ROWS: tuple[KnownRow, ...] = (
     KnownRow(
@@ -171,46 +173,25 @@ ROWS: tuple[KnownRow, ...] = (
         "model raises OnnxExporterError",
         "matrix",
     ),
-    KnownRow(
-        "==2.5.*",
-        "dynamo",
-        ANY,
-        "wrong",
-        "recurrent models: static shapes in spite of dynamic_shapes, without a warning; "
-        "convolutional autoencoder: ConversionError",
-        "matrix",
-    ),
-    KnownRow(
-        "==2.6.*",
-        "dynamo",
-        ANY,
-        "fails",
-        "ConversionError (Failed to decompose the FX graph), recurrent and convolutional models",
-        "matrix",
-    ),
-    KnownRow(
-        ">=2.7,<2.9",
-        "dynamo",
-        ANY,
-        "wrong",
-        BOUND,
-        "matrix",
-    ),
+    KnownRow("==2.5.*", "dynamo", RECURRENT, "wrong", BOUND, "matrix"),
+    KnownRow("==2.5.*", "dynamo", CONVOLUTIONAL, "fails", "ConversionError", "matrix"),
+    KnownRow("==2.6.*", "dynamo", ANY, "fails", "ConversionError", "matrix"),
+    KnownRow(">=2.7,<2.9", "dynamo", RECURRENT, "wrong", BOUND, "matrix"),
     KnownRow(
         "==2.9.*",
         "dynamo",
-        ANY,
+        RECURRENT,
         "fails",
-        "recurrent models: TorchExportError (Constraints violated) in the first export of a "
-        "process too; the convolutional autoencoder is right",
+        "TorchExportError (Constraints violated) in the first export of a process too",
         "matrix",
     ),
+    KnownRow(">=2.10,<2.13", "dynamo", RECURRENT, "wrong", BOUND, "matrix"),
     KnownRow(
-        ">=2.10,<2.13",
+        ">=2.7,<2.13",
         "dynamo",
-        ANY,
-        "wrong",
-        BOUND,
+        CONVOLUTIONAL,
+        "right",
+        "withheld all the same: a strategy is usable where every kind of model is right",
         "matrix",
     ),
     KnownRow(
@@ -235,7 +216,7 @@ ROWS: tuple[KnownRow, ...] = (
         "dynamo",
         "LSTM with batch_first=False",
         "wrong",
-        "silently bound to the traced sizes, bidirectional or not, in the first export too",
+        "silently bound to the traced sizes, in the first export of a process too",
         "matrix",
     ),
     KnownRow(
@@ -271,6 +252,25 @@ def is_newer(env: TorchEnvironment) -> bool:
     return env.release > NEWEST
 
 
+def below(env: TorchEnvironment) -> Release:
+    """The newest release of the table that is not newer than the installed torch; the oldest for
+    one that is older than all."""
+    return RELEASES[max((key for key in RELEASES if key <= env.release), default=OLDEST)]
+
+
+def untested(env: TorchEnvironment) -> str | None:
+    """Why logexport was not tested with this torch, as one clause; None where it was."""
+    if env.release < OLDEST:
+        return f"torch {env.torch} is older than {'.'.join(map(str, OLDEST))}"
+    if is_newer(env):
+        return f"torch {env.torch} is newer than logexport knows"
+    if env.release not in RELEASES:
+        return f"torch {env.torch} is no release that logexport knows"
+    if env.torch.is_prerelease:
+        return f"torch {env.torch} is a pre-release"
+    return None
+
+
 def known_rows(env: TorchEnvironment) -> tuple[KnownRow, ...]:
     """What is known for this torch, in the table's order; empty for one that the table lacks."""
     return tuple(row for row in ROWS if row.applies(env))
@@ -279,5 +279,5 @@ def known_rows(env: TorchEnvironment) -> tuple[KnownRow, ...]:
 def whole(env: TorchEnvironment, strategy: str) -> KnownRow | None:
     """The worst that is known of ``strategy`` as a whole here, or None if nothing is."""
     order: tuple[Verdict, ...] = ("wrong", "fails", "right")
-    rows = [r for r in known_rows(env) if r.strategy == strategy and r.construct == ANY]
+    rows = [r for r in known_rows(env) if r.strategy == strategy and r.construct in BROAD]
     return min(rows, key=lambda row: order.index(row.verdict), default=None)

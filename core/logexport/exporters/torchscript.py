@@ -13,6 +13,8 @@ from logexport.exporters.strategy import (
     ExportFailedError,
     ExportLog,
     TorchEnvironment,
+    hindrance,
+    judged,
 )
 
 if TYPE_CHECKING:
@@ -36,37 +38,27 @@ class TorchScriptStrategy:
     name: str = "torchscript"
 
     def availability(self, env: TorchEnvironment) -> Availability:
-        version = env.torch
-        if env.release < table.OLDEST:
-            return Availability(False, f"torch {version} is older than 1.13")
-        if env.unknown_required:
-            return Availability(False, _unknown_required(env))
-        if not env.torchscript:
-            return Availability(False, f"torch {version} has no TorchScript exporter any more")
-        if "dynamic_axes" not in env.keywords:
-            return Availability(
-                False, f"torch.onnx.export of torch {version} has no keyword dynamic_axes"
-            )
-        if table.is_newer(env):
-            if "dynamo" not in env.keywords:
-                return Availability(
-                    False,
-                    f"torch.onnx.export of torch {version} has no keyword dynamo to ask for "
-                    "TorchScript with",
-                )
-            return Availability(
-                True,
-                f"untested: torch {version} is newer than logexport knows, but its "
-                "torch.onnx.export still takes dynamo=False",
-                tested=False,
-            )
+        problem = hindrance(env) or self._problem(env)
+        if problem is not None:
+            return judged(env, False, problem)
         how = "with dynamo=False" if "dynamo" in env.keywords else "the only exporter"
-        return Availability(True, f"torch {version} has it ({how})")
+        return judged(env, True, f"torch {env.torch} has it ({how})")
+
+    def _problem(self, env: TorchEnvironment) -> str | None:
+        if not env.torchscript:
+            return f"torch {env.torch} has no TorchScript exporter any more"
+        if "dynamic_axes" not in env.keywords:
+            return f"torch.onnx.export of torch {env.torch} has no keyword dynamic_axes"
+        if table.is_newer(env) and "dynamo" not in env.keywords:
+            return (
+                f"torch.onnx.export of torch {env.torch} has no keyword dynamo to ask for "
+                "TorchScript with"
+            )
+        return None
 
     def opsets(self, env: TorchEnvironment) -> tuple[int, ...]:
-        release = table.release_of(env)
-        highest = HIGHEST_OPSET if release is None else release.torchscript_max_opset
-        return tuple(range(LOWEST_OPSET, min(highest, HIGHEST_OPSET) + 1))
+        highest = min(table.below(env).torchscript_max_opset, HIGHEST_OPSET)
+        return tuple(range(LOWEST_OPSET, highest + 1))
 
     def default_opset(self, env: TorchEnvironment) -> int:
         return DEFAULT_OPSET
@@ -102,11 +94,3 @@ class TorchScriptStrategy:
         if failure is not None:
             raise ExportFailedError(self.name, one_line(failure), log=log) from failure
         return log
-
-
-def _unknown_required(env: TorchEnvironment) -> str:
-    names = ", ".join(sorted(env.unknown_required))
-    return (
-        f"torch.onnx.export of torch {env.torch} requires an argument that logexport does not "
-        f"know: {names}"
-    )
