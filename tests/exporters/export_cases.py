@@ -37,7 +37,7 @@ def simulated(version: str, **changes: Any) -> TorchEnvironment:
         keywords=COMMON_KEYWORDS | {name for name, there in present.items() if there},
         dynamo_default=release.dynamo,
         onnx=Version("1.17"),
-        onnxscript=Version("0.5"),
+        onnxscript=Version("0.7.2"),
         python=Version("3.11"),
     )
     return dataclasses.replace(env, **changes)

@@ -234,6 +234,15 @@ def test_dynamo_without_onnxscript_says_what_to_install() -> None:
         taken(env, exporter="dynamo")
 
 
+def test_dynamo_with_an_onnxscript_that_is_too_old_says_what_to_install() -> None:
+    env = simulated("2.14.1", onnxscript=Version("0.6.1"))
+    assert taken(env) == [("torchscript", 17)]
+    with pytest.raises(
+        StrategyUnavailableError, match=r"needs onnxscript 0\.6\.2 or later and 0\.6\.1 is .*pip"
+    ):
+        taken(env, exporter="dynamo")
+
+
 def test_every_choice_has_a_reason_and_explain_agrees_with_choose() -> None:
     env = simulated("2.13.0")
     choices = choose(env, BUILTIN_STRATEGIES)

@@ -7,6 +7,7 @@ from importlib import metadata
 
 import matrix_records
 import pytest
+from logexport.exporters.dynamo import LOWEST_ONNXSCRIPT
 from lowest import lowest
 from packaging.requirements import Requirement
 from packaging.version import Version
@@ -30,6 +31,16 @@ def test_a_requirement_has_a_lower_bound_and_no_other(requirement: Requirement) 
 def test_all_requirements_are_found() -> None:
     names = {requirement.name for requirement in requirements()}
     assert {"scikit-build-core", "torch", "numpy", "drain3", "onnxscript", "pytest"} <= names
+
+
+def test_the_lowest_onnxscript_is_what_dynamo_asks_for() -> None:
+    bounds = {
+        bound.version
+        for one in requirements()
+        if one.name == "onnxscript"
+        for bound in one.specifier
+    }
+    assert bounds == {str(LOWEST_ONNXSCRIPT)}
 
 
 @pytest.mark.parametrize(

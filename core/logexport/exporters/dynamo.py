@@ -21,6 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from packaging.version import Version
+
 from logexport.exporters import table
 from logexport.exporters.capture import one_line
 from logexport.exporters.strategy import (
@@ -41,6 +43,8 @@ LOWEST_OPSET = 18
 """Asked for 17 it sometimes converts and sometimes silently stays at 18."""
 HIGHEST_OPSET = 20
 DEFAULT_OPSET = 18
+LOWEST_ONNXSCRIPT = Version("0.6.2")
+"""Before 0.6.0 it has no interface for torch 2.13 and later; 0.6.0 writes LSTMs that do not run."""
 
 TAIL_LINES = 5
 
@@ -81,6 +85,11 @@ class DynamoStrategy:
         missing = [n for n in ("onnx", "onnxscript") if getattr(env, n) is None]
         if missing:
             return f"needs the package {' and '.join(missing)}: pip install 'logexport[dynamo]'"
+        if env.onnxscript is not None and env.onnxscript < LOWEST_ONNXSCRIPT:
+            return (
+                f"needs onnxscript {LOWEST_ONNXSCRIPT} or later and {env.onnxscript} is installed: "
+                "pip install 'logexport[dynamo]'"
+            )
         return None
 
     def opsets(self, env: TorchEnvironment) -> tuple[int, ...]:
