@@ -33,7 +33,8 @@ COLUMNS = (
 
 LEGEND = """\
 
-- *tests*: of the whole suite on 1.13.1, 2.13.0 and 2.15.0, elsewhere of those that touch PyTorch.
+- *tests*: of the whole suite on 1.13.1, 2.13.0 and 2.15.0 under Python 3.11 and with the lowest
+  bounds, elsewhere of those that touch PyTorch.
 - *nodes*: of the graphs of an alog-detect DeepLog and of this project's MSCRED, by the strategy
   taken; *seconds*: the longest of all exports by it.
 - *largest difference*: of an output to PyTorch's, of all checkpoints, all sizes of the grid and all
