@@ -86,7 +86,7 @@ def test_a_strategy_by_name_is_the_only_choice() -> None:
     ("version", "opset", "expected"),
     [
         ("1.13.1", 11, ["torchscript"]),
-        ("2.0.1", 18, ["torchscript"]),
+        ("2.0.1", 17, ["torchscript"]),
         ("2.4.1", 20, ["torchscript"]),
         ("2.13.0", 11, ["torchscript"]),
         ("2.13.0", 17, ["torchscript"]),
@@ -104,6 +104,7 @@ def test_an_opset_leaves_the_strategies_that_offer_it(
     ("version", "exporter", "opset", "offered"),
     [
         ("1.13.1", "auto", 18, "torchscript offers opset 11 to 17"),
+        ("2.0.1", "auto", 18, "torchscript offers opset 11 to 17"),
         ("2.3.1", "auto", 18, "torchscript offers opset 11 to 17"),
         ("2.13.0", "auto", 21, "torchscript offers opset 11 to 20; dynamo offers opset 18 to 20"),
         ("2.13.0", "auto", 10, "torchscript offers opset 11 to 20; dynamo offers opset 18 to 20"),

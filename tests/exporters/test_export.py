@@ -162,6 +162,15 @@ def test_torchscript_writes_every_opset_it_offers(opset: int, tmp_path: Path) ->
         assert largest_difference(path, module, dummy) <= TOLERANCE
 
 
+def test_torchscript_of_2_0_cannot_write_a_mean_at_opset_18(tmp_path: Path) -> None:
+    """Why 18 is not offered there, though torch supports it."""
+    if TorchEnvironment.installed().release != (2, 0):
+        pytest.skip("seen on torch 2.0")
+    make, dummies = MODELS["autoencoder"]
+    with pytest.raises(ExportFailedError, match=r"Unrecognized attribute: axes .* ReduceMean"):
+        export_with(TorchScriptStrategy(), seeded(make), dummies(), 18, tmp_path / "graph.onnx")
+
+
 def test_dynamo_writes_the_highest_opset_it_offers(dynamo: ExportStrategy, tmp_path: Path) -> None:
     path, module, dummy = tmp_path / "graph.onnx", seeded(models.ConvAutoencoder), count_dummy()
     export_with(dynamo, module, dummy, 20, path)
