@@ -26,6 +26,8 @@ ROOT = HERE.parent.parent
 KEPT = HERE / "records"
 WRITTEN = ("docs/compatibility.md", "tests/matrix/records/")
 """What a run of the matrix writes into the source."""
+BESIDE = ".ci/"
+"""What calls the tests and is called by none."""
 RUN = "docs/plugin-guide.md"
 """The one document whose commands a test runs with PyTorch."""
 ONE_MEANING = ("verdicts", "verdict_counts", "inputs", "outputs", "axes", "metadata_keys")
@@ -90,7 +92,8 @@ def git(root: Path, *arguments: str) -> str:
 
 def is_source(name: str) -> bool:
     """Whether a file decides how the tests that touch PyTorch go."""
-    return bool(name) and not name.startswith(WRITTEN) and (name == RUN or not name.endswith(".md"))
+    document = name.endswith(".md") and name != RUN
+    return bool(name) and not document and not name.startswith((*WRITTEN, BESIDE))
 
 
 def read(directory: Path = KEPT) -> dict[str, Record]:

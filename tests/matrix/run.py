@@ -3,8 +3,8 @@
     python tests/matrix/run.py [--discard] [ENVIRONMENT ...]
 
 One environment after another. What has passed for the same source is skipped, so a run that was
-stopped is resumed by the same command; most documents, and what a run writes itself, are no part of
-the source. A failure does not stop the rest. After each environment its record goes to
+stopped is resumed by the same command; most documents, what a run writes itself and .ci are no part
+of the source. A failure does not stop the rest. After each environment its record goes to
 tests/matrix/records, or is removed there if it failed, and docs/compatibility.md is written anew.
 The end is a summary; the exit status is 0 when every row has passed and all records mean the same.
 

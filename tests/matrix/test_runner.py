@@ -261,7 +261,7 @@ def test_rows_that_do_not_mean_the_same_fail_the_run(
     assert f"not one meaning: verdicts: {TWO[1]} deeplog-logdeep torchscript is not as" in said
 
 
-def test_documents_and_records_are_no_part_of_the_source(
+def test_documents_records_and_what_calls_the_tests_are_no_part_of_the_source(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def git(*arguments: str) -> str:
@@ -277,6 +277,8 @@ def test_documents_and_records_are_no_part_of_the_source(
     (tmp_path / "tests" / "matrix" / "records").mkdir(parents=True)
     (tmp_path / "tests" / "matrix" / "records" / "py311-torch20.json").write_text("{}")
     (tmp_path / "README.md").write_text("new")
+    (tmp_path / ".ci").mkdir()
+    (tmp_path / ".ci" / "run").write_text("tox run")
     git("add", ".")
     git("-c", "user.name=a", "-c", "user.email=b", "commit", "-q", "-m", "all of it")
     assert module.source() == before
