@@ -1,19 +1,15 @@
-"""What the export tests share: example inputs for the models, simulated torches, comparisons."""
+"""What the export tests share: example inputs for the models, simulated torches."""
 
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from logexport.exporters import TorchEnvironment
 from logexport.exporters.table import RELEASES
 from logexport.types import DummyInput
 from packaging.version import Version
-
-if TYPE_CHECKING:
-    import torch
 
 VOCAB = 13
 
@@ -23,7 +19,7 @@ COMMON_KEYWORDS = frozenset(
 
 
 def simulated(version: str, **changes: Any) -> TorchEnvironment:
-    """``torch.onnx.export`` of a release as the table (and so FACTS) describes it."""
+    """``torch.onnx.export`` of a release as the table describes it."""
     parsed = Version(version)
     release = RELEASES.get((parsed.major, parsed.minor), RELEASES[max(RELEASES)])
     present = {
@@ -38,7 +34,6 @@ def simulated(version: str, **changes: Any) -> TorchEnvironment:
         dynamo_default=release.dynamo,
         onnx=Version("1.17"),
         onnxscript=Version("0.7.2"),
-        python=Version("3.11"),
     )
     return dataclasses.replace(env, **changes)
 
@@ -90,23 +85,3 @@ def _float_dummy(name: str, outputs: tuple[str, ...], rest: tuple[int, ...]) -> 
             generator.random((sizes["batch_size"], *rest), dtype=np.float32),
         ),
     )
-
-
-def largest_difference(path: Path, module: torch.nn.Module, dummy: DummyInput) -> float:
-    """Between ONNX Runtime on the graph and torch on the module, over the grid, all outputs."""
-    import onnxruntime
-    import torch
-
-    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    generator = np.random.default_rng(1)
-    largest = 0.0
-    for sizes in dummy.grid:
-        inputs = dummy.draw(sizes, generator)
-        found = session.run(None, dict(zip(dummy.input_names, inputs, strict=True)))
-        with torch.no_grad():
-            wanted = module(*map(torch.from_numpy, inputs))
-        wanted = wanted if isinstance(wanted, tuple) else (wanted,)
-        for one, other in zip(found, wanted, strict=True):
-            assert one.shape == tuple(other.shape)
-            largest = max(largest, float(np.abs(one - other.numpy()).max()))
-    return largest

@@ -59,11 +59,11 @@ class TimeFirstLSTM(nn.Module):
     """The same job with ``batch_first=False``: dynamo on torch 2.13 binds it to the traced sizes
     while its graph still declares them dynamic."""
 
-    def __init__(self, vocab: int = 13) -> None:
+    def __init__(self, vocab: int = 13, bidirectional: bool = True) -> None:
         super().__init__()
         self.embed = nn.Embedding(vocab, 6)
-        self.lstm = nn.LSTM(6, 8, bidirectional=True)
-        self.fc = nn.Linear(16, vocab)
+        self.lstm = nn.LSTM(6, 8, bidirectional=bidirectional)
+        self.fc = nn.Linear(16 if bidirectional else 8, vocab)
 
     def forward(self, events: torch.Tensor) -> torch.Tensor:
         steps, _ = self.lstm(self.embed(events).transpose(0, 1))

@@ -34,13 +34,14 @@ DYNAMO_NOT_RIGHT_YET = [
     *("2.4.1", "2.5.1", "2.6.0", "2.7.1", "2.8.0", "2.9.1", "2.10.0", "2.11.0", "2.12.1")
 ]
 BOTH = ["2.13.0", "2.14.1", "2.15.0"]
+NEWER = f"{NEWEST[0]}.{NEWEST[1] + 1}.0"
 
 
 def taken(env: TorchEnvironment, **request: Any) -> list[tuple[str, int]]:
     return [(c.strategy.name, c.opset) for c in choose(env, BUILTIN_STRATEGIES, **request)]
 
 
-def test_the_table_has_every_release_from_1_13_to_2_15() -> None:
+def test_what_is_taken_is_stated_for_every_release_of_the_table() -> None:
     assert [release.version for release in RELEASES.values()] == [
         *BEFORE_DYNAMO,
         *DYNAMO_NOT_RIGHT_YET,
@@ -133,10 +134,10 @@ def test_an_unknown_strategy_lists_the_names() -> None:
 
 
 def test_auto_falls_to_dynamo_where_torchscript_is_gone() -> None:
-    env = simulated("2.16.0", torchscript=False)
+    env = simulated(NEWER, torchscript=False)
     (choice,) = choose(env, BUILTIN_STRATEGIES)
     assert (choice.strategy.name, choice.opset) == ("dynamo", 18)
-    assert "torchscript is not usable: torch 2.16.0 has no TorchScript exporter" in choice.reason
+    assert f"torchscript is not usable: torch {NEWER} has no TorchScript exporter" in choice.reason
     assert "untested" in choice.reason
     with pytest.raises(StrategyUnavailableError, match="no TorchScript exporter any more"):
         taken(env, exporter="torchscript")
@@ -156,18 +157,18 @@ def test_a_torch_newer_than_the_table_is_judged_by_its_signature_and_called_unte
 
 def test_a_newer_torch_that_nothing_can_be_done_with_is_called_untested_too() -> None:
     for env in (
-        simulated("2.16.0", required=frozenset({"quantum"})),
-        simulated("2.16.0", keywords=frozenset({"model", "args", "f"})),
+        simulated(NEWER, required=frozenset({"quantum"})),
+        simulated(NEWER, keywords=frozenset({"model", "args", "f"})),
     ):
         for report in explain(env, BUILTIN_STRATEGIES):
             assert (report.usable, report.tested) == (False, False)
-            assert report.reason.endswith("; torch 2.16.0 is newer than logexport knows")
+            assert report.reason.endswith(f"; torch {NEWER} is newer than logexport knows")
 
 
 @pytest.mark.parametrize(
     ("version", "why"),
     [
-        ("2.16.0.dev20270101+cpu", "is newer than logexport knows"),
+        (f"{NEWER}.dev20270101+cpu", "is newer than logexport knows"),
         ("2.13.0rc1+cu128", "is a pre-release"),
         ("2.15.0a0+git1234567", "is a pre-release"),
         ("1.14.0a0+44dac51", "is no release that logexport knows"),
@@ -196,7 +197,7 @@ def test_a_numpy_that_torch_cannot_use_is_a_sentence_that_says_what_to_install()
 
 
 def test_a_newer_torch_without_the_keyword_dynamo_has_dynamo_only() -> None:
-    env = simulated("2.16.0")
+    env = simulated(NEWER)
     env = replace(env, keywords=env.keywords - {"dynamo"}, dynamo_default=None)
     (choice,) = choose(env, BUILTIN_STRATEGIES)
     assert choice.strategy.name == "dynamo"
@@ -204,20 +205,29 @@ def test_a_newer_torch_without_the_keyword_dynamo_has_dynamo_only() -> None:
 
 
 def test_an_unknown_optional_keyword_changes_nothing() -> None:
-    env = simulated("2.16.0")
+    env = simulated(NEWER)
     assert taken(replace(env, keywords=env.keywords | {"quantum"})) == taken(env)
 
 
 def test_an_unknown_required_argument_is_a_sentence_that_names_it() -> None:
-    env = simulated("2.16.0", required=frozenset({"quantum"}))
+    env = simulated(NEWER, required=frozenset({"quantum"}))
     with pytest.raises(StrategyUnavailableError) as raised:
         taken(env)
-    assert "requires an argument that logexport does not know: quantum" in str(raised.value)
-    assert "torch 2.16.0" in str(raised.value)
+    assert "requires an argument that this strategy does not know: quantum" in str(raised.value)
+    assert f"torch {NEWER}" in str(raised.value)
+
+
+def test_an_argument_without_a_default_hinders_only_who_does_not_give_it() -> None:
+    both = simulated(NEWER, required=frozenset({"input_names", "opset_version", "dynamo"}))
+    assert taken(both) == [("torchscript", 17), ("dynamo", 18)]
+    one = simulated(NEWER, required=frozenset({"dynamic_shapes"}))
+    assert taken(one) == [("dynamo", 18)]
+    other = simulated(NEWER, required=frozenset({"dynamic_axes"}))
+    assert taken(other) == [("torchscript", 17)]
 
 
 def test_a_signature_with_neither_way_is_a_sentence() -> None:
-    env = simulated("2.16.0", keywords=frozenset({"model", "args", "f", "opset_version"}))
+    env = simulated(NEWER, keywords=frozenset({"model", "args", "f", "opset_version"}))
     with pytest.raises(StrategyUnavailableError, match="no export strategy is usable here"):
         taken(env)
 

@@ -33,29 +33,31 @@ COLUMNS = (
 
 LEGEND = """\
 
-- *tests*: of the whole suite on 1.13.1, 2.13.0 and 2.15.0 under Python 3.11 and with the lowest
-  bounds, elsewhere of those that touch PyTorch.
+- *tests*: of the whole suite where `tox list` says so, elsewhere of those that touch PyTorch.
 - *nodes*: of the graphs of an alog-detect DeepLog and of this project's MSCRED, by the strategy
-  taken; *seconds*: the longest of all exports by it.
+  taken; *seconds*: the longest export by it, of each checkpoint's first and of that in a fresh
+  process.
 - *largest difference*: of an output to PyTorch's, of all checkpoints, all sizes of the grid and all
   usable strategies. The check of an export allows 1e-5 + 1e-4 · |value|.
+- *commit*: what was run.
 """
 
 
 def document(records: dict[str, Record]) -> str:
-    """The page for these records; a row of the matrix without one is not run yet."""
+    """The page for these records; a row of the matrix without one was not run, or has failed."""
     table, dynamo = [], []
     for name, row in rows().items():
         record = records.get(name)
         if record is None:
-            table.append(f"| {name} | {row.torch} | {row.python} | not run yet | | | | | | |")
+            known = f"| {name} | {row.torch} | {row.python} | not run, or failed |"
+            table.append(known + " |" * 6)
             continue
         table.append(_row(name, record))
         dynamo.append(f"| {name} | {_dynamo(record)} |")
     run = sum(name in records for name in rows())
     parts = [
         HEAD,
-        f"\n{run} of {len(rows())} environments have been run.\n\n",
+        f"\n{run} of {len(rows())} environments have passed.\n\n",
         COLUMNS,
         "\n".join(table) + "\n",
         LEGEND,

@@ -1,6 +1,6 @@
 """Dynamo exports in this very process, which logexport itself never does. As a program:
 
-    python matrix_dynamo.py in-a-row|without-onnxscript DIRECTORY
+    PYTHONPATH=tests python tests/matrix/matrix_dynamo.py in-a-row|without-onnxscript DIRECTORY
 
 prints a JSON list: ``right``, ``wrong: …`` or ``fails: …`` for each export.
 """

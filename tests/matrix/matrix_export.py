@@ -1,6 +1,6 @@
 """One export of one kind of checkpoint, and what it means. As a program: in a fresh process.
 
-    python matrix_export.py KIND STRATEGY DIRECTORY
+    PYTHONPATH=tests python tests/matrix/matrix_export.py KIND STRATEGY DIRECTORY
 
 prints :func:`export`'s answer as JSON.
 """
@@ -15,15 +15,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 if TYPE_CHECKING:
     import torch
     from logexport.types import DummyInput
     from matrix_cases import Kind
-
-ABSOLUTE, RELATIVE = 1e-5, 1e-4
-"""The host's tolerance: a number passes at |a - b| <= ABSOLUTE + RELATIVE * |b|."""
 
 NUMBERS = ("score", "top", "threshold")
 """What is rounded in a record; everything else must be equal."""
@@ -38,6 +33,7 @@ def export(kind: Kind, strategy: str, directory: Path) -> dict[str, Any]:
         fixed log without rounded numbers), verdict_counts, inputs, outputs, axes, metadata_keys.
     """
     import logexport
+    from graphs import compare
     from logexport.exporters import read_graph
 
     request = kind.request(directory, strategy)
@@ -86,39 +82,9 @@ def load(kind: Kind, directory: Path) -> tuple[torch.nn.Module, DummyInput]:
     return model.module, plugin.dummy(model)
 
 
-def compare(path: Path, module: torch.nn.Module, dummy: DummyInput) -> tuple[float, bool]:
-    """The largest difference of ONNX Runtime to PyTorch over the grid, and whether all pass.
-
-    Raises:
-        ValueError: an output has another shape than PyTorch's.
-    """
-    import torch
-    from logexport.exporters.finish import open_session
-
-    session = open_session(path)
-    generator = np.random.default_rng(1)
-    largest, within = 0.0, True
-    for sizes in dummy.grid:
-        inputs = dummy.draw(sizes, generator)
-        found = session.run(
-            list(dummy.output_names), dict(zip(dummy.input_names, inputs, strict=True))
-        )
-        with torch.no_grad():
-            wanted = module(*map(torch.from_numpy, inputs))
-        wanted = wanted if isinstance(wanted, tuple) else (wanted,)
-        for name, one, other in zip(dummy.output_names, found, wanted, strict=True):
-            expected = other.numpy()
-            if one.shape != expected.shape:
-                raise ValueError(f"{name} is {one.shape} and {expected.shape} at {dict(sizes)}")
-            difference = np.abs(one - expected)
-            largest = max(largest, float(difference.max()))
-            allowed = ABSOLUTE + RELATIVE * np.abs(expected)
-            within = within and bool((difference <= allowed).all())
-    return largest, within
-
-
 def verdict(path: Path, module: torch.nn.Module, dummy: DummyInput) -> str:
     """``right``, or ``wrong: …``: what makes a graph that an exporter wrote not the model."""
+    from graphs import compare
     from logexport.errors import LogexportError
     from logexport.exporters import finish_graph
 

@@ -78,10 +78,11 @@ def _new() -> Record:
 
 
 def commit(root: Path = ROOT) -> str:
-    """The commit under test, marked where a file of its source differs from it."""
+    """The commit under test, marked where the source has files that differ or that it lacks."""
     name = git(root, "rev-parse", "--short=12", "HEAD").strip()
     changed = git(root, "diff", "--name-only", "-z", "HEAD").split("\0")
-    return name + "+changes" * any(map(is_source, changed))
+    beside = git(root, "ls-files", "-z", "--others", "--exclude-standard").split("\0")
+    return name + "+changes" * any(map(is_source, [*changed, *beside]))
 
 
 def git(root: Path, *arguments: str) -> str:
@@ -91,7 +92,11 @@ def git(root: Path, *arguments: str) -> str:
 
 
 def is_source(name: str) -> bool:
-    """Whether a file decides how the tests that touch PyTorch go."""
+    """Whether a file decides what a row shows of its PyTorch.
+
+    Documents do not: where a test reads one, it says the same on every row, and the default
+    environment runs that test at each commit.
+    """
     document = name.endswith(".md") and name != RUN
     return bool(name) and not document and not name.startswith((*WRITTEN, BESIDE))
 

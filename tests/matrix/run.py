@@ -4,8 +4,9 @@
 
 One environment after another. What has passed for the same source is skipped, so a run that was
 stopped is resumed by the same command; most documents, what a run writes itself and .ci are no part
-of the source. A failure does not stop the rest. After each environment its record goes to
-tests/matrix/records, or is removed there if it failed, and docs/compatibility.md is written anew.
+of the source. A failure does not stop the rest; a change of the source does. After each environment
+its record goes to tests/matrix/records, or is removed there if it failed, and docs/compatibility.md
+is written anew.
 The end is a summary; the exit status is 0 when every row has passed and all records mean the same.
 
 With --discard an environment is removed after use and pip keeps no downloads: at any time there is
@@ -123,7 +124,7 @@ def run(name: str, now: str, discard: bool, command: Sequence[str]) -> dict[str,
     tests = closing[-1].strip().rstrip(",") if closing else "no tests"
     result = "passed" if status == 0 and closing and record.exists() else "failed"
     if source() != now:
-        result, tests = "failed", f"the source changed meanwhile; {tests}"
+        result = "outdated"
     state = {
         "source": now,
         "result": result,
@@ -204,6 +205,9 @@ def run_all(names: Sequence[str], again: bool, discard: bool) -> int:
     now = source()
     results: dict[str, dict[str, str]] = {}
     for name in names:
+        if source() != now:
+            say("the source has changed: what would be run now is not what was asked for")
+            break
         before = None if again else passed(name, now)
         if before is not None:
             results[name] = {**before, "result": "passed before"}
@@ -212,7 +216,7 @@ def run_all(names: Sequence[str], again: bool, discard: bool) -> int:
         else:
             say(f"{name}: began at {time.strftime('%H:%M:%S')}")
             results[name] = run(name, now, discard, command)
-        if "tests" in results[name]:
+        if results[name]["result"] in ("passed", "passed before", "failed"):
             keep(name, results[name]["result"] != "failed")
         say(f"{name}: {results[name]['result']}, {results[name].get('tests', '')}")
         if results[name]["result"] == "failed":
@@ -223,11 +227,11 @@ def run_all(names: Sequence[str], again: bool, discard: bool) -> int:
         seconds = f"{state['seconds']} s" if "seconds" in state else ""
         say(f"{name:16} {state['result']:14} {seconds:>8}  {state.get('tests', '')}")
     good = sum(state["result"].startswith("passed") for state in results.values())
-    say(f"{good} passed, {len(results) - good} failed")
+    say(f"{good} passed, {len(names) - good} not")
     differing = matrix_records.disagreements(matrix_records.read(KEPT))
     for one in differing:
         say(f"not one meaning: {one}")
-    return 0 if good == len(results) and not differing else 1
+    return 0 if good == len(names) and not differing else 1
 
 
 def say(line: str) -> None:

@@ -2,7 +2,8 @@
 
 What is simulated is what logexport looks at: ``torch.__version__``, the parameters of
 ``torch.onnx.export`` and whether the TorchScript exporter is there. The exports themselves are made
-by the installed PyTorch.
+by the installed PyTorch. Of dynamo's process, which looks for itself, what it would give to a newer
+``torch.onnx.export`` is asked.
 """
 
 from __future__ import annotations
@@ -19,8 +20,10 @@ import torch
 import torch.onnx.utils
 from logexport.cli import main
 from logexport.exporters import BUILTIN_STRATEGIES, explain
+from logexport.exporters.dynamo_worker import GIVEN, WHERE_KNOWN, arguments
 from logexport.exporters.strategy import TorchEnvironment, _installed
 from matrix_cases import BY_NAME
+from packaging.version import Version
 
 pytestmark = [pytest.mark.torch, pytest.mark.filterwarnings("ignore")]
 
@@ -166,13 +169,47 @@ def test_run_falls_to_dynamo_where_torchscript_is_gone(
         assert not (tmp_path / "bundle").exists()
 
 
+@pytest.mark.parametrize("missing", WHERE_KNOWN)
+def test_dynamos_process_gives_only_the_keywords_that_torch_has(missing: str) -> None:
+    if not DYNAMO_IS_RIGHT:
+        pytest.skip("dynamo is not usable on this torch")
+    env = TorchEnvironment(Version(NEWER), keywords=GIVEN - {missing})
+    document = {
+        "input_names": ["windows"],
+        "output_names": ["scores"],
+        "opset": 18,
+        "dynamic_axes": {"windows": {"0": "batch_size"}},
+    }
+    given = arguments(env, document, (torch.zeros(2, 3),))
+    assert given.keys() == GIVEN - {missing}
+    assert given.get("dynamo", True) is True
+
+
+def test_a_torch_without_onnx_export_is_a_sentence(
+    shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(torch.onnx, "export")
+    monkeypatch.setattr(torch, "__version__", NEWER)
+    _installed.cache_clear()
+    sentence = f"torch.onnx.export of torch {NEWER} is not what it was"
+    try:
+        assert sentence in shell.call("doctor").output
+        refused = shell.run(tmp_path)
+    finally:
+        _installed.cache_clear()
+    assert refused.exit_code == 2
+    assert sentence in refused.output
+    assert not (tmp_path / "bundle").exists()
+
+
 def test_a_required_argument_that_nobody_knows_is_a_sentence(
     newer: Newer, shell: Shell, tmp_path: Path
 ) -> None:
     newer(*BOTH, required="quantum")
+    sentence = "requires an argument that this strategy does not know: quantum"
     for strategy in shell.doctor().values():
         assert not strategy["usable"]
-        assert "requires an argument that logexport does not know: quantum" in strategy["reason"]
+        assert sentence in strategy["reason"]
     assert "auto takes: nothing" in shell.call("doctor").output
     refused = shell.run(tmp_path)
     assert refused.exit_code == 2

@@ -61,7 +61,7 @@ def in_a_fresh_process(*arguments: object) -> Any:
         [sys.executable, *map(str, arguments)],
         capture_output=True,
         text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(HERE.parent)},
         timeout=900,
     )
     assert done.returncode == 0, done.stderr[-2000:]
@@ -102,6 +102,9 @@ def test_every_kind_by_every_usable_strategy_twice_here_and_once_in_a_fresh_proc
         assert {"normal", "anomaly"} <= one["verdict_counts"].keys()
     for name in ("graph", "verdicts", "opset", "node_count", "inputs", "outputs", "metadata_keys"):
         assert first[name] == second[name] == fresh[name], name
+    if not matrix_records.wanted():  # which replaces the records and compares them at its end
+        here = {"exports": {f"{kind.name} {strategy}": first}}
+        assert matrix_records.disagreements({**matrix_records.read(), "here": here}) == []
 
 
 def test_a_checkpoint_with_floats_is_refused_where_torch_cannot_read_it_safely(

@@ -1,6 +1,6 @@
 """The dynamo exporter (torch.export), each export in a process of its own.
 
-Why a process: on torch 2.13 only the first export of a process is right; the second raises
+Why a process: on torch 2.13 and 2.14 only the first export of a process is right; the second raises
 TorchExportError or is silently static. How: the module and the example inputs are pickled into a
 private directory beside the graph (where the host cleans up after dead runs), and
 ``dynamo_worker`` reads them there in a fresh interpreter with this one's ``sys.path``. So the
@@ -25,6 +25,7 @@ from packaging.version import Version
 
 from logexport.exporters import table
 from logexport.exporters.capture import one_line
+from logexport.exporters.dynamo_worker import GIVEN
 from logexport.exporters.strategy import (
     Availability,
     ExportFailedError,
@@ -44,7 +45,8 @@ LOWEST_OPSET = 18
 HIGHEST_OPSET = 20
 DEFAULT_OPSET = 18
 LOWEST_ONNXSCRIPT = Version("0.6.2")
-"""Before 0.6.0 it has no interface for torch 2.13 and later; 0.6.0 writes LSTMs that do not run."""
+"""With torch 2.14.1, 0.5.0 lacks an interface that came with 0.6.0, and 0.6.0 writes LSTMs that
+ONNX Runtime refuses. 0.6.1 was not tried."""
 
 TAIL_LINES = 5
 
@@ -68,7 +70,7 @@ class DynamoStrategy:
     timeout: float = 600.0
 
     def availability(self, env: TorchEnvironment) -> Availability:
-        problem = hindrance(env) or self._problem(env)
+        problem = hindrance(env, GIVEN) or self._problem(env)
         if problem is not None:
             return judged(env, False, problem)
         return judged(env, True, f"torch {env.torch} has it (each export in its own process)")

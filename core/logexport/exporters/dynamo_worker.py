@@ -21,6 +21,14 @@ from logexport.exporters.strategy import TorchEnvironment
 if TYPE_CHECKING:
     import torch
 
+WHERE_KNOWN: Mapping[str, bool] = {
+    "dynamo": True,
+    "external_data": False,  # weights inside: a bundle's graph is one file
+    "fallback": False,  # to TorchScript: which strategy is tried next is the chooser's business
+    "verbose": False,
+}
+GIVEN = frozenset({"input_names", "output_names", "opset_version", "dynamic_shapes", *WHERE_KNOWN})
+
 
 def main(directory: str) -> int:
     """Do the job described in ``directory``; 0 whether the export worked or not."""
@@ -71,13 +79,7 @@ def arguments(
         "opset_version": document["opset"],
         "dynamic_shapes": dynamic_shapes(document, tensors),
     }
-    wanted = {
-        "dynamo": True,
-        "external_data": False,  # weights inside: a bundle's graph is one file
-        "fallback": False,  # to TorchScript: which strategy is tried next is the chooser's business
-        "verbose": False,
-    }
-    return given | {name: value for name, value in wanted.items() if name in env.keywords}
+    return given | {name: value for name, value in WHERE_KNOWN.items() if name in env.keywords}
 
 
 def dynamic_shapes(

@@ -5,9 +5,8 @@ Nothing here imports torch or onnx when the module is imported.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
@@ -41,7 +40,6 @@ class TorchEnvironment:
         torchscript: whether torch still contains the TorchScript exporter.
         arrays: whether torch can give its numbers to the installed numpy.
         onnx, onnxscript: versions of the packages; None where not installed.
-        python: version of Python.
     """
 
     torch: Version
@@ -52,16 +50,14 @@ class TorchEnvironment:
     arrays: bool = True
     onnx: Version | None = None
     onnxscript: Version | None = None
-    python: Version = field(
-        default_factory=lambda: Version(".".join(map(str, sys.version_info[:3])))
-    )
 
     @classmethod
     def installed(cls) -> TorchEnvironment:
         """Look at the installed torch (imports it, about two seconds; remembered afterwards).
 
         Raises:
-            StrategyUnavailableError: torch is not installed or cannot be imported.
+            StrategyUnavailableError: torch is not installed, cannot be imported, or its version or
+                ``torch.onnx.export`` cannot be made out.
         """
         return _installed()
 
@@ -69,11 +65,6 @@ class TorchEnvironment:
     def release(self) -> tuple[int, int]:
         """Major and minor number of torch: what the table is keyed by."""
         return self.torch.major, self.torch.minor
-
-    @property
-    def unknown_required(self) -> frozenset[str]:
-        """Parameters without a default that no strategy of logexport knows how to fill."""
-        return self.required - POSITIONAL
 
 
 @lru_cache(maxsize=1)
@@ -87,7 +78,13 @@ def _installed() -> TorchEnvironment:
         raise StrategyUnavailableError(
             f"torch cannot be imported: {error}", "Install torch 1.13 or later."
         ) from error
-    parameters = inspect.signature(torch.onnx.export).parameters
+    try:
+        parameters = inspect.signature(torch.onnx.export).parameters
+    except (AttributeError, TypeError, ValueError) as error:
+        raise StrategyUnavailableError(
+            f"torch.onnx.export of torch {torch.__version__} is not what it was: {error}",
+            "Install a release of torch that logexport knows; docs/compatibility.md names them.",
+        ) from error
     named = {
         name: parameter
         for name, parameter in parameters.items()
@@ -154,16 +151,21 @@ class Availability:
     tested: bool = True
 
 
-def hindrance(env: TorchEnvironment) -> str | None:
-    """What keeps every strategy of logexport's own from working in ``env``, as one clause; None
-    where nothing does."""
+def hindrance(env: TorchEnvironment, given: frozenset[str]) -> str | None:
+    """What keeps a strategy of logexport's own from working in ``env`` whatever it does, as one
+    clause; None where nothing does.
+
+    Args:
+        env: where.
+        given: the keywords that the strategy gives to ``torch.onnx.export`` where it has them.
+    """
     if env.release < table.OLDEST:
         return table.untested(env)
-    if env.unknown_required:
-        names = ", ".join(sorted(env.unknown_required))
+    strange = env.required - given
+    if strange:
         return (
-            f"torch.onnx.export of torch {env.torch} requires an argument that logexport does not "
-            f"know: {names}"
+            f"torch.onnx.export of torch {env.torch} requires an argument that this strategy does "
+            f"not know: {', '.join(sorted(strange))}"
         )
     if not env.arrays:
         return (

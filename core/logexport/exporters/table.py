@@ -32,7 +32,6 @@ class Release:
         dynamo: default of the keyword ``dynamo``; None where the keyword does not exist.
         dynamic_shapes, external_data, fallback: whether the keyword exists.
         torchscript_max_opset: the highest opset that the TorchScript exporter writes rightly.
-        default_opset: what torch takes when no opset is named (logexport always names one).
     """
 
     version: str
@@ -41,7 +40,6 @@ class Release:
     external_data: bool
     fallback: bool
     torchscript_max_opset: int
-    default_opset: int
 
     @property
     def key(self) -> tuple[int, int]:
@@ -52,24 +50,24 @@ class Release:
 RELEASES: dict[tuple[int, int], Release] = {
     release.key: release
     for release in (
-        #                dynamo shapes external fallback TorchScript default
-        Release("1.13.1", None, False, False, False, 17, 14),
-        Release("2.0.1", None, False, False, False, 17, 14),  # 18 by its own word: see ROWS
-        Release("2.1.2", None, False, False, False, 17, 17),
-        Release("2.2.2", None, False, False, False, 17, 17),
-        Release("2.3.1", None, False, False, False, 17, 17),
-        Release("2.4.1", False, False, False, False, 20, 17),
-        Release("2.5.1", False, True, True, True, 20, 17),
-        Release("2.6.0", False, True, True, True, 20, 17),
-        Release("2.7.1", False, True, True, True, 20, 17),
-        Release("2.8.0", False, True, True, True, 20, 18),
-        Release("2.9.1", True, True, True, True, 20, 20),
-        Release("2.10.0", True, True, True, True, 20, 20),
-        Release("2.11.0", True, True, True, False, 20, 20),
-        Release("2.12.1", True, True, True, False, 20, 20),
-        Release("2.13.0", True, True, True, False, 20, 20),
-        Release("2.14.1", True, True, True, False, 20, 20),
-        Release("2.15.0", True, True, True, False, 20, 20),
+        #                dynamo shapes external fallback TorchScript
+        Release("1.13.1", None, False, False, False, 17),
+        Release("2.0.1", None, False, False, False, 17),  # 18 by its own word: see ROWS
+        Release("2.1.2", None, False, False, False, 17),
+        Release("2.2.2", None, False, False, False, 17),
+        Release("2.3.1", None, False, False, False, 17),
+        Release("2.4.1", False, False, False, False, 20),
+        Release("2.5.1", False, True, True, True, 20),
+        Release("2.6.0", False, True, True, True, 20),
+        Release("2.7.1", False, True, True, True, 20),
+        Release("2.8.0", False, True, True, True, 20),
+        Release("2.9.1", True, True, True, True, 20),
+        Release("2.10.0", True, True, True, True, 20),
+        Release("2.11.0", True, True, True, False, 20),
+        Release("2.12.1", True, True, True, False, 20),
+        Release("2.13.0", True, True, True, False, 20),
+        Release("2.14.1", True, True, True, False, 20),
+        Release("2.15.0", True, True, True, False, 20),
     )
 }
 
@@ -249,11 +247,6 @@ ROWS: tuple[KnownRow, ...] = (
         "run",
     ),
 )
-
-
-def release_of(env: TorchEnvironment) -> Release | None:
-    """The row of the installed torch; None where it is newer (or older) than the table."""
-    return RELEASES.get(env.release)
 
 
 def is_newer(env: TorchEnvironment) -> bool:

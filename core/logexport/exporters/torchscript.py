@@ -1,4 +1,4 @@
-"""The TorchScript exporter: traces the module; in every torch from 1.13 to 2.15."""
+"""The TorchScript exporter: traces the module; in every torch that the table knows."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 LOWEST_OPSET = 11
 HIGHEST_OPSET = 20
 DEFAULT_OPSET = 17
+GIVEN = frozenset({"input_names", "output_names", "opset_version", "dynamic_axes", "dynamo"})
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class TorchScriptStrategy:
     name: str = "torchscript"
 
     def availability(self, env: TorchEnvironment) -> Availability:
-        problem = hindrance(env) or self._problem(env)
+        problem = hindrance(env, GIVEN) or self._problem(env)
         if problem is not None:
             return judged(env, False, problem)
         how = "with dynamo=False" if "dynamo" in env.keywords else "the only exporter"
