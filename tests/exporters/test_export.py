@@ -19,6 +19,7 @@ from export_cases import (
     count_dummy,
     event_dummy,
     float_dummy,
+    simulated,
 )
 from graphs import compare
 from logexport.errors import PluginError
@@ -34,6 +35,7 @@ from logexport.exporters import (
     export_with,
     finish_graph,
 )
+from logexport.exporters.torchscript import GIVEN
 from logexport.types import DummyInput, GraphInfo
 
 torch = pytest.importorskip("torch")
@@ -148,6 +150,11 @@ def test_warnings_are_returned_once_each_on_one_line(in_a_row: dict[str, Exporte
     assert warned
     assert len(set(warned)) == len(warned)
     assert all("\n" not in text and "Warning: " in text for text in warned)
+
+
+def test_torchscript_gives_the_keywords_that_it_is_judged_by() -> None:
+    env = simulated("2.13.0")
+    assert TorchScriptStrategy().arguments(env, event_dummy(), 17).keys() == GIVEN
 
 
 @pytest.mark.parametrize("opset", range(11, 21))

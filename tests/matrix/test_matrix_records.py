@@ -108,6 +108,8 @@ def test_the_matrix_has_every_release_of_the_table() -> None:
 
     released = {row.torch for name, row in matrix_records.rows().items() if name != "lowest"}
     assert {release.version for release in RELEASES.values()} == released
+    # Besides: the oldest on Python 3.10, the newest on the newest Python, and the lower bounds.
+    assert len(matrix_records.rows()) == len(RELEASES) + 3
 
 
 def test_records_are_added_to_by_several_processes(

@@ -186,17 +186,13 @@ def test_dynamos_process_gives_only_the_keywords_that_torch_has(missing: str) ->
 
 
 def test_a_torch_without_onnx_export_is_a_sentence(
-    shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    newer: Newer, shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    newer(*BOTH)
     monkeypatch.delattr(torch.onnx, "export")
-    monkeypatch.setattr(torch, "__version__", NEWER)
-    _installed.cache_clear()
     sentence = f"torch.onnx.export of torch {NEWER} is not what it was"
-    try:
-        assert sentence in shell.call("doctor").output
-        refused = shell.run(tmp_path)
-    finally:
-        _installed.cache_clear()
+    assert sentence in shell.call("doctor").output
+    refused = shell.run(tmp_path)
     assert refused.exit_code == 2
     assert sentence in refused.output
     assert not (tmp_path / "bundle").exists()
