@@ -8,11 +8,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from authors_careful import Contracts
-from distributions import tiny_checkpoint
 from logexport.discovery import Declaration
 from logexport.host import Host
 from logexport.testing import Contract, Subject
+
+from tests.authors.careful import Contracts
+from tests.distributions import tiny_checkpoint
 
 
 @pytest.fixture

@@ -8,12 +8,13 @@ import sys
 from pathlib import Path
 
 import pytest
-from authors_careful import CAREFUL, Contracts, broken
-from distributions import Site
 from logexport.discovery import Declaration
 from logexport.host import Host
 from logexport.testing import CHECKS, Contract, ContractError, NotApplicable, Subject, check_plugin
 from logexport.testing.watch import written_files
+
+from tests.authors.careful import CAREFUL, Contracts, broken
+from tests.distributions import Site
 
 pytestmark = pytest.mark.torch
 
@@ -184,7 +185,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
 
 
 def test_plugins_check_reports_failures_with_what_to_change(site: Site, tmp_path: Path) -> None:
-    from distributions import tiny_checkpoint
+    from tests.distributions import tiny_checkpoint
 
     checkpoint, vocab = tiny_checkpoint(tmp_path)
     given = ("--checkpoint", checkpoint, "--vocab", vocab)
@@ -217,7 +218,7 @@ def test_an_unknown_plugin_is_exit_status_1_and_names_what_is_installed(site: Si
 def test_the_class_to_inherit_gives_a_test_for_every_check(tmp_path: Path, site: Site) -> None:
     import subprocess
 
-    from distributions import tiny_checkpoint
+    from tests.distributions import tiny_checkpoint
 
     tiny_checkpoint(tmp_path)
     (tmp_path / "test_mine.py").write_text(

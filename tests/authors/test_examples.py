@@ -9,7 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from distributions import TINY, Site
+
+from tests.distributions import TINY, Site
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 NAMES = ("logexport-transformer", "logexport-hdfs-sanity")

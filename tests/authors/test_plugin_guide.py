@@ -9,7 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from authors_guide import steps
+
+from tests.authors.guide import steps
 
 GUIDE = Path(__file__).resolve().parents[2] / "docs/plugin-guide.md"
 

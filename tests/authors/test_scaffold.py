@@ -8,9 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from distributions import Site
 from logexport.errors import OutputError, UsageError
 from logexport.scaffold import new_plugin
+
+from tests.distributions import Site
 
 KINDS = [
     ("made-first", "event_window", None),

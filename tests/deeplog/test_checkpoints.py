@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 import torch
-from deeplog_oracles import AlogDetectDeepLog, Wuyifan18DeepLog
 from logexport.errors import CheckpointError, UsageError
 from logexport.types import EventWindow, LoadedModel, ModelRequest, NextEventTopK
 from logexport_deeplog.load import dummy, load
 from safetensors.torch import save_file
 from torch import nn
+
+from tests.deeplog.oracles import AlogDetectDeepLog, Wuyifan18DeepLog
 
 pytestmark = pytest.mark.torch
 

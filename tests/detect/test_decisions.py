@@ -7,16 +7,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from detect_fakes import (
-    ConstantScorer,
-    FakeEvent,
-    LogitScorer,
-    ScoreScorer,
-    count_topk,
-    event_score,
-    event_topk,
-    vocabulary,
-)
 from logexport.detect import Detector, with_options
 from logexport.errors import BundleError, InputError, UsageError
 from logexport.scorers import Scorer
@@ -28,6 +18,17 @@ from logexport.types import (
     ScoreThreshold,
     Task,
     Vocabulary,
+)
+
+from tests.detect.fakes import (
+    ConstantScorer,
+    FakeEvent,
+    LogitScorer,
+    ScoreScorer,
+    count_topk,
+    event_score,
+    event_topk,
+    vocabulary,
 )
 
 NAN, INF = float("nan"), float("inf")

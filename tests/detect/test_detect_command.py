@@ -14,13 +14,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from detect_bundles import write_bundle
-from detect_fakes import count_topk, event_topk
 from logexport.cli import main
 from logexport.logs.headers import PRESETS
 from logexport.logs.masks import DEFAULT_MASKS
 from logexport.logs.preprocess import Preprocess, SessionRule
 from logexport.types import CountMatrix, ScoreThreshold, Task, Vocabulary
+
+from tests.detect.bundles import write_bundle
+from tests.detect.fakes import count_topk, event_topk
 
 TEMPLATES = ("session opened for <*>", "session closed for <*>", "port <NUM> is up", "bye")
 VOCABULARY = Vocabulary(TEMPLATES)

@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from detect_fakes import write_count_graph, write_event_graph
 from logexport.errors import BundleError
 from logexport.scorers import Memo, OnnxRuntimeScorer, TorchScorer
+
+from tests.detect.fakes import write_count_graph, write_event_graph
 
 
 def test_onnx_runtime_gives_the_outputs_by_name(tmp_path: Path) -> None:

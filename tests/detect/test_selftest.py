@@ -9,8 +9,6 @@ import re
 from pathlib import Path
 
 import pytest
-from detect_bundles import write_bundle
-from detect_fakes import count_score, event_topk
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from logexport.bundle import Bundle
@@ -25,6 +23,9 @@ from logexport.sampling import draw
 from logexport.scorers import OnnxRuntimeScorer
 from logexport.selftest import MAX_BYTES, RenderedLog, render_selftest, write_selftest
 from logexport.types import Task, Vocabulary
+
+from tests.detect.bundles import write_bundle
+from tests.detect.fakes import count_score, event_topk
 
 TEMPLATES = (
     "session opened for user <*> by (uid=<NUM>)",

@@ -6,7 +6,12 @@ import os
 
 import numpy as np
 import pytest
-from detect_fakes import (
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from logexport.detect import Detector, Stats
+from logexport.logs.windows import CountWindows
+
+from tests.detect.fakes import (
     FakeEvent,
     LogitScorer,
     ScoreScorer,
@@ -16,11 +21,7 @@ from detect_fakes import (
     event_topk,
     vocabulary,
 )
-from detect_oracle import verdicts
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from logexport.detect import Detector, Stats
-from logexport.logs.windows import CountWindows
+from tests.detect.oracle import verdicts
 
 EXAMPLES = int(os.environ.get("LOGEXPORT_TEST_EXAMPLES", "60"))
 FEATURES = 6

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from export_cases import COMMON_KEYWORDS, simulated
 from logexport.errors import PluginError, StrategyUnavailableError
 from logexport.exporters import (
     BUILTIN_STRATEGIES,
@@ -28,6 +27,8 @@ from logexport.exporters.table import (
     ROWS,
 )
 from packaging.version import Version
+
+from tests.exporters.cases import COMMON_KEYWORDS, simulated
 
 BEFORE_DYNAMO = ["1.13.1", "2.0.1", "2.1.2", "2.2.2", "2.3.1"]
 DYNAMO_NOT_RIGHT_YET = [

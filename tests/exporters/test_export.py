@@ -12,16 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import export_models as models
 import pytest
-from export_cases import (
-    VOCAB,
-    count_dummy,
-    event_dummy,
-    float_dummy,
-    simulated,
-)
-from graphs import compare
 from logexport.errors import PluginError
 from logexport.exporters import (
     BUILTIN_STRATEGIES,
@@ -37,6 +28,16 @@ from logexport.exporters import (
 )
 from logexport.exporters.torchscript import GIVEN
 from logexport.types import DummyInput, GraphInfo
+
+from tests.exporters import models as models
+from tests.exporters.cases import (
+    VOCAB,
+    count_dummy,
+    event_dummy,
+    float_dummy,
+    simulated,
+)
+from tests.graphs import compare
 
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.torch
@@ -359,10 +360,10 @@ def test_the_process_ends_when_its_parent_is_killed(dynamo: ExportStrategy, tmp_
     program = (
         f"import sys; sys.path[:] = {sys.path!r}\n"
         "from pathlib import Path\n"
-        "import export_models, export_cases\n"
+        "from tests.exporters import cases, models\n"
         "from logexport.exporters import DynamoStrategy, export_with\n"
-        f"export_with(DynamoStrategy(), export_models.Hanging({str(pid_file)!r}).eval(),\n"
-        f"            export_cases.float_dummy(), 18, Path({str(tmp_path / 'g.onnx')!r}))\n"
+        f"export_with(DynamoStrategy(), models.Hanging({str(pid_file)!r}).eval(),\n"
+        f"            cases.float_dummy(), 18, Path({str(tmp_path / 'g.onnx')!r}))\n"
     )
     parent = subprocess.Popen([sys.executable, "-c", program])
     try:

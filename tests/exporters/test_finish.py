@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from export_cases import float_dummy
 from logexport.errors import ExporterError, PluginError
 from logexport.exporters import (
     GraphShapeError,
@@ -17,6 +16,8 @@ from logexport.exporters import (
     read_graph,
     write_variant,
 )
+
+from tests.exporters.cases import float_dummy
 
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")

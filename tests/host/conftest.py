@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from distributions import TINY
-from host_exports import Job, hosted
 from logexport.host import Host
+
+from tests.distributions import TINY
+from tests.host.exports import Job, hosted
 
 
 @pytest.fixture(scope="session")

@@ -9,12 +9,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from distributions import TINY, Site, tiny_checkpoint
-from host_exports import Job, contents, hosted, leftovers, tiny
 from logexport import run
 from logexport.errors import CheckFailedError, LogexportError, PluginError, UsageError
 from logexport.guard import quiet_stdout
 from logexport.host import Host
+
+from tests.distributions import TINY, Site, tiny_checkpoint
+from tests.host.exports import Job, contents, hosted, leftovers, tiny
 
 pytestmark = pytest.mark.torch
 

@@ -190,9 +190,10 @@ def test_a_checkpoint_stays_valid_with_its_repaired_vocabulary(
 ) -> None:
     """What was refused is exported after the repair, with each index where it was."""
     import logexport
-    from host_exports import Job
     from logexport.bundle import Bundle
     from logexport.errors import VocabularyError
+
+    from tests.host.exports import Job
 
     job = Job.make(tmp_path / "job")
     lines = [(4, "event d"), (2, "event b"), (3, "event c"), (1, "event a")]

@@ -6,7 +6,8 @@ import json
 from pathlib import Path
 
 import pytest
-from distributions import TINY, Site, tiny_checkpoint
+
+from tests.distributions import TINY, Site, tiny_checkpoint
 
 
 @pytest.fixture

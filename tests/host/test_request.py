@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from host_exports import hosted, tiny
 from logexport.cli import main
 from logexport.errors import InputError, UsageError
 from logexport.host import Host
 from logexport.request import ModelJob, PluginOptions, plan
 from logexport.types import ExportRequest
+
+from tests.host.exports import hosted, tiny
 
 
 def touch(directory: Path, *names: str) -> dict[str, Path]:

@@ -15,8 +15,6 @@ from pathlib import Path
 
 import logexport
 import pytest
-from distributions import TINY, Site
-from host_exports import Job, contents, hosted, leftovers, meta_of, tiny
 from logexport.bundle import Bundle
 from logexport.errors import (
     CheckFailedError,
@@ -31,6 +29,9 @@ from logexport.errors import (
 )
 from logexport.host import Host
 from logexport.publish import staging
+
+from tests.distributions import TINY, Site
+from tests.host.exports import Job, contents, hosted, leftovers, meta_of, tiny
 
 pytestmark = pytest.mark.torch
 

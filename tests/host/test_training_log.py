@@ -7,11 +7,12 @@ from pathlib import Path
 
 import logexport
 import pytest
-from host_exports import Job
 from logexport.errors import CheckFailedError
 from logexport.host import Host
 from logexport.parquet import ParsedRow, SequenceRow, parsed_writer, write_sequences
 from logexport.types import CheckResult
+
+from tests.host.exports import Job
 
 pytestmark = pytest.mark.torch
 

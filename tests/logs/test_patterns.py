@@ -9,7 +9,8 @@ from logexport.errors import InputError
 from logexport.logs.headers import ALOG_DETECT_HEADERS, PRESETS
 from logexport.logs.masks import ALOG_DETECT_MASKS, DEFAULT_MASKS, Mask, Masker
 from logexport.logs.patterns import MAX_PATTERN_LENGTH, analyse, compile_portable
-from logs_pcre2 import LIBRARY, Pattern, load
+
+from tests.logs.pcre2 import LIBRARY, Pattern, load
 
 PCRE2 = load()
 needs_pcre2 = pytest.mark.skipif(PCRE2 is None, reason=f"{LIBRARY} is not on this machine")

@@ -5,9 +5,13 @@ python tests/matrix/compatibility.py
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
-from matrix_records import KEPT, ROOT, Record, disagreements, read, rows
+# Started by its path, Python finds the directory of this file, not the one that holds `tests`.
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from tests.matrix.recording import KEPT, ROOT, Record, disagreements, read, rows
 
 DOCUMENT = ROOT / "docs" / "compatibility.md"
 

@@ -29,9 +29,11 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import compatibility
-import matrix_records
-from matrix_records import KEPT, ROOT, git, is_source
+# Started by its path, Python finds the directory of this file, not the one that holds `tests`.
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from tests.matrix import compatibility, recording
+from tests.matrix.recording import KEPT, ROOT, git, is_source
 
 WORK = ROOT / ".tox"
 STATE = WORK / "matrix"
@@ -132,7 +134,7 @@ def run(name: str, now: str, discard: bool, command: Sequence[str]) -> dict[str,
         "seconds": f"{time.monotonic() - began:.0f}",
     }
     if result == "passed":
-        matrix_records.update(record, lambda facts: facts.__setitem__("tests", tests))
+        recording.update(record, lambda facts: facts.__setitem__("tests", tests))
     (STATE / f"{name}.json").write_text(json.dumps(state), encoding="utf-8")
     return state
 
@@ -182,7 +184,7 @@ def main() -> int:
     parser.add_argument("--discard", action="store_true", help="remove each after use")
     parser.add_argument("--again", action="store_true", help="run what has passed, too")
     wanted = parser.parse_args()
-    rows = list(matrix_records.rows())
+    rows = list(recording.rows())
     unknown = set(wanted.environments) - set(rows)
     if unknown:
         parser.error(
@@ -228,7 +230,7 @@ def run_all(names: Sequence[str], again: bool, discard: bool) -> int:
         say(f"{name:16} {state['result']:14} {seconds:>8}  {state.get('tests', '')}")
     good = sum(state["result"].startswith("passed") for state in results.values())
     say(f"{good} passed, {len(names) - good} not")
-    differing = matrix_records.disagreements(matrix_records.read(KEPT))
+    differing = recording.disagreements(recording.read(KEPT))
     for one in differing:
         say(f"not one meaning: {one}")
     return 0 if good == len(names) and not differing else 1

@@ -5,17 +5,18 @@ from __future__ import annotations
 import re
 from importlib import metadata
 
-import matrix_records
 import pytest
 from logexport.exporters.dynamo import LOWEST_ONNXSCRIPT
-from lowest import lowest
 from packaging.requirements import Requirement
 from packaging.version import Version
+
+from tests.matrix import recording
+from tests.matrix.lowest import lowest
 
 
 def requirements() -> list[Requirement]:
     """Every requirement of the package, extras included, and those of its build."""
-    text = (matrix_records.ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    text = (recording.ROOT / "pyproject.toml").read_text(encoding="utf-8")
     found = re.search(r'^requires = \["([^"]+)"\]$', text, re.M)
     assert found is not None, "one requirement of the build, on one line"
     return [Requirement(found[1]), *map(Requirement, metadata.requires("logexport") or ())]
@@ -59,7 +60,7 @@ def test_lowest_turns_bounds_into_pins(argument: str, installed: str) -> None:
 
 
 in_lowest = pytest.mark.skipif(
-    matrix_records.environment_name() != "lowest", reason="the environment lowest"
+    recording.environment_name() != "lowest", reason="the environment lowest"
 )
 
 

@@ -22,8 +22,9 @@ from logexport.cli import main
 from logexport.exporters import BUILTIN_STRATEGIES, explain
 from logexport.exporters.dynamo_worker import GIVEN, WHERE_KNOWN, arguments
 from logexport.exporters.strategy import TorchEnvironment, _installed
-from matrix_cases import BY_NAME
 from packaging.version import Version
+
+from tests.matrix.cases import BY_NAME
 
 pytestmark = [pytest.mark.torch, pytest.mark.filterwarnings("ignore")]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import importlib.util
 import json
 import os
 import signal
@@ -12,11 +11,10 @@ import sys
 import threading
 import time
 from pathlib import Path
-from types import ModuleType
 
-import compatibility
-import matrix_records
 import pytest
+
+from tests.matrix import compatibility, recording, run
 
 HERE = Path(__file__).resolve().parent
 
@@ -42,21 +40,11 @@ print("==== 3 passed, 2 skipped in 1.00s ====")
 """
 
 
-def runner() -> ModuleType:
-    """The program as a module."""
-    spec = importlib.util.spec_from_file_location("matrix_run", HERE / "run.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 class Matrix:
     """The runner with directories of its own."""
 
     def __init__(self, directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.module = runner()
+        self.module = run
         self.work = directory / "tox"
         self.work.mkdir()
         self.kept = directory / "records"
@@ -104,7 +92,7 @@ def test_everything_is_run_once_and_the_record_kept(
     matrix: Matrix, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert matrix.run() == 0
-    rows = list(matrix_records.rows())
+    rows = list(recording.rows())
     assert matrix.calls == rows
     kept = json.loads((matrix.kept / "py311-torch25.json").read_text())
     assert kept == {"exports": {}, "tests": "3 passed, 2 skipped"}
@@ -219,8 +207,8 @@ def test_a_tox_that_is_too_old_or_does_not_start_is_not_taken(
     program = tmp_path / "tox"
     program.write_text(f"#!/bin/sh\necho '{said}'\n")
     program.chmod(0o755)
-    assert runner()._does(program) == will_do
-    assert not runner()._does(tmp_path / "none")
+    assert run._does(program) == will_do
+    assert not run._does(tmp_path / "none")
 
 
 def test_discard_removes_each_environment(matrix: Matrix) -> None:
@@ -258,7 +246,7 @@ def test_the_runner_needs_the_standard_library_alone() -> None:
 def test_rows_that_do_not_mean_the_same_fail_the_run(
     matrix: Matrix, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    facts = {key: [key] for key in matrix_records.ONE_MEANING}
+    facts = {key: [key] for key in recording.ONE_MEANING}
     matrix.kept.mkdir()
     for name, verdicts in zip(TWO, ("these", "those"), strict=True):
         exports = {"deeplog-logdeep torchscript": {**facts, "verdicts": verdicts}}
@@ -273,13 +261,12 @@ def test_documents_records_and_what_calls_the_tests_are_no_part_of_the_source(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def git(*arguments: str) -> str:
-        return matrix_records.git(tmp_path, *arguments)
+        return recording.git(tmp_path, *arguments)
 
-    module = runner()
-    monkeypatch.setattr(module, "ROOT", tmp_path)
+    monkeypatch.setattr(run, "ROOT", tmp_path)
     git("init", "-q")
     (tmp_path / "code.py").write_text("a = 1\n")
-    before = module.source()
+    before = run.source()
     (tmp_path / "docs").mkdir()
     (tmp_path / "docs" / "compatibility.md").write_text("new")
     (tmp_path / "tests" / "matrix" / "records").mkdir(parents=True)
@@ -289,21 +276,21 @@ def test_documents_records_and_what_calls_the_tests_are_no_part_of_the_source(
     (tmp_path / ".ci" / "run").write_text("tox run")
     git("add", ".")
     git("-c", "user.name=a", "-c", "user.email=b", "commit", "-q", "-m", "all of it")
-    assert module.source() == before
-    clean = matrix_records.commit(tmp_path)
+    assert run.source() == before
+    clean = recording.commit(tmp_path)
     assert clean == git("rev-parse", "HEAD")[:12]
     (tmp_path / "README.md").write_text("newer")
     (tmp_path / "tests" / "matrix" / "records" / "py311-torch20.json").write_text("[]")
-    assert module.source() == before
-    assert matrix_records.commit(tmp_path) == clean
+    assert run.source() == before
+    assert recording.commit(tmp_path) == clean
     (tmp_path / "docs" / "plugin-guide.md").write_text("its commands are run")
-    assert module.source() != before
+    assert run.source() != before
     (tmp_path / "docs" / "plugin-guide.md").unlink()
     (tmp_path / "code.py").write_text("a = 2\n")
-    assert module.source() != before
-    assert matrix_records.commit(tmp_path) == f"{clean}+changes"
+    assert run.source() != before
+    assert recording.commit(tmp_path) == f"{clean}+changes"
     (tmp_path / "code.py").write_text("a = 1\n")
-    assert matrix_records.commit(tmp_path) == clean
+    assert recording.commit(tmp_path) == clean
     (tmp_path / "beside.py").write_text("b = 1\n")
-    assert module.source() != before
-    assert matrix_records.commit(tmp_path) == f"{clean}+changes"
+    assert run.source() != before
+    assert recording.commit(tmp_path) == f"{clean}+changes"

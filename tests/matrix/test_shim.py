@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import matrix_records
 import pytest
 import torch
 from logexport.errors import CheckpointError, LogexportError
@@ -26,8 +25,10 @@ from logexport.exporters import (
     known_rows,
 )
 from logexport.exporters.table import ANY, CONVOLUTIONAL, LATER, RECURRENT, below, is_newer
-from matrix_cases import BY_NAME, KINDS, Kind
-from matrix_export import export, load, verdict
+
+from tests.matrix import recording
+from tests.matrix.cases import BY_NAME, KINDS, Kind
+from tests.matrix.export import export, load, verdict
 
 pytestmark = pytest.mark.torch
 
@@ -55,13 +56,13 @@ def usable(name: str) -> bool:
     return report.usable
 
 
-def in_a_fresh_process(*arguments: object) -> Any:
+def in_a_fresh_process(program: str, *arguments: object) -> Any:
     """What one of this directory's programs prints, as JSON; the last line of its output."""
     done = subprocess.run(
-        [sys.executable, *map(str, arguments)],
+        [sys.executable, "-m", f"{__package__}.{program}", *map(str, arguments)],
         capture_output=True,
         text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(HERE.parent)},
+        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(HERE.parent.parent)},
         timeout=900,
     )
     assert done.returncode == 0, done.stderr[-2000:]
@@ -72,9 +73,7 @@ def test_what_auto_takes_is_recorded_and_usable() -> None:
     choices = choose(ENVIRONMENT, BUILTIN_STRATEGIES)
     assert choices[0].strategy.name == "torchscript"
     assert all(usable(choice.strategy.name) for choice in choices)
-    matrix_records.add(
-        "auto", "order", [[choice.strategy.name, choice.opset] for choice in choices]
-    )
+    recording.add("auto", "order", [[choice.strategy.name, choice.opset] for choice in choices])
 
 
 # --- what the table promises ----------------------------------------------------------------------
@@ -89,12 +88,12 @@ def test_every_kind_by_every_usable_strategy_twice_here_and_once_in_a_fresh_proc
         pytest.skip(f"{strategy} is called unusable: shown below")
     if kind.floats and OLD_TORCH:
         pytest.skip("refused: shown below")
-    if strategy == "dynamo" and kind.name not in SHOWN and not matrix_records.wanted():
+    if strategy == "dynamo" and kind.name not in SHOWN and not recording.wanted():
         pytest.skip("another kind has the same graph; a run of the matrix exports this one too")
     first = export(kind, strategy, tmp_path / "first")
     second = export(kind, strategy, tmp_path / "second")
-    fresh = in_a_fresh_process(HERE / "matrix_export.py", kind.name, strategy, tmp_path)
-    matrix_records.add("exports", f"{kind.name} {strategy}", {**first, "fresh": fresh["seconds"]})
+    fresh = in_a_fresh_process("export", kind.name, strategy, tmp_path)
+    recording.add("exports", f"{kind.name} {strategy}", {**first, "fresh": fresh["seconds"]})
     for one in (first, second, fresh):
         assert one["strategy"] == strategy
         assert one["within_tolerance"], one["largest_difference"]
@@ -102,9 +101,9 @@ def test_every_kind_by_every_usable_strategy_twice_here_and_once_in_a_fresh_proc
         assert {"normal", "anomaly"} <= one["verdict_counts"].keys()
     for name in ("graph", "verdicts", "opset", "node_count", "inputs", "outputs", "metadata_keys"):
         assert first[name] == second[name] == fresh[name], name
-    if not matrix_records.wanted():  # which replaces the records and compares them at its end
+    if not recording.wanted():  # which replaces the records and compares them at its end
         here = {"exports": {f"{kind.name} {strategy}": first}}
-        assert matrix_records.disagreements({**matrix_records.read(), "here": here}) == []
+        assert recording.disagreements({**recording.read(), "here": here}) == []
 
 
 def test_a_checkpoint_with_floats_is_refused_where_torch_cannot_read_it_safely(
@@ -119,7 +118,7 @@ def test_a_checkpoint_with_floats_is_refused_where_torch_cannot_read_it_safely(
     assert "Use torch 2.0 or later" in refusal.value.remedy
     assert not (tmp_path / "bundle").exists()
     sentence = f"{refusal.value}. {refusal.value.remedy}".replace(f"{tmp_path}/", "")
-    matrix_records.add("refused", kind.name, sentence)
+    recording.add("refused", kind.name, sentence)
 
 
 # --- what the table withholds ---------------------------------------------------------------------
@@ -135,7 +134,7 @@ def test_a_strategy_that_is_called_unusable_is_shown_to_be(
     assert strategy.name == "dynamo"  # TorchScript is called usable on every release of the table
     outcomes = {name: outcome(strategy, BY_NAME[name], tmp_path / name) for name in SHOWN}
     shown = {"reason": available.reason, "seen": outcomes}
-    matrix_records.add("unusable", strategy.name, shown)
+    recording.add("unusable", strategy.name, shown)
     assert set(outcomes.values()) != {"right"}, f"withheld wrongly: {available.reason}"
     for name, seen in outcomes.items():
         found, _, what = seen.partition(": ")
@@ -233,7 +232,7 @@ def test_dynamo_without_onnxscript_is_unusable_as_the_table_says(tmp_path: Path)
         ENVIRONMENT.torch, ENVIRONMENT.keywords, onnx=ENVIRONMENT.onnx, onnxscript=None
     )
     assert "needs the package onnxscript" in DynamoStrategy().availability(without).reason
-    seen = in_a_fresh_process(HERE / "matrix_dynamo.py", "without-onnxscript", tmp_path)
+    seen = in_a_fresh_process("dynamo", "without-onnxscript", tmp_path)
     assert seen[0].startswith("fails: "), seen
     assert "onnxscript" in seen[0]
 
@@ -253,8 +252,8 @@ def test_later_dynamo_exports_of_a_process_are_what_the_table_says(tmp_path: Pat
     """Why each has a process of its own."""
     if not usable("dynamo"):
         pytest.skip("dynamo is called unusable: shown above")
-    first, *later = in_a_fresh_process(HERE / "matrix_dynamo.py", "in-a-row", tmp_path)
-    matrix_records.add("in_a_row", "dynamo", [first, *later])
+    first, *later = in_a_fresh_process("dynamo", "in-a-row", tmp_path)
+    recording.add("in_a_row", "dynamo", [first, *later])
     assert first == "right"
     known = later_exports()
     if not known:

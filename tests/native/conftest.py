@@ -7,7 +7,8 @@ import os
 import subprocess
 
 import pytest
-from native_engine import NATIVE, engine_path, library_path
+
+from tests.native.engine import NATIVE, engine_path, library_path
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -14,8 +14,9 @@ from logexport.logs.preprocess import Preprocess
 from logexport.scorers import OnnxRuntimeScorer
 from logexport.selftest import render_selftest
 from logexport.types import OtherDecision, OtherInput, Task, Vocabulary
-from native_bundles import KINDS, make_task, write_bundle, write_manifest
-from native_engine import NATIVE, engine, engine_path, ort_library, reference
+
+from tests.native.bundles import KINDS, make_task, write_bundle, write_manifest
+from tests.native.engine import NATIVE, engine, engine_path, ort_library, reference
 
 TEMPLATES = ("open <NUM>", "close <NUM>", "user <*> in", "user <*> out", "tick", "go <*> <*>")
 

@@ -20,8 +20,9 @@ from logexport.logs.headers import Header
 from logexport.logs.masks import ALOG_DETECT_MASKS, DEFAULT_MASKS, Mask
 from logexport.logs.preprocess import Preprocess, SessionRule
 from logexport.types import Task, Vocabulary
-from native_bundles import KINDS, Tables, make_task, write_bundle
-from native_engine import cut, reference, said
+
+from tests.native.bundles import KINDS, Tables, make_task, write_bundle
+from tests.native.engine import cut, reference, said
 
 CASES = int(os.environ.get("LOGEXPORT_DIFFERENTIAL_CASES", "300"))
 

@@ -12,8 +12,9 @@ from logexport.errors import InputError
 from logexport.logs.patterns import compile_portable
 from logexport.logs.preprocess import Preprocess
 from logexport.types import Vocabulary
-from native_bundles import make_task, write_bundle
-from native_engine import Engine, EngineError
+
+from tests.native.bundles import make_task, write_bundle
+from tests.native.engine import Engine, EngineError
 
 CASES = int(os.environ.get("LOGEXPORT_DIFFERENTIAL_CASES", "300"))
 

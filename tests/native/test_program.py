@@ -15,8 +15,9 @@ import pytest
 from logexport.logs.headers import PRESETS
 from logexport.logs.preprocess import Preprocess, SessionRule
 from logexport.types import Vocabulary
-from native_bundles import KINDS, make_task, write_bundle, write_manifest
-from native_engine import engine, engine_path, ort_library, reference, start
+
+from tests.native.bundles import KINDS, make_task, write_bundle, write_manifest
+from tests.native.engine import engine, engine_path, ort_library, reference, start
 
 TEMPLATES = ("open <NUM>", "close <NUM>", "user <*> in", "user <*> out", "tick", "")
 LOG = b"".join(

@@ -17,8 +17,9 @@ import pytest
 from logexport.logs.preprocess import ALOG_DETECT, Preprocess, SessionRule
 from logexport.types import Vocabulary
 from logexport.vocab import load_vocab
-from native_bundles import make_task, write_bundle
-from native_engine import engine, reference, said
+
+from tests.native.bundles import make_task, write_bundle
+from tests.native.engine import engine, reference, said
 
 LOGS = ("Linux", "HDFS", "Apache")
 THREADS = (1, 2, 4)

@@ -1,6 +1,6 @@
 """Dynamo exports in this very process, which logexport itself never does. As a program:
 
-    PYTHONPATH=tests python tests/matrix/matrix_dynamo.py in-a-row|without-onnxscript DIRECTORY
+    python -m tests.matrix.dynamo in-a-row|without-onnxscript DIRECTORY
 
 prints a JSON list: ``right``, ``wrong: …`` or ``fails: …`` for each export.
 """
@@ -17,7 +17,7 @@ from pathlib import Path
 def main(what: str, directory: str) -> None:
     if what == "without-onnxscript":
         sys.modules["onnxscript"] = None  # type: ignore[assignment] # as if it were not installed
-    from matrix_cases import BY_NAME
+    from tests.matrix.cases import BY_NAME
 
     kinds = ["deeplog-alog-detect"] if what == "without-onnxscript" else ["deeplog-alog-detect"] * 3
     with contextlib.redirect_stdout(sys.stderr):
@@ -32,8 +32,9 @@ def one(kind: object, directory: Path) -> str:
     from logexport.exporters import TorchEnvironment
     from logexport.exporters.capture import one_line
     from logexport.exporters.dynamo_worker import arguments
-    from matrix_cases import Kind
-    from matrix_export import load, verdict
+
+    from tests.matrix.cases import Kind
+    from tests.matrix.export import load, verdict
 
     assert isinstance(kind, Kind)
     module, dummy = load(kind, directory)

@@ -7,9 +7,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from detect_fakes import write_count_graph, write_event_graph
 from logexport.logs.preprocess import Preprocess
 from logexport.types import Task, Vocabulary
+
+from tests.detect.fakes import write_count_graph, write_event_graph
 
 
 def write_bundle(

@@ -23,7 +23,8 @@ from logexport.vocab import load_vocab
 from logexport_mscred.cli import mscred
 from logexport_mscred.counts import read_counts
 from logexport_mscred.load import load
-from mscred_files import generate
+
+from tests.mscred.files import generate
 
 pytestmark = pytest.mark.torch
 

@@ -1,6 +1,6 @@
 """One export of one kind of checkpoint, and what it means. As a program: in a fresh process.
 
-    PYTHONPATH=tests python tests/matrix/matrix_export.py KIND STRATEGY DIRECTORY
+    python -m tests.matrix.export KIND STRATEGY DIRECTORY
 
 prints :func:`export`'s answer as JSON.
 """
@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import torch
     from logexport.types import DummyInput
-    from matrix_cases import Kind
+
+    from tests.matrix.cases import Kind
 
 NUMBERS = ("score", "top", "threshold")
 """What is rounded in a record; everything else must be equal."""
@@ -33,8 +34,9 @@ def export(kind: Kind, strategy: str, directory: Path) -> dict[str, Any]:
         fixed log without rounded numbers), verdict_counts, inputs, outputs, axes, metadata_keys.
     """
     import logexport
-    from graphs import compare
     from logexport.exporters import read_graph
+
+    from tests.graphs import compare
 
     request = kind.request(directory, strategy)
     result = logexport.run(request).models[0]
@@ -84,9 +86,10 @@ def load(kind: Kind, directory: Path) -> tuple[torch.nn.Module, DummyInput]:
 
 def verdict(path: Path, module: torch.nn.Module, dummy: DummyInput) -> str:
     """``right``, or ``wrong: …``: what makes a graph that an exporter wrote not the model."""
-    from graphs import compare
     from logexport.errors import LogexportError
     from logexport.exporters import finish_graph
+
+    from tests.graphs import compare
 
     try:
         finish_graph(path, dummy)
@@ -109,7 +112,7 @@ def judge(bundle: Path, log: Path, model: str) -> Iterator[dict[str, Any]]:
 
 
 def main(name: str, strategy: str, directory: str) -> None:
-    from matrix_cases import BY_NAME
+    from tests.matrix.cases import BY_NAME
 
     answer = export(BY_NAME[name], strategy, Path(tempfile.mkdtemp(dir=directory)))
     sys.stdout.write(json.dumps(answer) + "\n")

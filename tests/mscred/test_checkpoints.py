@@ -14,7 +14,9 @@ from logexport.types import CountMatrix, LoadedModel, ModelRequest, ScoreThresho
 from logexport_mscred.counts import read_counts
 from logexport_mscred.load import dummy, load, vocabulary
 from logexport_mscred.model import linear_resize
-from mscred_files import (
+from safetensors.torch import save_file
+
+from tests.mscred.files import (
     CHANNELS,
     FEATURES,
     alog_content,
@@ -23,8 +25,7 @@ from mscred_files import (
     random_counts,
     save,
 )
-from mscred_oracles import AlogDetectMscred
-from safetensors.torch import save_file
+from tests.mscred.oracles import AlogDetectMscred
 
 pytestmark = pytest.mark.torch
 

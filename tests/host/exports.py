@@ -11,10 +11,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from distributions import TINY, tiny_checkpoint
 from logexport.discovery import Declaration
 from logexport.host import Host
 from logexport.types import ExportRequest
+
+from tests.distributions import TINY, tiny_checkpoint
 
 
 def hosted(directory: Path, *sources: str) -> Host:

@@ -24,7 +24,8 @@ from logexport_mscred.counts import read_counts
 from logexport_mscred.hooks import model_info
 from logexport_mscred.train import train_mscred
 from logexport_mscred.training import Settings
-from mscred_files import generate
+
+from tests.mscred.files import generate
 
 pytestmark = [pytest.mark.torch, pytest.mark.filterwarnings("ignore")]
 

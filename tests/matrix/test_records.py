@@ -9,17 +9,17 @@ import re
 from configparser import ConfigParser
 from pathlib import Path
 
-import compatibility
-import matrix_records
 import pytest
 from logexport.records import ABSOLUTE, RELATIVE
-from matrix_cases import KINDS
-from matrix_records import ONE_MEANING, disagreements
 from packaging.version import Version
 
-RECORDS = matrix_records.read()
+from tests.matrix import compatibility, recording
+from tests.matrix.cases import KINDS
+from tests.matrix.recording import ONE_MEANING, disagreements
+
+RECORDS = recording.read()
 kept = pytest.mark.skipif(
-    matrix_records.wanted(),
+    recording.wanted(),
     reason="a run of the matrix replaces them one by one, and checks at its end",
 )
 
@@ -56,7 +56,7 @@ def test_the_page_says_what_differs() -> None:
 @kept
 @pytest.mark.parametrize("name", RECORDS)
 def test_a_record_is_whole_and_of_the_release_that_its_name_says(name: str) -> None:
-    row = matrix_records.rows()[name]
+    row = recording.rows()[name]
     assert Version(Version(RECORDS[name]["versions"]["torch"]).public) == Version(row.torch)
     assert RECORDS[name]["python"].rpartition(".")[0] == row.python
     exported = {tuple(key.split()) for key in RECORDS[name]["exports"]}
@@ -68,7 +68,7 @@ def test_a_record_is_whole_and_of_the_release_that_its_name_says(name: str) -> N
 
 @kept
 def test_every_row_of_the_matrix_has_a_record() -> None:
-    assert set(RECORDS) == set(matrix_records.rows()), "run: python tests/matrix/run.py"
+    assert set(RECORDS) == set(recording.rows()), "run: python tests/matrix/run.py"
 
 
 @kept
@@ -85,19 +85,19 @@ def test_the_page_names_the_tolerance_of_the_checks() -> None:
 
 def test_the_page_has_every_row_of_the_matrix_and_says_which_have_no_record() -> None:
     page = compatibility.document({})
-    for name, row in matrix_records.rows().items():
+    for name, row in recording.rows().items():
         began = f"| {name} | {row.torch} | {row.python} | not run, or failed |"
         assert re.search(rf"^{re.escape(began)}", page, re.M)
 
 
 def test_tox_has_every_row_and_an_explanation_of_it() -> None:
     parser = ConfigParser(interpolation=None)
-    parser.read(matrix_records.ROOT / "tox.ini", encoding="utf-8")
+    parser.read(recording.ROOT / "tox.ini", encoding="utf-8")
     listed = set()
     for word in re.findall(r"[\w-]+(?:\{[\d,]+\})?", parser["tox"]["env_list"]):
         began, _, numbers = word.rstrip("}").partition("{")
         listed |= {began + number for number in numbers.split(",")}
-    assert set(matrix_records.rows()) <= listed
+    assert set(recording.rows()) <= listed
     described = parser["testenv"]["description"]
     assert "{[matrix]tests}" in described
     assert "{[matrix]torch}" in described
@@ -106,10 +106,10 @@ def test_tox_has_every_row_and_an_explanation_of_it() -> None:
 def test_the_matrix_has_every_release_of_the_table() -> None:
     from logexport.exporters.table import RELEASES
 
-    released = {row.torch for name, row in matrix_records.rows().items() if name != "lowest"}
+    released = {row.torch for name, row in recording.rows().items() if name != "lowest"}
     assert {release.version for release in RELEASES.values()} == released
     # Besides: the oldest on Python 3.10, the newest on the newest Python, and the lower bounds.
-    assert len(matrix_records.rows()) == len(RELEASES) + 3
+    assert len(recording.rows()) == len(RELEASES) + 3
 
 
 def test_records_are_added_to_by_several_processes(
@@ -120,7 +120,7 @@ def test_records_are_added_to_by_several_processes(
     monkeypatch.setenv("LOGEXPORT_MATRIX_RECORDS", str(tmp_path))
     monkeypatch.setenv("TOX_ENV_NAME", "py311-torch000")
     with multiprocessing.get_context("spawn").Pool(2) as pool:
-        pool.starmap(matrix_records.add, [("exports", f"kind {n}", {"n": n}) for n in range(20)])
+        pool.starmap(recording.add, [("exports", f"kind {n}", {"n": n}) for n in range(20)])
     record = json.loads((tmp_path / "py311-torch000.json").read_text())
     assert record["exports"] == {f"kind {n}": {"n": n} for n in range(20)}
     assert record["versions"]["torch"]

@@ -11,7 +11,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
-from mscred_oracles import AlogDetectMscred, lively
+
+from tests.mscred.oracles import AlogDetectMscred, lively
 
 FEATURES = 11
 CHANNELS = (4, 6, 8)
