@@ -1,39 +1,126 @@
 """What plugins answer, checked field by field, so that what is wrong is said with their name.
 
 A dataclass holds whatever it was given. These checks run on every answer before the host relies on
-it; ``logexport.testing`` runs the same ones on a plugin under test.
+it; ``logexport.testing`` runs the same ones on a plugin under test. They are all here, those of
+:class:`~logexport.host.Host` at discovery included: every ``--help`` imports this module, so it
+imports nothing of weight.
 """
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NoReturn
 
+from logexport.declared import ModelInfo, Sample
 from logexport.errors import PluginError
-from logexport.types import (
-    CheckResult,
-    CountMatrix,
-    DummyInput,
-    EventWindow,
-    LoadedModel,
-    NextEventTopK,
-    OtherDecision,
-    OtherInput,
-    ScoreThreshold,
-    Task,
-    Vocabulary,
-)
+from logexport.guard import faults
 
 if TYPE_CHECKING:
+    import click
     import numpy as np
 
+    from logexport.exporters import ExportStrategy
+    from logexport.types import (
+        CheckResult,
+        DummyInput,
+        LoadedModel,
+        Sizes,
+        Task,
+        Vocabulary,
+    )
+
+RUN_OPTIONS = frozenset(
+    (
+        *("--model", "--checkpoint", "--vocab", "--parsed", "--preprocess", "--replay"),
+        *("--output-dir", "-o", "--opset", "--exporter", "--portable", "--optimize"),
+        *("--validate", "--no-validate", "--json", "--debug", "--help", "-h"),
+    )
+)
+"""The host's own options of ``logexport run``, which no plugin can take. They are written down: to
+ask the command would import it for every ``--help``. A test holds them to it."""
+
+RUN_NAMES = frozenset(
+    (
+        *("model", "models", "checkpoint", "vocab", "parsed", "preprocess", "replay", "output_dir"),
+        *("opset", "exporter", "portable", "optimize", "validate", "no_validate", "as_json"),
+        *("json", "debug", "help", "h", "o", "ctx", "rest"),
+    )
+)
+"""The names of their values, which no plugin's option can take either; see above."""
+
+ENGINE_CHECKS = ("tensors", "replay", "selftest")
+"""What a result may say it showed of the C engine; :data:`logexport.types.EngineCheck`."""
+
 PROBE_SEED = 20_240_301
+_MODEL_NAME = re.compile(r"[a-z][a-z0-9_-]{0,63}", re.ASCII)
 _CHECK_NAME = re.compile(r"[a-z0-9_]+", re.ASCII)
 
 
-def _refuse(plugin: str, problem: str, remedy: str = "") -> None:
+# --- at discovery ---------------------------------------------------------------------------------
+
+
+def wrong_model_info(info: object) -> str:
+    """What is wrong with an answer to ``model_info``, as a clause, or ""."""
+    if not isinstance(info, ModelInfo):
+        return f"model_info gave {type(info).__name__}, not ModelInfo"
+    if not isinstance(info.name, str) or not _MODEL_NAME.fullmatch(info.name):
+        return f"model_info gave the name {info.name!r}, which is not of the form [a-z][a-z0-9_-]*"
+    if info.sample is not None and not isinstance(info.sample, Sample):
+        return f"model_info gave a sample that is {type(info.sample).__name__}, not Sample"
+    return ""
+
+
+def missing_hooks(hooks: Sequence[str], required: Sequence[str]) -> str:
+    """Which hooks a model plugin lacks of those that it must answer, as a clause, or ""."""
+    missing = [hook for hook in required if hook not in hooks]
+    if not missing:
+        return ""
+    return f"declares a model type but does not implement {', '.join(missing)}"
+
+
+def wrong_option(option: object, others: Sequence[tuple[object, click.Option]]) -> str:
+    """What is wrong with an option for ``run``, as a clause, or ""; of ``others`` each has its
+    owner."""
+    import click
+
+    if not isinstance(option, click.Option) or not option.name:
+        return f"run_options gave {option!r}, which is not a click.Option"
+    flags = (*option.opts, *option.secondary_opts)
+    taken = [flag for flag in flags if flag in RUN_OPTIONS]
+    if taken:
+        return f"its option {taken[0]} is the host's own"
+    if option.name in RUN_NAMES:
+        return f"its option {flags[0]} has the name {option.name!r}, which is the host's own"
+    if option.multiple or option.nargs != 1 or option.count or not option.expose_value:
+        return f"its option {flags[0]} takes other than one value (multiple, nargs, count)"
+    for owner, other in others:
+        same = {*flags} & {*other.opts, *other.secondary_opts}
+        alike = (option.name, option.is_flag) == (other.name, other.is_flag)
+        if not alike and (same or option.name == other.name):
+            flag = min(same) if same else flags[0]
+            return f"its option {flag} is declared in another way by {owner}"
+    return ""
+
+
+# --- of every hook --------------------------------------------------------------------------------
+
+
+def check_type(answer: object, kind: type, plugin: str, hook: str, module: str) -> None:
+    """Refuse an answer of another type.
+
+    Raises:
+        PluginError: naming the plugin, the hook and the type that belongs there.
+    """
+    if not isinstance(answer, kind):
+        raise PluginError(
+            f"{plugin}: hook {hook!r} returned {type(answer).__name__}, not {kind.__name__}",
+            f"Return a logexport {kind.__name__} from {hook} in {module}.",
+        )
+
+
+def _refuse(plugin: str, problem: str, remedy: str = "") -> NoReturn:
     raise PluginError(f"{plugin}: {problem}", remedy)
 
 
@@ -53,6 +140,8 @@ def check_loaded(loaded: LoadedModel, plugin: str) -> None:
         PluginError: naming the plugin, the field and what belongs there.
     """
     import torch
+
+    from logexport.types import Task
 
     hook = "load_model"
     _require(plugin, hook, "module", loaded.module, torch.nn.Module, "a torch.nn.Module")
@@ -85,6 +174,17 @@ def _require_sentences(plugin: str, hook: str, field: str, value: object) -> Non
 
 
 def _check_task(task: Task, plugin: str) -> None:
+    import json
+
+    from logexport.types import (
+        CountMatrix,
+        EventWindow,
+        NextEventTopK,
+        OtherDecision,
+        OtherInput,
+        ScoreThreshold,
+    )
+
     hook = "load_model"
     given, decision = task.input, task.decision
     _require(
@@ -167,7 +267,7 @@ def check_dummy(dummy: DummyInput, plugin: str) -> None:
     unknown = sorted({*dummy.dynamic_axes} - {*dummy.input_names, *dummy.output_names})
     if unknown:
         _refuse(plugin, f"{hook} gave dynamic axes of {unknown[0]!r}, no input and no output")
-    sizes = _axis_sizes(dummy, plugin)
+    sizes = traced_sizes(dummy, plugin)
     _require(plugin, hook, "grid", dummy.grid, (tuple, list), "a tuple of sizes")
     if not dummy.grid:
         _refuse(plugin, f"{hook} gives no sizes to probe (grid)")
@@ -182,7 +282,13 @@ def check_dummy(dummy: DummyInput, plugin: str) -> None:
     draw(dummy, dummy.grid[-1], plugin)
 
 
-def _axis_sizes(dummy: DummyInput, plugin: str) -> dict[str, int]:
+def traced_sizes(dummy: DummyInput, plugin: str) -> dict[str, int]:
+    """Axis name to its size in the example inputs.
+
+    Raises:
+        PluginError: an axis that the tensor lacks, a size below 2, one axis name of two sizes, or
+            two axes of one size.
+    """
     sizes: dict[str, int] = {}
     for name, tensor in zip(dummy.input_names, dummy.tensors, strict=True):
         for axis, axis_name in dummy.dynamic_axes.get(name, {}).items():
@@ -204,29 +310,48 @@ def _axis_sizes(dummy: DummyInput, plugin: str) -> dict[str, int]:
     return sizes
 
 
-def draw(dummy: DummyInput, sizes: Mapping[str, int], plugin: str) -> tuple[np.ndarray, ...]:
+def draw(
+    dummy: DummyInput,
+    sizes: Sizes,
+    plugin: str,
+    generator: np.random.Generator | None = None,
+) -> tuple[np.ndarray, ...]:
     """Call ``dummy.draw`` for one set of sizes; what it gives has the shapes of the example.
 
+    Args:
+        dummy: what the plugin declared.
+        sizes: axis name to size, every dynamic axis.
+        plugin: who is named.
+        generator: the random numbers; by default those of :data:`PROBE_SEED`.
+
     Raises:
-        PluginError: it raised, or gave something else.
+        PluginError: it raised, or gave something else, or ``sizes`` lacks an axis.
     """
     import numpy as np
 
     where = "dummy_input's draw"
-    try:
-        drawn = dummy.draw(sizes, np.random.default_rng(PROBE_SEED))
-    except Exception as error:
-        raise PluginError(
-            f"{plugin}: {where} failed for {dict(sizes)}: {type(error).__name__}: {error}",
+    axes = [dummy.dynamic_axes.get(name, {}) for name in dummy.input_names]
+    missing = sorted({axis for one in axes for axis in one.values()} - set(sizes))
+    if missing:
+        _refuse(
+            plugin,
+            f"dummy_input's grid names no size for {', '.join(missing)}",
+            "Every entry of the grid must name every dynamic axis.",
+        )
+    with faults(
+        lambda said: PluginError(
+            f"{plugin}: {where} failed for {dict(sizes)}: {said}",
             "It must give inputs of every size in the grid, and of others.",
-        ) from error
+        )
+    ):
+        drawn = dummy.draw(sizes, generator or np.random.default_rng(PROBE_SEED))
     _require(plugin, where, "its answer", drawn, (tuple, list), "a tuple of numpy arrays")
     if len(drawn) != len(dummy.input_names):
         _refuse(plugin, f"{where} gave {len(drawn)} arrays for {len(dummy.input_names)} inputs")
     for name, tensor, array in zip(dummy.input_names, dummy.tensors, drawn, strict=True):
         _require(plugin, where, name, array, np.ndarray, "a numpy array")
-        axes = dummy.dynamic_axes.get(name, {})
-        shape = tuple(sizes[axes[i]] if i in axes else int(n) for i, n in enumerate(tensor.shape))
+        own = dummy.dynamic_axes.get(name, {})
+        shape = tuple(sizes[own[i]] if i in own else int(n) for i, n in enumerate(tensor.shape))
         dtype = str(tensor.dtype).removeprefix("torch.")
         if array.shape != shape or str(array.dtype) != dtype:
             _refuse(
@@ -246,15 +371,16 @@ def check_outputs(loaded: LoadedModel, dummy: DummyInput, plugin: str) -> None:
     """
     import torch
 
-    try:
-        with torch.no_grad():
-            given = loaded.module(*dummy.tensors)
-    except Exception as error:
-        raise PluginError(
-            f"{plugin}: the module failed on dummy_input's example:"
-            f" {type(error).__name__}: {str(error).strip().splitlines()[0] if str(error) else ''}",
-            "load_model and dummy_input must fit each other.",
-        ) from error
+    with (
+        faults(
+            lambda said: PluginError(
+                f"{plugin}: the module failed on dummy_input's example: {said.splitlines()[0]}",
+                "load_model and dummy_input must fit each other.",
+            )
+        ),
+        torch.no_grad(),
+    ):
+        given = loaded.module(*dummy.tensors)
     outputs = tuple(given) if isinstance(given, (tuple, list)) else (given,)
     if len(outputs) != len(dummy.output_names):
         _refuse(
@@ -272,6 +398,8 @@ def _check_decision(
     loaded: LoadedModel, outputs: Mapping[str, Any], dummy: DummyInput, plugin: str
 ) -> None:
     """The output that the decision reads: there, float32, of the shape that docs/api.md gives."""
+    from logexport.types import NextEventTopK, ScoreThreshold
+
     decision = loaded.task.decision
     batch = int(dummy.tensors[0].shape[0])
     wanted: dict[str, tuple[int, ...]] = {}
@@ -300,26 +428,195 @@ def _check_decision(
             )
 
 
-def check_result(result: CheckResult, plugin: str) -> None:
-    """Refuse a result that ``validation.json`` cannot hold.
+# --- write_meta -----------------------------------------------------------------------------------
+
+
+def merge_entries(
+    entries: Mapping[str, Any],
+    into: MutableMapping[str, Any],
+    owners: MutableMapping[str, str],
+    notes: list[str],
+    plugin: str,
+    module: str,
+) -> None:
+    """Take an answer to ``write_meta`` over into the metadata.
+
+    Args:
+        entries: the answer.
+        into: the metadata so far.
+        owners: who gave each of its keys; added to.
+        notes: the sentences under ``notes``, of which every plugin may give some; added to.
+        plugin, module: who is named.
 
     Raises:
-        PluginError: naming the plugin and the result.
+        PluginError: a key that is not a string or that another gave, or what JSON cannot hold.
     """
-    if not isinstance(result.name, str) or not _CHECK_NAME.fullmatch(result.name):
-        _refuse(plugin, f"a check is named {result.name!r}", "Names are of the form [a-z0-9_]+.")
-    who = f"the check {result.name!r}"
-    if result.status not in ("passed", "failed", "skipped"):
-        _refuse(plugin, f"{who} has the status {result.status!r}", "passed, failed or skipped.")
-    if result.scope not in ("graph", "bundle"):
-        _refuse(plugin, f"{who} has the scope {result.scope!r}", "Give graph or bundle.")
-    _require(plugin, who, "message", result.message, str, "a line of text")
-    _require(plugin, who, "figures", result.figures, Mapping, "a mapping")
-    if not isinstance(result.warnings, Sequence) or isinstance(result.warnings, str):
+    import json
+
+    for key, value in entries.items():
+        if key == "notes":
+            what = "notes" if isinstance(value, str) or not isinstance(value, Sequence) else ""
+            if what or not all(isinstance(note, str) for note in value):
+                _refuse(
+                    plugin,
+                    f"write_meta gave {what or 'a note'} that "
+                    f"{'are not a list of sentences' if what else 'is not a sentence'}",
+                    "Give a list of strings.",
+                )
+            notes += value
+            continue
+        if not isinstance(key, str):
+            _refuse(plugin, f"write_meta gave the key {key!r}, which is not a string")
+        if key in owners:
+            raise PluginError(
+                f"the metadata key {key!r} is given by {owners[key]} and by {plugin}",
+                f"Rename the key in write_meta of {module}.",
+            )
+        try:
+            json.dumps(value, allow_nan=False)
+        except (TypeError, ValueError, RecursionError) as error:
+            raise PluginError(
+                f"{plugin}: write_meta gave what JSON cannot hold as {key!r}: {error}"
+            ) from error
+        owners[key] = plugin
+        into[key] = value
+
+
+# --- validate -------------------------------------------------------------------------------------
+
+
+def check_results(
+    answers: Sequence[Any],
+    plugin: str,
+    name: str,
+    seconds: float,
+    own_engine: Callable[[], bool],
+) -> list[CheckResult]:
+    """A plugin's results with their owner and time; each is checked, and no name comes twice.
+
+    Args:
+        answers: of the hook ``validate``: sequences of results.
+        plugin: who is named in an error.
+        name: what the results get as ``plugin``.
+        seconds: how long the hook took, for a result that does not say it.
+        own_engine: whether the engine in use is this plugin's; asked where a result says that it
+            showed something of the engine. Another plugin's result counts for nothing there: what
+            it says is taken away, with a warning.
+
+    Raises:
+        PluginError: something is not a CheckResult, holds what ``validation.json`` cannot, or two
+            have one name.
+    """
+    from logexport.types import CheckResult
+
+    results: list[CheckResult] = []
+    for answer in answers:
+        if not isinstance(answer, Sequence):
+            _refuse(
+                plugin,
+                f"hook 'validate' returned {type(answer).__name__}, not a list of CheckResult",
+            )
+        for check in answer:
+            if not isinstance(check, CheckResult):
+                _refuse(
+                    plugin,
+                    f"hook 'validate' returned {type(check).__name__} among its results,"
+                    " not CheckResult",
+                )
+            _check_result(check, plugin)
+            if check.name in {one.name for one in results}:
+                _refuse(
+                    plugin,
+                    f"two of its checks are named {check.name!r}",
+                    "Give each check of a plugin a name of its own.",
+                )
+            own = seconds if check.seconds is None else check.seconds
+            check = replace(check, plugin=name, seconds=own)
+            counts = check.engine is None or own_engine()
+            results.append(check if counts else _without_engine(check))
+    return results
+
+
+def _without_engine(check: CheckResult) -> CheckResult:
+    warning = (
+        f"{check.plugin} says that its check {check.name!r} ran the C engine, but the engine in use"
+        " is not that plugin's: the check does not count for the proof"
+    )
+    return replace(check, engine=None, warnings=(*check.warnings, warning))
+
+
+def _check_result(check: CheckResult, plugin: str) -> None:
+    """Refuse a result that ``validation.json`` cannot hold."""
+    import json
+
+    if not isinstance(check.name, str) or not _CHECK_NAME.fullmatch(check.name):
+        _refuse(plugin, f"a check is named {check.name!r}", "Names are of the form [a-z0-9_]+.")
+    who = f"the check {check.name!r}"
+    if check.status not in ("passed", "failed", "skipped"):
+        _refuse(plugin, f"{who} has the status {check.status!r}", "passed, failed or skipped.")
+    if check.scope not in ("graph", "bundle"):
+        _refuse(plugin, f"{who} has the scope {check.scope!r}", "Give graph or bundle.")
+    if check.engine not in (None, *ENGINE_CHECKS):
+        _refuse(
+            plugin,
+            f"{who} says that the engine's {check.engine!r} was checked",
+            f"Give {', '.join(ENGINE_CHECKS)}, or nothing.",
+        )
+    _require(plugin, who, "message", check.message, str, "a line of text")
+    _require(plugin, who, "figures", check.figures, Mapping, "a mapping")
+    if not isinstance(check.warnings, Sequence) or isinstance(check.warnings, str):
         _refuse(plugin, f"{who} has warnings that are no sequence of sentences")
     try:
-        json.dumps([dict(result.figures), list(result.warnings)], allow_nan=False)
+        json.dumps([dict(check.figures), list(check.warnings)], allow_nan=False)
     except (TypeError, ValueError) as error:
         _refuse(plugin, f"{who} has figures that JSON cannot hold: {error}")
-    if result.seconds is not None:
-        _require(plugin, who, "seconds", result.seconds, (int, float), "a number")
+    if check.seconds is not None:
+        _require(plugin, who, "seconds", check.seconds, (int, float), "a number")
+
+
+# --- register_exporters and engine_command --------------------------------------------------------
+
+
+def check_strategies(given: Sequence[tuple[str, object]]) -> list[ExportStrategy]:
+    """Export strategies, each with who gives it, in their order.
+
+    Raises:
+        PluginError: one is not an ExportStrategy, is named ``auto``, or has another's name.
+    """
+    from logexport.exporters.chooser import AUTO
+    from logexport.exporters.strategy import ExportStrategy
+
+    owners = {AUTO: "the host"}
+    strategies: list[ExportStrategy] = []
+    for owner, one in given:
+        if not isinstance(one, ExportStrategy):
+            _refuse(
+                owner,
+                f"hook 'register_exporters' returned {type(one).__name__}, not a list of"
+                " ExportStrategy",
+                "Return objects with name, availability, opsets, default_opset and export.",
+            )
+        if one.name in owners:
+            _refuse(
+                owner,
+                f"the export strategy {one.name!r} is already {owners[one.name]}'s",
+                "Give it another name.",
+            )
+        owners[one.name] = owner
+        strategies.append(one)
+    return strategies
+
+
+def check_engine_command(command: object, plugin: str) -> list[str]:
+    """The words that start an engine.
+
+    Raises:
+        PluginError: they are not a sequence of words.
+    """
+    if isinstance(command, str) or not isinstance(command, Sequence) or not command:
+        _refuse(
+            plugin,
+            f"hook 'engine_command' returned {type(command).__name__}, not words",
+            "Return a list of words, the program's absolute path first, or None.",
+        )
+    return [str(word) for word in command]

@@ -1,4 +1,4 @@
-"""What a hook must not do, noticed while it runs: print to standard output, change a bundle.
+"""What a hook must not do, noticed while it runs: raise, print to standard output, change a bundle.
 
 Standard output belongs to the command, and may be one JSON document. While a hook runs it leads,
 as Python's stream and as the descriptor that C code and child processes print to, to a file in
@@ -11,12 +11,38 @@ import contextlib
 import os
 import sys
 from _thread import RLock  # threading, tempfile and ctypes cost a --help milliseconds
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+
+from logexport.errors import LogexportError
 
 _STDOUT = 1
 _SHOWN = 60
 """Characters of what was printed that a warning repeats."""
+
+
+@contextlib.contextmanager
+def faults(
+    blame: Callable[[str], LogexportError], meant: tuple[type[Exception], ...] = (LogexportError,)
+) -> Iterator[None]:
+    """Turn whatever a plugin's code raises into an error that names the plugin.
+
+    Every ``BaseException`` counts: SystemExit does, and the panic of an extension in Rust, which
+    PyO3 makes one so that nobody catches it by accident. KeyboardInterrupt is the user's.
+
+    Args:
+        blame: makes the error of what was raised, ``Type: text``.
+        meant: errors that pass as they are, because the plugin means them for the user.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        if isinstance(error, meant):
+            raise
+        said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        raise blame(said) from error
 
 
 class Printed:

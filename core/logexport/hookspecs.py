@@ -30,6 +30,10 @@ if TYPE_CHECKING:
     )
 
 
+REQUIRED_OF_MODELS = ("load_model", "build_vocab", "dummy_input", "write_meta")
+"""What a plugin that answers ``model_info`` must answer too; it takes no part otherwise."""
+
+
 @hookspec
 def model_info() -> ModelInfo:
     """Declare the model type: name, summary, task kinds, and the sample or None."""

@@ -8,12 +8,11 @@ distribution and its error, and everything else works.
 from __future__ import annotations
 
 import os
-import re
 import sys
 import time
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
 from types import ModuleType
@@ -22,38 +21,28 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 
 from logexport import hookspecs
-from logexport.declared import ModelInfo, Sample
+from logexport.answers import (
+    check_engine_command,
+    check_strategies,
+    check_type,
+    missing_hooks,
+    wrong_model_info,
+    wrong_option,
+)
+from logexport.declared import ModelInfo
 from logexport.discovery import Declaration, declarations
 from logexport.errors import LogexportError, PluginError, UnknownModelError
-from logexport.guard import Printed, quiet_stdout
+from logexport.guard import Printed, faults, quiet_stdout
 from logexport.markers import API_VERSION, PROJECT
 
 if TYPE_CHECKING:
     import click
 
+    from logexport.exporters import ExportStrategy
+
 TRACE_VARIABLE = "LOGEXPORT_TRACE"
 HOST_PLUGIN = "logexport"
 """Name of the host's own plugin: its checks and its way to export."""
-
-RUN_OPTIONS = frozenset(
-    (
-        *("--model", "--checkpoint", "--vocab", "--parsed", "--preprocess", "--replay"),
-        *("--output-dir", "-o", "--opset", "--exporter", "--portable", "--optimize"),
-        *("--validate", "--no-validate", "--json", "--debug", "--help", "-h"),
-    )
-)
-"""The host's own options of ``logexport run``, which no plugin can take."""
-
-RUN_NAMES = frozenset(
-    (
-        *("model", "models", "checkpoint", "vocab", "parsed", "preprocess", "replay", "output_dir"),
-        *("opset", "exporter", "portable", "optimize", "validate", "no_validate", "as_json"),
-        *("json", "debug", "help", "h", "o", "ctx", "rest"),
-    )
-)
-"""The names of their values, which no plugin's option can take either."""
-
-_MODEL_NAME = re.compile(r"[a-z][a-z0-9_-]{0,63}", re.ASCII)
 
 
 @dataclass
@@ -89,10 +78,6 @@ class Plugin:
         return f"plugin {self.name!r} (distribution {self.distribution} {self.version})"
 
 
-def _describe(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-
-
 class Host:
     """All plugins that were found, and the only way to call their hooks.
 
@@ -105,6 +90,8 @@ class Host:
         self, found: Iterable[Declaration] | None = None, contract: ModuleType = hookspecs
     ) -> None:
         self._contract = contract
+        self.required_of_models: tuple[str, ...] = getattr(contract, "REQUIRED_OF_MODELS", ())
+        """The hooks that a plugin with ``model_info`` must answer."""
         self._manager = pluggy.PluginManager(PROJECT)
         self._manager.add_hookspecs(contract)
         self.plugins: list[Plugin] = []
@@ -135,15 +122,16 @@ class Host:
             module=declaration.value,
         )
         self.plugins.append(plugin)
-        try:
-            with self._quiet(f"{plugin}, when imported,"):
+        try:  # whatever it raises, the rest must work
+            with _faults("cannot be imported"), self._quiet(f"{plugin}, when imported,"):
                 implementation = declaration.load()
-        except (Exception, SystemExit) as error:  # whatever it raises, the rest must work
-            plugin.state = f"cannot be imported: {_describe(error)}"
-            return
-        self._register(plugin, implementation)
+            with _faults("cannot be registered"):
+                self._register(plugin, implementation)
+        except PluginError as error:
+            plugin.state = str(error)
 
     def _register(self, plugin: Plugin, implementation: object) -> None:
+        """Let pluggy have it, or say in its state why not."""
         stated = getattr(implementation, "logexport_api", None)
         if stated != API_VERSION:
             states = f"version {stated}" if stated is not None else "no version (logexport_api)"
@@ -159,15 +147,12 @@ class Host:
             )
             unknown = [hook for hook in plugin.hooks if not hasattr(self._contract, hook)]
             if unknown:
-                self._manager.unregister(name=name)
                 plugin.state = f"implements hooks that do not exist: {', '.join(unknown)}"
-                return
-        except (ValueError, pluggy.PluginValidationError) as error:
-            if self._manager.has_plugin(name):
+            else:
+                plugin.implementation = implementation
+        finally:
+            if plugin.implementation is None and self._manager.has_plugin(name):
                 self._manager.unregister(name=name)
-            plugin.state = f"cannot be registered: {_describe(error)}"
-            return
-        plugin.implementation = implementation
 
     def _register_warned(self, implementation: object, name: str) -> tuple[str, ...]:
         """Register with pluggy; what it warns of is passed on, and returned."""
@@ -187,11 +172,12 @@ class Host:
             except LogexportError as error:
                 plugin.state = str(error)
                 continue
-            wrong = _wrong_model_info(info)
+            wrong = wrong_model_info(info)
+            if not wrong:
+                plugin.model = info
+                wrong = missing_hooks(plugin.hooks, self.required_of_models)
             if wrong:
                 plugin.state = wrong
-            else:
-                plugin.model = info
 
     def _ask_options(self) -> list[tuple[Plugin, click.Option]]:
         """Every option for ``run`` that a plugin declares; one that takes a host's name is out."""
@@ -202,7 +188,7 @@ class Host:
             except (LogexportError, TypeError) as error:
                 plugin.state = f"run_options failed: {error}"
                 continue
-            wrong = next(filter(None, (_wrong_option(one, options) for one in declared)), "")
+            wrong = next(filter(None, (wrong_option(one, options) for one in declared)), "")
             if wrong:
                 plugin.state = wrong
             else:
@@ -297,12 +283,7 @@ class Host:
                 f"{plugin} gives no answer to the hook {hook!r}, which every model plugin must",
                 f"Implement {hook} in {plugin.module} (docs/hooks.md says what it returns).",
             )
-        if not isinstance(answers[0], answer):
-            raise PluginError(
-                f"{plugin}: hook {hook!r} returned {type(answers[0]).__name__},"
-                f" not {answer.__name__}",
-                f"Return a logexport {answer.__name__} from {hook} in {plugin.module}.",
-            )
+        check_type(answers[0], answer, str(plugin), hook, plugin.module)
         return answers[0]
 
     def each(self, hook: str, **arguments: Any) -> Iterator[tuple[Plugin, Any]]:
@@ -315,16 +296,31 @@ class Host:
         """Who is asked ``validate`` or ``write_meta``: all but the plugins of other model types."""
         return [p for p in self._with_hook(hook) if p is model or p.model is None]
 
+    def engine(self) -> tuple[Plugin, list[str]] | None:
+        """The plugin whose C engine is in use, with the words that start it: the first that has
+        one. None where no plugin has."""
+        for plugin, command in self.each("engine_command"):
+            return plugin, check_engine_command(command, str(plugin))
+        return None
+
     def engine_command(self) -> list[str] | None:
         """The words that start the C engine, or None where no plugin has one."""
-        for plugin, command in self.each("engine_command"):
-            if isinstance(command, str) or not isinstance(command, Sequence) or not command:
-                raise PluginError(
-                    f"{plugin}: hook 'engine_command' returned {type(command).__name__}, not words",
-                    "Return a list of words, the program's absolute path first, or None.",
-                )
-            return [str(word) for word in command]
-        return None
+        engine = self.engine()
+        return None if engine is None else engine[1]
+
+    def strategies(self) -> list[ExportStrategy]:
+        """The export strategies: the host's, then those that plugins register.
+
+        Raises:
+            PluginError: something is not a strategy, or has a name that is taken.
+        """
+        from logexport.exporters import BUILTIN_STRATEGIES
+
+        given: list[tuple[str, object]] = [("the host", one) for one in BUILTIN_STRATEGIES]
+        for plugin, several in self.each("register_exporters"):
+            alone = isinstance(several, str) or not isinstance(several, Sequence)
+            given += [(str(plugin), one) for one in ((several,) if alone else several)]
+        return check_strategies(given)
 
     def register_commands(self, cli: click.Group, reserved: Iterable[str]) -> None:
         """Let plugins add commands to the command line; the host's own names stay the host's."""
@@ -360,17 +356,12 @@ class Host:
     def _owned(self, plugin: Plugin, hook: str) -> Iterator[None]:
         """Name the plugin and the hook in whatever a hook raises or prints, but for errors meant
         for the user."""
-        try:
-            with self._quiet(f"{plugin}, hook {hook!r},"):
-                yield
-        except LogexportError:
-            raise
-        except (Exception, SystemExit) as error:
-            raise PluginError(
-                f"{plugin} failed in the hook {hook!r}: {_describe(error)}",
-                "Report this to the plugin's author, with the output of the same command with"
-                " --debug.",
-            ) from error
+        blame = lambda said: PluginError(  # noqa: E731
+            f"{plugin} failed in the hook {hook!r}: {said}",
+            "Report this to the plugin's author, with the output of the same command with --debug.",
+        )
+        with faults(blame), self._quiet(f"{plugin}, hook {hook!r},"):
+            yield
 
     def _trace(self) -> None:
         began: list[float] = []
@@ -388,38 +379,9 @@ class Host:
         self._manager.add_hookcall_monitoring(before, after)
 
 
-def _wrong_model_info(info: object) -> str:
-    """What is wrong with an answer to ``model_info``, or ""."""
-    if not isinstance(info, ModelInfo):
-        return f"model_info gave {type(info).__name__}, not ModelInfo"
-    if not isinstance(info.name, str) or not _MODEL_NAME.fullmatch(info.name):
-        return f"model_info gave the name {info.name!r}, which is not of the form [a-z][a-z0-9_-]*"
-    if info.sample is not None and not isinstance(info.sample, Sample):
-        return f"model_info gave a sample that is {type(info.sample).__name__}, not Sample"
-    return ""
-
-
-def _wrong_option(option: object, others: Sequence[tuple[Plugin, click.Option]]) -> str:
-    """What is wrong with an option for ``run``, or ""."""
-    import click
-
-    if not isinstance(option, click.Option) or not option.name:
-        return f"run_options gave {option!r}, which is no click.Option"
-    flags = (*option.opts, *option.secondary_opts)
-    taken = [flag for flag in flags if flag in RUN_OPTIONS]
-    if taken:
-        return f"its option {taken[0]} is the host's own"
-    if option.name in RUN_NAMES:
-        return f"its option {flags[0]} has the name {option.name!r}, which is the host's own"
-    if option.multiple or option.nargs != 1 or option.count or not option.expose_value:
-        return f"its option {flags[0]} takes other than one value (multiple, nargs, count)"
-    for owner, other in others:
-        same = {*flags} & {*other.opts, *other.secondary_opts}
-        alike = (option.name, option.is_flag) == (other.name, other.is_flag)
-        if not alike and (same or option.name == other.name):
-            flag = min(same) if same else flags[0]
-            return f"its option {flag} is declared in another way by {owner}"
-    return ""
+def _faults(what: str) -> AbstractContextManager[None]:
+    """What a plugin raises before it takes part, as a clause for its state."""
+    return faults(lambda said: PluginError(f"{what}: {said}"), meant=())
 
 
 @lru_cache(maxsize=1)

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Union
 
+from logexport.answers import draw
 from logexport.errors import BundleError
 from logexport.records import ABSOLUTE, RELATIVE
 from logexport.scorers import Scorer
@@ -47,7 +48,8 @@ def probes(dummy: DummyInput) -> Iterator[tuple[str, tuple[np.ndarray, ...]]]:
 
     rng = np.random.default_rng(SEED)
     for sizes in dummy.grid:
-        yield ", ".join(f"{axis} {size}" for axis, size in sizes.items()), dummy.draw(sizes, rng)
+        inputs = draw(dummy, sizes, "the model's plugin", rng)
+        yield ", ".join(f"{axis} {size}" for axis, size in sizes.items()), inputs
 
 
 @dataclass

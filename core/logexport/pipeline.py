@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import json
 import os
 import shutil
 import time
@@ -20,8 +19,10 @@ from logexport.answers import (
     check_dummy,
     check_loaded,
     check_outputs,
-    check_result,
+    check_results,
+    check_type,
     check_vocab,
+    merge_entries,
 )
 from logexport.bundle import (
     MANIFEST,
@@ -60,7 +61,7 @@ from logexport.types import (
 )
 
 if TYPE_CHECKING:
-    from logexport.exporters import Choice, ExportStrategy
+    from logexport.exporters import Choice
     from logexport.logs.preprocess import Preprocess
     from logexport.publish import Staging
 
@@ -73,8 +74,6 @@ Variant = Literal["portable", "optimized"]
 SCRATCH = "scratch"
 """Where a graph is written before it is finished, in the staging directory."""
 VARIANTS: tuple[Variant, ...] = ("portable", "optimized")
-ENGINE_PROOF = "replay"
-"""Name of the check that runs the C engine on a log; where it passed, the proof is full."""
 
 
 def run(
@@ -394,11 +393,13 @@ class _ModelRun:
         raise AssertionError("choose() gives at least one strategy")
 
     def _choices(self) -> Sequence[Choice]:
-        from logexport.exporters import BUILTIN_STRATEGIES, TorchEnvironment, choose
+        from logexport.exporters import TorchEnvironment, choose
 
-        strategies = [*BUILTIN_STRATEGIES, *plugin_strategies(self.host)]
         return choose(
-            TorchEnvironment.installed(), strategies, self.wanted.exporter, self.wanted.opset
+            TorchEnvironment.installed(),
+            self.host.strategies(),
+            self.wanted.exporter,
+            self.wanted.opset,
         )
 
     def _graph(self, choice: Choice, loaded: LoadedModel, dummy: DummyInput) -> GraphInfo:
@@ -420,10 +421,7 @@ class _ModelRun:
                         opset=choice.opset,
                         path=path,
                     )
-                if not isinstance(log, ExportLog):
-                    raise PluginError(
-                        f"{self.plugin}: hook 'export' returned {type(log).__name__}, not ExportLog"
-                    )
+                check_type(log, ExportLog, str(self.plugin), "export", self.plugin.module)
                 self.exporter_warnings = log.warnings
             with self._stage("finish"):
                 finish_graph(path, dummy)
@@ -531,25 +529,7 @@ class _ModelRun:
                     vocab=vocab,
                     graph=graph,
                 )
-                for key, value in entries.items():
-                    if key == "notes":
-                        notes += _notes(value, plugin)
-                        continue
-                    if not isinstance(key, str):
-                        raise PluginError(f"{plugin}: write_meta gave the key {key!r}, no string")
-                    if key in owners:
-                        raise PluginError(
-                            f"the metadata key {key!r} is given by {owners[key]} and by {plugin}",
-                            f"Rename the key in write_meta of {plugin.module}.",
-                        )
-                    try:
-                        json.dumps(value, allow_nan=False)
-                    except (TypeError, ValueError, RecursionError) as error:
-                        raise PluginError(
-                            f"{plugin}: write_meta gave what JSON cannot hold as {key!r}: {error}"
-                        ) from error
-                    owners[key] = str(plugin)
-                    meta[key] = value
+                merge_entries(entries, meta, owners, notes, str(plugin), plugin.module)
         meta["notes"] = notes
         path = self.directory / self.names.meta
         schemas.check(meta, "meta", path)
@@ -608,10 +588,17 @@ class _ModelRun:
                     dummy=dummy,
                     bundle=bundle,
                 )
-            results += collect_checks(plugin, answers, time.perf_counter() - began)
+            results += self._checked(plugin, answers, time.perf_counter() - began)
             if loaded.module.training:
                 raise PluginError(f"{plugin} left the module in training mode after validate")
         return results
+
+    def _checked(self, plugin: Plugin, answers: Sequence[Any], seconds: float) -> list[CheckResult]:
+        def own_engine() -> bool:
+            engine = self.host.engine()
+            return engine is not None and engine[0] is plugin
+
+        return check_results(answers, str(plugin), plugin.name, seconds, own_engine)
 
     def _manifest_entry(self, graph: GraphInfo, proof: str) -> dict[str, Any]:
         return {
@@ -636,45 +623,9 @@ class _ModelRun:
         self.contents.write_validation()
 
 
-def _notes(value: Any, plugin: Plugin) -> list[str]:
-    if isinstance(value, str) or not isinstance(value, Sequence):
-        raise PluginError(f"{plugin}: write_meta gave notes that are no list of sentences")
-    if not all(isinstance(note, str) for note in value):
-        raise PluginError(f"{plugin}: write_meta gave a note that is no sentence")
-    return list(value)
-
-
-def plugin_strategies(host: Host) -> list[ExportStrategy]:
-    """The export strategies that plugins register.
-
-    Raises:
-        PluginError: something is no strategy, or has a name that is taken.
-    """
-    from logexport.exporters import AUTO, BUILTIN_STRATEGIES, ExportStrategy
-
-    owners = {AUTO: "the host", **{one.name: "the host" for one in BUILTIN_STRATEGIES}}
-    strategies: list[ExportStrategy] = []
-    for plugin, given in host.each("register_exporters"):
-        for one in given if isinstance(given, Sequence) else (given,):
-            if not isinstance(one, ExportStrategy):
-                raise PluginError(
-                    f"{plugin}: hook 'register_exporters' returned {type(one).__name__}, not a list"
-                    " of ExportStrategy",
-                    "Return objects with name, availability, opsets, default_opset and export.",
-                )
-            if one.name in owners:
-                raise PluginError(
-                    f"{plugin}: the export strategy {one.name!r} is already {owners[one.name]}'s",
-                    "Give it another name.",
-                )
-            owners[one.name] = str(plugin)
-            strategies.append(one)
-    return strategies
-
-
 def proof_of(checks: Sequence[CheckResult]) -> str:
-    """``full`` where the engine's replay passed, else ``no_native``."""
-    engine = any(check.name == ENGINE_PROOF and check.status == "passed" for check in checks)
+    """``full`` where a replay by the engine in use passed, else ``no_native``."""
+    engine = any(check.engine == "replay" and check.status == "passed" for check in checks)
     return "full" if engine else "no_native"
 
 
@@ -696,36 +647,12 @@ def check_json(check: CheckResult) -> dict[str, Any]:
         "plugin": check.plugin,
         "status": check.status,
         "scope": check.scope,
+        "engine": check.engine,
         "message": check.message,
         "figures": dict(check.figures),
         "warnings": list(check.warnings),
         "seconds": round(check.seconds or 0.0, 3),
     }
-
-
-def collect_checks(plugin: Plugin, answers: Sequence[Any], seconds: float) -> list[CheckResult]:
-    """A plugin's results with their owner and time; the type of each is checked.
-
-    Raises:
-        PluginError: something is no CheckResult.
-    """
-    results = []
-    for answer in answers:
-        if not isinstance(answer, Sequence):
-            raise PluginError(
-                f"{plugin}: hook 'validate' returned {type(answer).__name__},"
-                " not a list of CheckResult"
-            )
-        for check in answer:
-            if not isinstance(check, CheckResult):
-                raise PluginError(
-                    f"{plugin}: hook 'validate' returned {type(check).__name__} among its results,"
-                    " not CheckResult"
-                )
-            check_result(check, str(plugin))
-            own = seconds if check.seconds is None else check.seconds
-            results.append(replace(check, plugin=plugin.name, seconds=own))
-    return results
 
 
 def dynamic_axes(graph: GraphInfo) -> dict[str, dict[str, str]]:

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from logexport.errors import InputError, PluginError, UsageError
+from logexport.errors import InputError, LogexportError, PluginError, UsageError
+from logexport.guard import faults
 from logexport.host import Host, Plugin
 from logexport.types import ExportRequest, ModelRequest, PerModel
 
@@ -94,15 +95,15 @@ class PluginOptions:
                 elif value is not None:
                     arguments += [option.opts[0], str(value)]
         command = click.Command("run", params=list(own), add_help_option=False)
+        blame = lambda said: PluginError(  # noqa: E731 - a type or callback of the plugin's own
+            f"{plugin} failed to convert its options: {said}",
+            "A click type raises click.BadParameter for a value that it does not take.",
+        )
         try:
-            return dict(command.make_context("run", arguments).params)
+            with faults(blame, meant=(LogexportError, click.UsageError)):
+                return dict(command.make_context("run", arguments).params)
         except click.UsageError as error:
             raise UsageError(f"{model}: {error.format_message()}") from error
-        except (Exception, SystemExit) as error:  # a type or callback of the plugin's own
-            raise PluginError(
-                f"{plugin} failed to convert its options: {type(error).__name__}: {error}",
-                "A click type raises click.BadParameter for a value that it does not take.",
-            ) from error
 
 
 def plan(request: ExportRequest, host: Host) -> tuple[list[ModelJob], PluginOptions]:

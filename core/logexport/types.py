@@ -25,6 +25,7 @@ __all__ = [
     "CheckResult",
     "CountMatrix",
     "DummyInput",
+    "EngineCheck",
     "EventWindow",
     "ExportRequest",
     "GraphInfo",
@@ -365,6 +366,8 @@ class GraphInfo:
 
 Status = Literal["passed", "failed", "skipped"]
 Scope = Literal["graph", "bundle"]
+EngineCheck = Literal["tensors", "replay", "selftest"]
+"""What a check showed of the C engine: outputs on probes, verdicts on a log, the self-test."""
 
 
 @dataclass(frozen=True)
@@ -379,6 +382,9 @@ class CheckResult:
         message: one line for a person.
         figures: what was measured; JSON values, keys ``[a-z0-9_]+``, seconds and counts as numbers.
         warnings: sentences for the report, ``validation.json`` and ``inspect``.
+        engine: what the check showed of the C engine, or None. It counts where the engine in use is
+            the checking plugin's own (its ``engine_command`` was taken): a passed ``replay`` is
+            what makes a proof ``full``.
         seconds: wall time; None lets the host fill in the time of the hook call.
         plugin: filled in by the host.
     """
@@ -391,6 +397,7 @@ class CheckResult:
     warnings: tuple[str, ...] = ()
     seconds: float | None = None
     plugin: str = ""
+    engine: EngineCheck | None = None
 
     def __post_init__(self) -> None:
         if self.status == "skipped" and not self.message:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import islice, zip_longest
@@ -25,6 +25,7 @@ from logexport.types import (
     CheckResult,
     CountMatrix,
     DummyInput,
+    EngineCheck,
     JSONValue,
     LoadedModel,
     ModelRequest,
@@ -69,17 +70,16 @@ def engine_checks(
             wanted, reason = "require", str(error)
     if engine is None:
         status: Status = "failed" if wanted == "require" else "skipped"
-        for name in (TENSORS, REPLAY, SELFTEST):
-            yield CheckResult(name, status, "bundle", reason)
+        for name, kind, _ in CHECKS:
+            yield CheckResult(name, status, "bundle", reason, engine=kind)
         return
-    for check in (_tensors, _replay, _selftest):
+    for name, kind, check in CHECKS:
         began = time.perf_counter()
         try:
             result = check(engine, request, model, dummy, bundle)
         except EngineError as error:
-            names = {_tensors: TENSORS, _replay: REPLAY, _selftest: SELFTEST}
-            result = CheckResult(names[check], "failed", "bundle", str(error))
-        yield replace(result, seconds=time.perf_counter() - began)
+            result = CheckResult(name, "failed", "bundle", str(error))
+        yield replace(result, engine=kind, seconds=time.perf_counter() - began)
 
 
 def _tensors(
@@ -247,3 +247,14 @@ def _write_training_log(request: ModelRequest, file: IO[bytes]) -> str:
         count += 1
     limited = f" (the first {MAX_LINES} lines)" if count == MAX_LINES else ""
     return f"{path.name}{limited}"
+
+
+CHECKS: tuple[
+    tuple[
+        str,
+        EngineCheck,
+        Callable[[Sequence[str], ModelRequest, LoadedModel, DummyInput, StagedBundle], CheckResult],
+    ],
+    ...,
+] = ((TENSORS, "tensors", _tensors), (REPLAY, "replay", _replay), (SELFTEST, "selftest", _selftest))
+"""Each check: its name, what it shows of the engine, the check itself."""

@@ -356,7 +356,7 @@ def test_a_name_that_is_taken_is_an_error(name: str) -> None:
 
 
 def test_something_that_is_no_strategy_is_an_error() -> None:
-    with pytest.raises(PluginError, match="gave a str, which is no ExportStrategy"):
+    with pytest.raises(PluginError, match="returned str, not a list of ExportStrategy"):
         choose(simulated("2.13.0"), (*BUILTIN_STRATEGIES, "tensorrt"))  # type: ignore[arg-type]
 
 

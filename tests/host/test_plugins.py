@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from pathlib import Path
 
+import click
 import pytest
+from logexport.answers import RUN_NAMES, RUN_OPTIONS
+from logexport.cli import cli
+from logexport.cli.run import run
 
 from tests.distributions import TINY, Site, tiny_checkpoint
 
@@ -205,6 +210,20 @@ def test_a_careless_check_fails_the_run_by_name_and_publishes_nothing(
     assert said in done.stdout + done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "job/bundle").exists()
+
+
+def test_no_plugin_can_take_an_option_of_the_command_or_its_values_name() -> None:
+    """The names are written down for the sake of every --help; here they are read off."""
+    context = click.Context(run, parent=click.Context(cli, **cli.context_settings))
+    own = [*run.params, *cli.params, run.get_help_option(context)]
+    flags = {flag for option in own for flag in (*option.opts, *option.secondary_opts)}
+    assert flags - {"--version"} == RUN_OPTIONS
+    arguments = set(inspect.signature(run.callback).parameters)
+    spelled = {flag.lstrip("-").replace("-", "_") for flag in flags}
+    assert ({option.name for option in own} | arguments | spelled) - {
+        "version",
+        "_click_default_help",
+    } == RUN_NAMES
 
 
 def test_an_option_that_is_the_hosts_own_keeps_the_plugin_out(site: Site) -> None:

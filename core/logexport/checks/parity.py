@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from logexport.answers import draw
 from logexport.checks.context import MAX_WINDOWS, Context
 from logexport.errors import BundleError
 from logexport.parity import SEED, Comparison, compare, parity_result, probes, tolerance
@@ -81,7 +82,7 @@ def batch_independence(context: Context) -> CheckResult:
         inputs: tuple[np.ndarray, ...] = (np.stack(windows.arrays[: 2 * BATCH]),)
     else:
         largest = max(context.dummy.grid, key=lambda sizes: list(sizes.values()))
-        inputs = context.dummy.draw(largest, np.random.default_rng(SEED))
+        inputs = draw(context.dummy, largest, "the model's plugin", np.random.default_rng(SEED))
     together = context.onnx(*inputs)
     rows = len(inputs[0])
     worst, not_bitwise, alone_not_bitwise = 0.0, 0, 0

@@ -49,9 +49,8 @@ def examine() -> dict[str, Any]:
     """Everything that decides how an export goes here, as one JSON document."""
     from importlib.metadata import PackageNotFoundError, version
 
-    from logexport.exporters import BUILTIN_STRATEGIES, TorchEnvironment, explain, known_rows
+    from logexport.exporters import TorchEnvironment, explain, known_rows
     from logexport.host import default_host
-    from logexport.pipeline import plugin_strategies
 
     versions: dict[str, str | None] = {}
     for package in PACKAGES:
@@ -61,8 +60,7 @@ def examine() -> dict[str, Any]:
             versions[package] = None
     environment = TorchEnvironment.installed()
     host = default_host()
-    strategies = [*BUILTIN_STRATEGIES, *plugin_strategies(host)]
-    reports = explain(environment, strategies)
+    reports = explain(environment, host.strategies())
     return {
         "python": platform.python_version(),
         "platform": platform.platform(),

@@ -241,9 +241,17 @@ def _by_model(host: Host, models: Sequence[str], name: str, given: Any) -> Any:
 
 def table(checks: Sequence[CheckResult]) -> str:
     """Checks with their status, seconds and figures, one a line."""
+    names = [check.name for check in checks]
     rows = [("check", "status", "seconds", "what was found")]
     rows += [
-        (check.name, check.status, f"{check.seconds or 0:.2f}", check.message) for check in checks
+        (
+            # Plugins may give checks of one name.
+            check.name if names.count(check.name) == 1 else f"{check.name} ({check.plugin})",
+            check.status,
+            f"{check.seconds or 0:.2f}",
+            check.message,
+        )
+        for check in checks
     ]
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
     lines = [

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from logexport.answers import check_strategies
 from logexport.errors import PluginError, StrategyUnavailableError
-from logexport.exporters.capture import one_line
 from logexport.exporters.strategy import Availability, ExportStrategy, TorchEnvironment
+from logexport.guard import faults
 
 AUTO = "auto"
 
@@ -118,21 +119,7 @@ def explain(
     Raises:
         PluginError: two strategies have one name, one is named ``auto``, or one is no strategy.
     """
-    for strategy in strategies:
-        if not isinstance(strategy, ExportStrategy):
-            raise PluginError(
-                f"register_exporters gave a {type(strategy).__name__}, which is no ExportStrategy",
-                "See logexport.exporters.ExportStrategy for what one must have.",
-            )
-    names = [strategy.name for strategy in strategies]
-    for name in names:
-        if name == AUTO or names.count(name) > 1:
-            raise PluginError(
-                f"more than one export strategy is named {name!r}"
-                if name != AUTO
-                else "an export strategy is named 'auto', which is the host's own word",
-                "Rename the strategy in the plugin that registers it.",
-            )
+    check_strategies([(type(strategy).__name__, strategy) for strategy in strategies])
     reports: list[StrategyReport] = []
     place = 0
     for strategy in strategies:
@@ -157,13 +144,14 @@ def _ask(
     strategy: ExportStrategy, env: TorchEnvironment
 ) -> tuple[Availability, tuple[int, ...], int | None]:
     try:
-        available = strategy.availability(env)
-        if not available.usable:
-            return available, (), None
-        opsets = tuple(sorted(strategy.opsets(env)))
-        default = strategy.default_opset(env)
-    except Exception as error:  # a plugin's code: its fault must not take the others along
-        return Availability(False, f"it raised {one_line(error)}", tested=False), (), None
+        with faults(lambda said: PluginError(f"it raised {said}"), meant=()):
+            available = strategy.availability(env)
+            if not available.usable:
+                return available, (), None
+            opsets = tuple(sorted(strategy.opsets(env)))
+            default = strategy.default_opset(env)
+    except PluginError as error:  # its fault must not take the others along
+        return Availability(False, str(error), tested=False), (), None
     if default not in opsets:
         reason = f"its default opset {default} is not one that it offers ({opset_range(opsets)})"
         return Availability(False, reason, tested=False), (), None

@@ -15,7 +15,8 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING, Any
 
-from logexport.errors import ExporterError, PluginError
+from logexport.answers import draw, traced_sizes
+from logexport.errors import ExporterError
 from logexport.exporters.capture import one_line
 from logexport.types import DummyInput, GraphInfo, Sizes
 
@@ -30,6 +31,9 @@ NEWEST_IR = 10
 """What ONNX Runtime 1.19, the oldest that the C engine can open, reads; enough for opset 20."""
 
 GRAPH_NAME = "main_graph"
+
+PLUGIN = "the model's plugin"
+"""Who is at fault where dummy_input is: the host, which knows its name, has asked before."""
 
 Shape = tuple[str | int, ...]
 
@@ -73,7 +77,7 @@ def finish_graph(path: Path, dummy: DummyInput, grid: Sequence[Sizes] | None = N
     _tidy(model)
     _check_names(model, dummy)
     _check_traced_axes(model, dummy)
-    traced = traced_sizes(dummy)
+    traced = traced_sizes(dummy, PLUGIN)
     for value, tensor, name in zip(
         model.graph.input, dummy.tensors, dummy.input_names, strict=True
     ):
@@ -116,24 +120,6 @@ def read_graph(path: Path) -> GraphInfo:
         node_count=sum(len(g.node) for g in _graphs(graph)),
         sha256=hashlib.sha256(data).hexdigest(),
     )
-
-
-def traced_sizes(dummy: DummyInput) -> dict[str, int]:
-    """Axis name to its size in the example inputs.
-
-    Raises:
-        PluginError: one axis name has two sizes.
-    """
-    sizes: dict[str, int] = {}
-    for name, tensor in zip(dummy.input_names, dummy.tensors, strict=True):
-        for axis, label in dummy.dynamic_axes.get(name, {}).items():
-            size = int(tensor.shape[axis])
-            if sizes.setdefault(label, size) != size:
-                raise PluginError(
-                    f"dummy_input gives the axis {label!r} the sizes {sizes[label]} and {size}",
-                    "One axis name must be one size in all example inputs.",
-                )
-    return sizes
 
 
 # --- loading and saving ---------------------------------------------------------------------------
@@ -471,8 +457,7 @@ def _run_grid(
         ) from error
     generator = np.random.default_rng(0)
     for sizes in grid:
-        inputs = dummy.draw(sizes, generator)
-        _check_drawn(dummy, sizes, inputs)
+        inputs = draw(dummy, sizes, PLUGIN, generator)
         try:
             runs.append((dict(sizes), _run(session, dummy, inputs)))
         except Exception as error:  # as above
@@ -495,29 +480,6 @@ def _run(
 
 def _sizes(sizes: Sizes) -> str:
     return ", ".join(f"{name} {size}" for name, size in sizes.items()) or "none dynamic"
-
-
-def _check_drawn(dummy: DummyInput, sizes: Sizes, inputs: Sequence[np.ndarray[Any, Any]]) -> None:
-    """A fault of the plugin must not be taken for one of the graph."""
-    if len(inputs) != len(dummy.input_names):
-        raise PluginError(
-            f"dummy_input's draw gave {len(inputs)} arrays for {len(dummy.input_names)} inputs"
-        )
-    for name, tensor, array in zip(dummy.input_names, dummy.tensors, inputs, strict=True):
-        declared = _declared(dummy, name, tuple(tensor.shape))
-        missing = [size for size in declared if isinstance(size, str) and size not in sizes]
-        if missing:
-            raise PluginError(
-                f"dummy_input's grid names no size for {_names(missing)}",
-                "Every entry of the grid must name every dynamic axis.",
-            )
-        wanted = tuple(sizes[size] if isinstance(size, str) else size for size in declared)
-        dtype = tensor.detach().numpy().dtype
-        if tuple(array.shape) != wanted or array.dtype != dtype:
-            raise PluginError(
-                f"dummy_input's draw gave {name!r} as {array.dtype} {list(array.shape)} at "
-                f"{_sizes(sizes)}; {dtype} {list(wanted)} was declared"
-            )
 
 
 def _output_shapes(dummy: DummyInput, runs: Sequence[Observed]) -> list[Shape]:

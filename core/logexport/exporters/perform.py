@@ -40,11 +40,13 @@ def export_with(
             "load_model must return it in eval mode.",
         )
     with capture() as captured:
-        failure: Exception | None = None
+        failure: BaseException | None = None
         log = ExportLog()
         try:
             log = strategy.export(module, dummy, opset, path)
-        except Exception as error:  # a plugin's code: the next strategy is tried whatever it was
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # a plugin's code: the next is tried whatever it was
             failure = error
     said = captured.log()
     if failure is not None and isinstance(failure, LogexportError):

@@ -52,8 +52,6 @@ if TYPE_CHECKING:
 HEAVY = ("torch", "onnx", "onnxruntime", "numpy", "pyarrow", "pandas", "scipy", "jsonschema")
 """What a module of hooks must not import before a hook needs it: every ``--help`` imports it."""
 
-ENGINE_CHECKS = ("engine_tensors", "replay", "engine_selftest")
-
 
 class ContractError(AssertionError):
     """The plugin breaks the contract.
@@ -174,7 +172,11 @@ class Contract:
     def plugin(self) -> Plugin:
         """The plugin, which takes part."""
         name = self.subject.plugin
-        named = [plugin for plugin in self.host.plugins if plugin.name == name]
+        named = [
+            plugin
+            for plugin in self.host.plugins
+            if name in (plugin.name, plugin.model and plugin.model.name)
+        ]
         broken = [plugin for plugin in named if not plugin.ok]
         try:
             return self.host.model(name)
@@ -273,6 +275,7 @@ class Contract:
 
     @contextmanager
     def _answering(self, hook: str) -> Iterator[None]:
+        """What the host refuses of an answer is a breach of the contract, with what to change."""
         try:
             yield
         except LogexportError as error:
@@ -768,18 +771,15 @@ def _contributes(contract: Contract) -> str:
 
 
 def _strategies(contract: Contract) -> list[str]:
-    from logexport.exporters import ExportStrategy
+    from logexport.answers import check_strategies
 
-    names = []
-    for given in contract.host.call(contract.plugin, "register_exporters"):
-        for strategy in given:
-            if not isinstance(strategy, ExportStrategy):
-                raise ContractError(
-                    f"register_exporters gave {type(strategy).__name__}",
-                    "Give objects with name, availability, opsets, default_opset and export.",
-                )
-            names.append(strategy.name)
-    return names
+    with contract._answering("register_exporters"):
+        given = [
+            (str(contract.plugin), strategy)
+            for several in contract.host.call(contract.plugin, "register_exporters")
+            for strategy in several
+        ]
+        return [strategy.name for strategy in check_strategies(given)]
 
 
 def _exports(contract: Contract) -> str:
@@ -810,7 +810,7 @@ def _remedy_of(failed: Sequence[CheckResult]) -> str:
             "The graph says other than the module: avoid what exporters freeze (sizes as Python"
             " numbers, loops over the input, nn.TransformerEncoder); docs/plugin-guide.md lists it."
         )
-    if names & set(ENGINE_CHECKS):
+    if any(check.engine for check in failed):
         return "The C engine says other than PyTorch on these figures; report it with the bundle."
     return "The figures say what differs."
 
@@ -944,8 +944,7 @@ def _tidy(contract: Contract) -> str:
 
 
 def _engine(contract: Contract) -> str:
-    checks = {check.name: check for check in contract.exported.models[0].checks}
-    found = [checks[name] for name in ENGINE_CHECKS if name in checks]
+    found = [check for check in contract.exported.models[0].checks if check.engine is not None]
     if not found:
         raise NotApplicable("no plugin runs the C engine here")
     if all(check.status == "skipped" for check in found):

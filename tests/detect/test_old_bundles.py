@@ -1,0 +1,82 @@
+"""A bundle of an earlier release keeps its verdicts: see tests/old_bundles."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+
+import pytest
+from logexport.bundle import Bundle
+from logexport.detect import detect
+from logexport.logs.lines import iter_logs
+from logexport.records import agreement
+from logexport.scorers import OnnxRuntimeScorer
+from logexport.verify import verify_bundle
+
+from tests.old_bundles import OLD_BUNDLES, OldBundle
+
+NUMBERS = re.compile(r'("(?:score|share)": )[-+.0-9e]+')
+"""What another ONNX Runtime or processor may compute otherwise in its last digits."""
+
+old_bundle = pytest.mark.parametrize("old", OLD_BUNDLES, ids=lambda old: old.name)
+
+
+def test_each_kind_that_version_1_could_make_is_kept() -> None:
+    names = {"alog-detect", "deeplog", "mscred", "reserved"}
+    assert {old.directory.name for old in OLD_BUNDLES if "version1" in old.name} == names
+
+
+@old_bundle
+def test_the_records_are_to_the_byte_but_for_what_the_model_computes(old: OldBundle) -> None:
+    model = Bundle.load(old.bundle).model(None)
+    found = list(
+        detect(
+            iter_logs([old.log], model.preprocess.max_line_bytes),
+            model.task,
+            model.vocab,
+            model.preprocess,
+            OnnxRuntimeScorer(model.onnx),
+            session_summary=old.summaries,
+        )
+    )
+    kept = old.records
+    assert len(found) == len(kept)
+    for record, line in zip(found, kept, strict=True):
+        assert NUMBERS.sub(r"\1", record.to_line()) == NUMBERS.sub(r"\1", line)
+        assert agreement(record, line) == "same"
+
+
+HOSTILE = (
+    *(b"\xef\xbb\xbf", b"\x00", b"\r\n", b"\r\r\n", b"\x0b", b"\xc2\x85", b"\xe2\x80\xa8"),
+    *(b"\xff", b"\xc0\xaf", b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"\x1b[31m", b"<*>", b"a-a-a-"),
+)
+
+
+def test_the_kept_logs_hold_what_logs_must_not_hold() -> None:
+    """So that the comparison above says something."""
+    logs = [old.log.read_bytes() for old in OLD_BUNDLES]
+    for what in HOSTILE:
+        assert any(what in log for log in logs), what
+    assert not any(log.endswith(b"\n") for log in logs)
+    for old, log in zip(OLD_BUNDLES, logs, strict=True):
+        longest = Bundle.load(old.bundle).model(None).preprocess.max_line_bytes
+        assert max(map(len, log.split(b"\n"))) > longest
+
+
+@old_bundle
+def test_the_kept_records_are_of_every_kind(old: OldBundle) -> None:
+    verdicts = Counter(
+        (record["verdict"], record.get("reason")) for record in map(json.loads, old.records)
+    )
+    decided = "threshold" if old.directory.name == "mscred" else "topk"
+    wanted = {("normal", None), ("anomaly", decided)}
+    if decided == "topk":
+        wanted |= {("warmup", None), ("anomaly", "unseen")}
+    assert all(verdicts[one] >= 5 for one in wanted), verdicts
+
+
+@old_bundle
+def test_a_bundle_of_an_earlier_release_passes_verify(old: OldBundle) -> None:
+    (checks,) = verify_bundle(old.bundle).values()
+    assert {check.name: check.status for check in checks if check.status == "failed"} == {}
