@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
@@ -137,6 +139,30 @@ def test_what_may_differ_is_refused_with_a_sentence_and_a_remedy(pattern: str) -
 )
 def test_what_is_the_same_is_taken(pattern: str) -> None:
     assert compile_portable(pattern, "mask 'x'").pattern == pattern
+
+
+BOUNDS = {
+    "characters": (4096, lambda n: "a" * n),
+    "characters beyond ASCII": (4096, lambda n: "é" * n),
+    "groups deep": (50, lambda n: "(?:" * n + "a" + ")" * n),
+    "look-arounds deep": (50, lambda n: "(?=" * n + "a" + ")" * n),
+    "captures": (50, lambda n: "(a)" * n),
+    "captures, some named": (50, lambda n: "(a)(?P<x>b)" + "(c)" * (n - 2)),
+    "characters of a name": (32, lambda n: f"(?P<{'n' * n}>a)"),
+    "repetitions, exactly": (1000, lambda n: f"a{{{n}}}"),
+    "repetitions, at least": (1000, lambda n: f"a{{{n},}}"),
+    "repetitions, at most": (1000, lambda n: f"a{{0,{n}}}"),
+}
+"""What docs/verdicts.md and the module's text promise to take, as numbers and not as constants."""
+
+
+@pytest.mark.parametrize(("most", "pattern"), BOUNDS.values(), ids=BOUNDS.keys())
+def test_a_bound_is_taken_and_one_more_is_refused(most: int, pattern: Callable[[int], str]) -> None:
+    assert compile_portable(pattern(most), "mask 'x'").pattern == pattern(most)
+    if PCRE2 is not None:
+        Pattern(PCRE2, pattern(most))
+    with pytest.raises(InputError, match="mask 'x' is not portable"):
+        compile_portable(pattern(most + 1), "mask 'x'")
 
 
 @pytest.mark.parametrize("pattern", SHIPPED)

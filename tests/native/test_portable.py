@@ -73,6 +73,8 @@ def test_the_same_patterns_are_portable(bundle: Path, pattern: str) -> None:
         "(a)" * 51,
         "(?P<" + "n" * 32 + ">a)",
         "(?P<" + "n" * 33 + ">a)",
+        *(f"(?:ab){{{n}}}" for n in (1000, 1001)),
+        *("(?=" * n + "a" + ")" * n for n in (50, 51)),
         "(?:abc){700}",
         "(?:abc){1000}(?:abcdefghijkl){900}",
         "(?:(?:[a-z]{2}){30}){30}",
