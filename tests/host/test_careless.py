@@ -298,11 +298,11 @@ STAGED = [
     ("validate(bundle)", "(bundle.path / 'vocab.json').unlink(); return []",
      "removed vocab.json"),
     ("validate(bundle)", "(bundle.path / 'a/b').mkdir(parents=True); return []", "wrote a"),
-    ("validate(bundle)", "open(bundle.graph.path, 'ab').write(b'x'); return []",
+    ("validate(bundle)", "bundle.graph.path.write_bytes(b'x'); return []",
      "changed tiny.onnx"),
     ("write_meta(graph)", "(graph.path.parent / 'more.txt').write_text('x'); return {}",
      "wrote more.txt"),
-    ("write_meta(graph)", "open(graph.path, 'ab').write(b'x'); return {}", "changed tiny.onnx"),
+    ("write_meta(graph)", "graph.path.write_bytes(b'x'); return {}", "changed tiny.onnx"),
 ]  # fmt: skip
 
 
@@ -325,7 +325,8 @@ def test_who_writes_into_the_published_bundle_is_named(
 ) -> None:
     run(job.request(), host=beside_tiny(""))
     before = contents(job.bundle)
-    body = f"open({str(job.bundle / 'manifest.json')!r}, 'a').write(' '); return {{}}"
+    manifest = str(job.bundle / "manifest.json")
+    body = f"from pathlib import Path; Path({manifest!r}).write_text(' '); return {{}}"
     host = beside_tiny(f"@hookimpl\ndef {hook}():\n    {body}\n")
     with pytest.raises(PluginError, match="changed the published bundle") as caught:
         run(job.request(), host=host)
