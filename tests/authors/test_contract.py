@@ -95,6 +95,8 @@ def test_a_breach_is_found_and_the_author_told_what_to_change(
     assert "What to change" in str(caught.value)
 
 
+# Nobody closes the file that the checkpoint's code opens.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_checkpoint_that_runs_code_is_noticed(contract_of: Contracts) -> None:
     source = broken(
         "load_checkpoint(request.checkpoint).content",

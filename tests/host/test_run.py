@@ -644,21 +644,21 @@ def test_interrupted_it_publishes_nothing_and_says_so(site: Site, job: Job, tmp_
         """,
     )
     paths = [site.environment()["PYTHONPATH"], str(slow.path)]
-    process = subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-m", "logexport", *map(str, arguments(job, "--native", "off"))],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
         stderr=subprocess.PIPE,
         text=True,
-    )
-    assert process.stderr is not None
-    said = ""
-    while "waiting" not in said:
-        line = process.stderr.readline()
-        assert line, said
-        said += line
-    process.send_signal(signal.SIGINT)
-    rest = process.stderr.read()
-    assert process.wait() == 130
+    ) as process:
+        assert process.stderr is not None
+        said = ""
+        while "waiting" not in said:
+            line = process.stderr.readline()
+            assert line, said
+            said += line
+        process.send_signal(signal.SIGINT)
+        rest = process.stderr.read()
+    assert process.returncode == 130
     assert "Traceback" not in rest
     assert not job.bundle.exists()
     assert leftovers(job.bundle) == []
