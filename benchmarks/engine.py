@@ -46,10 +46,9 @@ def sample(directory: Path) -> tuple[Path, bytes]:
 
 def engine(bundle: Path, log: Path, runs: int) -> dict[str, Any]:
     """The C engine's seconds by part, on one thread."""
-    import onnxruntime
+    from logexport.runtime import runtime_library
 
-    library = next((Path(onnxruntime.__file__).parent / "capi").glob("libonnxruntime.so.*"))
-    environment = {"LOGEXPORT_ORT_LIB": str(library), **os.environ}
+    environment = {"LOGEXPORT_ORT_LIB": str(runtime_library() or ""), **os.environ}
     done = subprocess.run(  # noqa: S603 - the program that this tree builds
         [BENCH, bundle, log, str(runs)], env=environment, stdout=subprocess.PIPE, check=True
     )

@@ -11,6 +11,9 @@ import pytest
 # Test processes run side by side: PyTorch's threads would only wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+# Before anything imports ONNX Runtime, and for every process that a test starts.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+
 # A shell that runs the tests in the background lets its children ignore Ctrl-C; a handler of ours
 # makes theirs the default again.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

@@ -8,10 +8,10 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Sequence
-from importlib.util import find_spec
 from pathlib import Path
 
 from logexport.errors import LogexportError
+from logexport.runtime import runtime_library, silent_environment
 
 __all__ = [
     "HOW_TO_GET",
@@ -68,6 +68,7 @@ def run_engine(
     try:
         done = subprocess.run(  # noqa: S603 - words, not text; the program is ours
             words,
+            env=silent_environment(),  # whatever program LOGEXPORT_ENGINE names
             stdin=subprocess.DEVNULL,
             stdout=stdout,
             stderr=subprocess.PIPE,
@@ -95,12 +96,6 @@ def last_line(stderr: bytes) -> str:
 
 
 def runtime_arguments() -> list[str]:
-    """What names the C engine the ONNX Runtime of the Python package, unless the user named one.
-
-    The library is found without importing the package.
-    """
-    spec = find_spec("onnxruntime")
-    if os.environ.get("LOGEXPORT_ORT_LIB") or spec is None or spec.origin is None:
-        return []
-    libraries = sorted((Path(spec.origin).parent / "capi").glob("libonnxruntime.so.*"))
-    return [f"--ort-lib={libraries[0]}"] if libraries else []
+    """What names the C engine the ONNX Runtime of the Python package, unless the user named one."""
+    library = None if os.environ.get("LOGEXPORT_ORT_LIB") else runtime_library()
+    return [f"--ort-lib={library}"] if library is not None else []

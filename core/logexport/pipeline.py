@@ -46,6 +46,7 @@ from logexport.files import write_json
 from logexport.guard import changes, snapshot
 from logexport.host import HOST_PLUGIN, Host, Plugin, default_host
 from logexport.request import ModelJob, PluginOptions, plan
+from logexport.runtime import silenced
 from logexport.types import (
     Attempt,
     CheckResult,
@@ -76,6 +77,7 @@ SCRATCH = "scratch"
 VARIANTS: tuple[Variant, ...] = ("portable", "optimized")
 
 
+@silenced()  # whatever a hook or an exporter imports
 def run(
     request: ExportRequest, *, host: Host | None = None, report: Reporter | None = None
 ) -> RunResult:
@@ -209,7 +211,8 @@ def versions() -> dict[str, str]:
         except PackageNotFoundError:
             import importlib
 
-            out[package] = str(importlib.import_module(package).__version__)
+            with silenced():
+                out[package] = str(importlib.import_module(package).__version__)
     return out
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from logexport.errors import BundleError
+from logexport.runtime import import_onnxruntime
 
 if TYPE_CHECKING:
     import numpy as np
@@ -50,8 +51,7 @@ class OnnxRuntimeScorer:
     """
 
     def __init__(self, path: Path, threads: int = 1) -> None:
-        import onnxruntime as ort
-
+        ort = import_onnxruntime()
         refuse_outside_weights(path)
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads

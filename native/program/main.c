@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ort.h"
+
 static const char help[] =
     "Usage: logexport-engine BUNDLE\n"
     "         Self-test: checks sums, loads each model and replays its self-test lines.\n"
@@ -24,7 +26,8 @@ static const char help[] =
     "       logexport-engine --version | --help\n"
     "\n"
     "ONNX Runtime (1.17 or later) is taken from --ort-lib, else from the environment variable\n"
-    "LOGEXPORT_ORT_LIB, else from the system's library path.\n"
+    "LOGEXPORT_ORT_LIB, else from the system's library path. Its telemetry is switched off, unless\n"
+    "ORT_DISABLE_TELEMETRY is set.\n"
     "Exit status: 0 done, 1 the self-test found a difference, 2 bad usage, input or output.\n";
 
 int complain(const char *format, ...)
@@ -58,6 +61,8 @@ int main(int argc, char **argv)
     } commands[] = {
         {"detect", command_detect}, {"check", command_check}, {"info", command_info}};
 
+    if (!le_ort_silence()) /* here, where there is one thread */
+        return complain("Out of memory.");
     if (argc < 2) {
         fputs(help, stderr);
         return EXIT_BAD;

@@ -1,6 +1,7 @@
 #include "ort.h"
 
 #include <dlfcn.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,6 +32,9 @@ struct le_model {
     size_t input_count, output_count;
 };
 
+/* Read by ONNX Runtime 1.29 and later, once a process, when its first environment is created. */
+#define LE_ORT_SWITCH "ORT_DISABLE_TELEMETRY"
+
 /* --- opening ---------------------------------------------------------------------------------- */
 
 static enum logexport_status check(const struct le_ort *ort, struct OrtStatus *status,
@@ -47,6 +51,20 @@ static enum logexport_status check(const struct le_ort *ort, struct OrtStatus *s
         message[length - 1] = '\0';
     return le_fail(error, LOGEXPORT_RUNTIME, "%.300s: ONNX Runtime %s says: %s.", what,
                    ort->version, message);
+}
+
+bool le_ort_silence(void)
+{
+    /* The environment is the whole process's: it is written once at most, and not at all where the
+     * host has decided. */
+    static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+    static bool decided;
+    pthread_mutex_lock(&mutex);
+    if (!decided)
+        decided = getenv(LE_ORT_SWITCH) != NULL || setenv(LE_ORT_SWITCH, "1", 0) == 0;
+    bool done = decided;
+    pthread_mutex_unlock(&mutex);
+    return done;
 }
 
 /* Opens one library. Returns false with a reason that dlerror() or we give. */
@@ -114,7 +132,8 @@ enum logexport_status le_ort_open(const char *path, struct le_ort **out,
     *out = NULL;
     if (ort == NULL)
         return le_out_of_memory(error);
-    enum logexport_status status = find_library(ort, path, error);
+    enum logexport_status status =
+        le_ort_silence() ? find_library(ort, path, error) : le_out_of_memory(error);
     if (status == LOGEXPORT_OK && ort->path == NULL)
         status = le_out_of_memory(error);
     if (status == LOGEXPORT_OK)

@@ -13,8 +13,13 @@
 struct le_ort;
 struct le_model;
 
-/* Finds and opens the runtime: at `path`, else at $LOGEXPORT_ORT_LIB, else as libonnxruntime.so.1 or
- * libonnxruntime.so on the system's library path. The first that is named decides. */
+/* Switches ONNX Runtime's telemetry off, by ORT_DISABLE_TELEMETRY in the environment, unless the
+ * variable is set, to whatever value. Only the first call of a process does it. False: no memory. */
+bool le_ort_silence(void);
+
+/* Finds and opens the runtime, silenced: at `path`, else at $LOGEXPORT_ORT_LIB, else as
+ * libonnxruntime.so.1 or libonnxruntime.so on the system's library path. The first that is named
+ * decides. */
 enum logexport_status le_ort_open(const char *path, struct le_ort **ort,
                                   struct logexport_error *error);
 void le_ort_close(struct le_ort *ort);

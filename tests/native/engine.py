@@ -18,6 +18,7 @@ from typing import Any
 from logexport.bundle import Bundle
 from logexport.detect import detect
 from logexport.logs.lines import iter_lines
+from logexport.runtime import runtime_library
 from logexport.scorers import OnnxRuntimeScorer
 
 NATIVE = Path(__file__).resolve().parent.parent.parent / "native"
@@ -37,10 +38,9 @@ def ort_library() -> str:
     named = os.environ.get("LOGEXPORT_ORT_LIB")
     if named:
         return named
-    import onnxruntime
-
-    (found,) = (Path(onnxruntime.__file__).parent / "capi").glob("libonnxruntime.so.*")
-    return str(found)
+    library = runtime_library()
+    assert library is not None, "onnxruntime is not installed"
+    return str(library)
 
 
 def engine(*arguments: object, **options: Any) -> subprocess.CompletedProcess[bytes]:

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from logexport.runtime import silenced
+
 if TYPE_CHECKING:
     from logexport.errors import LogexportError
 
@@ -128,6 +130,7 @@ def _output_told_apart() -> Iterator[None]:
         raise
 
 
+@silenced()  # whatever a plugin imports, and whatever process it starts
 def main(args: Sequence[str] | None = None) -> int:
     """Run the command line; its exit status: 0 done, 1 a check or plugin failed, 2 bad input."""
     _open_closed_streams()

@@ -16,6 +16,7 @@ import click
 from logexport.cli.common import abandon_output, say
 from logexport.engine import HOW_TO_GET
 from logexport.errors import BundleError, InputError, OutputError, UsageError
+from logexport.runtime import silent_environment
 
 if TYPE_CHECKING:
     from logexport.bundle import BundledModel
@@ -150,7 +151,7 @@ def _exec(command: list[str]) -> int:
     sys.stdout.flush()
     sys.stderr.flush()
     try:
-        os.execv(command[0], command)  # noqa: S606 - no shell; words, not text
+        os.execve(command[0], command, silent_environment())  # noqa: S606 - no shell
     except OSError as error:
         raise UsageError(
             f"the C engine {command[0]} cannot be started: {error.strerror or error}", HOW_TO_GET

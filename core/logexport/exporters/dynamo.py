@@ -34,6 +34,7 @@ from logexport.exporters.strategy import (
     hindrance,
     judged,
 )
+from logexport.runtime import silent_environment
 
 if TYPE_CHECKING:
     import torch
@@ -148,7 +149,7 @@ class DynamoStrategy:
                 self.name, "it needs a process of its own, and Python does not know its program"
             )
         # A fixed hash seed takes one source of differing names from the graph.
-        environment = {**os.environ, "PYTHONHASHSEED": "0"}
+        environment = {**silent_environment(), "PYTHONHASHSEED": "0"}
         command = [sys.executable, "-c", BOOTSTRAP, str(job), *sys.path]
         said = job / "output"
         with said.open("wb") as sink:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from logexport.answers import draw, traced_sizes
 from logexport.errors import ExporterError
 from logexport.exporters.capture import one_line
+from logexport.runtime import import_onnxruntime
 from logexport.types import DummyInput, GraphInfo, Sizes
 
 if TYPE_CHECKING:
@@ -427,8 +428,7 @@ Observed = tuple[dict[str, int], tuple[tuple[int, ...], ...]]
 
 def open_session(model: bytes | Path) -> Any:
     """An ONNX Runtime session on one thread, quiet ."""
-    import onnxruntime
-
+    onnxruntime = import_onnxruntime()
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # fatal: errors come as exceptions anyway
     options.intra_op_num_threads = 1

@@ -9,6 +9,7 @@ from typing import Literal
 from logexport.errors import ExporterError
 from logexport.exporters.capture import capture, one_line
 from logexport.exporters.finish import open_session, read_graph, strip_prose, write_atomically
+from logexport.runtime import import_onnxruntime
 from logexport.types import GraphInfo
 
 Level = Literal["portable", "optimized"]
@@ -27,8 +28,8 @@ def write_variant(path: Path, target: Path, level: Level) -> GraphInfo:
         ExporterError: ONNX Runtime cannot optimise it, or its result has other inputs or outputs.
     """
     import onnx
-    import onnxruntime
 
+    onnxruntime = import_onnxruntime()
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # fatal: errors come as exceptions anyway
     levels = onnxruntime.GraphOptimizationLevel

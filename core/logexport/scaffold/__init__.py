@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from logexport.errors import LogexportError, OutputError, UsageError
+from logexport.runtime import silent_environment
 
 if TYPE_CHECKING:
     from importlib.abc import Traversable
@@ -173,7 +174,7 @@ def _make_sample(source: Path, package: str) -> None:
     paths = [str(source), *filter(None, sys.path)]
     done = subprocess.run(  # noqa: S603 - our interpreter, and a module that was just written
         [sys.executable, "-B", "-m", f"{package}.make_sample"],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+        env={**silent_environment(), "PYTHONPATH": os.pathsep.join(paths)},
         capture_output=True,
         text=True,
         check=False,

@@ -28,6 +28,7 @@ from logexport.errors import (
     PluginError,
     UnknownModelError,
 )
+from logexport.runtime import silent_environment
 from logexport.types import (
     CheckResult,
     CountMatrix,
@@ -437,7 +438,7 @@ def _light_import(contract: Contract) -> str:
     module = contract.plugin.module.partition(":")[0].partition("[")[0].strip()
     done = subprocess.run(  # noqa: S603 - our interpreter, and a module that is installed
         [sys.executable, "-c", _IMPORT, module],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        env={**silent_environment(), "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
         capture_output=True,
         text=True,
         timeout=300,

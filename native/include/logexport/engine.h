@@ -35,7 +35,24 @@
  *   One engine is used by one thread at a time; different engines are independent of each other.
  *   With `threads` above 1 the engine has workers of its own, but the sink is only ever called on
  *   the thread that called push, flush or finish, and verdicts are the same for any number. The
- *   workers block all signals. There is no global state; ONNX Runtime itself keeps some.
+ *   workers block all signals. There is no global state but one environment variable (below); ONNX
+ *   Runtime itself keeps some.
+ *
+ * Telemetry
+ *
+ *   ONNX Runtime 1.29 and later reports home, in its official builds: its first environment starts a
+ *   thread, writes a database and a device id under the user's cache folder and a file into the
+ *   temporary directory, and seconds later looks for its vendor's event collector. The events name
+ *   the machine (system, processor, memory), the program's path, and of a graph its file and its
+ *   operator sets. It does none of this where the environment says ORT_DISABLE_TELEMETRY=1 before.
+ *   So the first logexport_open() that comes as far as the runtime sets the variable, unless it is
+ *   set, before it opens the runtime's library. The variable stays set, for child processes too.
+ *
+ *   - A host with threads sets the variable itself, before it starts them: setenv() must not run
+ *     beside another thread's getenv(). The library then only reads it.
+ *   - A host that wants the telemetry sets ORT_DISABLE_TELEMETRY=0; the library leaves any value.
+ *   - Where something else in the process used ONNX Runtime before, the library comes too late: the
+ *     runtime reads the variable once a process.
  *
  * Errors
  *
