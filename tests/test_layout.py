@@ -93,6 +93,93 @@ def test_every_public_module_exists() -> None:
         assert find_spec(module) is not None, module
 
 
+# --- who opens ONNX Runtime -----------------------------------------------------------------------
+
+RUNTIME = ROOT / "core/logexport/runtime.py"
+"""The one file that may: it switches the telemetry off before."""
+
+
+def code(suffix: str, *places: str) -> Iterator[tuple[Path, str]]:
+    """Every file with this suffix that the project ships, but what is built or installed there."""
+    for place in places:
+        for path in sorted((ROOT / place).rglob(f"*{suffix}")):
+            parts = path.relative_to(ROOT).parts
+            if not any(part in ("build", "bin") or part.startswith(".") for part in parts):
+                yield path, re.sub(r"%%[a-z]+%%", "placeholder", path.read_text(encoding="utf-8"))
+
+
+def runtime_imports(text: str) -> list[int]:
+    """Lines that import ONNX Runtime: by a statement, by its name, in another process's program."""
+    lines = []
+    for node in ast.walk(ast.parse(text)):
+        names: list[object] = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names = [node.module]
+        elif isinstance(node, ast.Call):
+            called = getattr(node.func, "attr", getattr(node.func, "id", ""))
+            if called in ("import_module", "__import__", "importorskip", "run_module"):
+                names = [arg.value for arg in node.args[:1] if isinstance(arg, ast.Constant)]
+        elif isinstance(node, ast.Constant):
+            pattern = r"(?:^|[;:\n])[ \t]*(?:import|from)[ \t]+(onnxruntime)\b"
+            names = [*re.findall(pattern, str(node.value))]
+        if any(str(name).partition(".")[0] == "onnxruntime" for name in names):
+            lines.append(node.lineno)
+    return lines
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "import onnxruntime",
+        "import onnxruntime as ort",
+        "import os, onnxruntime.capi",
+        "def f():\n    from onnxruntime import InferenceSession",
+        "from onnxruntime.capi import onnxruntime_pybind11_state",
+        "importlib.import_module('onnxruntime')",
+        "x = import_module('onnxruntime.capi', None)",
+        "__import__('onnxruntime')",
+        "run([python, '-c', 'import onnxruntime; onnxruntime.get_device()'])",
+        'P = """\nimport torch\n    from onnxruntime import *\n"""',
+    ],
+)
+def test_an_import_of_the_runtime_is_seen(text: str) -> None:
+    assert len(runtime_imports(text)) == 1
+    assert runtime_imports(text.replace("onnxruntime", "onnx")) == []
+
+
+def test_one_place_imports_the_runtime() -> None:
+    files = [
+        *code(".py", "core", "plugins", "native", "benchmarks", "examples"),
+        *code(".py.tmpl", "core"),
+    ]
+    assert len(files) > 140
+    found = {path: runtime_imports(text) for path, text in files}
+    assert [path for path, lines in found.items() if lines] == [RUNTIME], found
+
+
+def test_one_place_opens_the_runtime_in_c() -> None:
+    files = [*code(".c", "native"), *code(".h", "native")]
+    assert len(files) > 60
+    assert [path.name for path, text in files if re.search(r"\bdlm?open *\(", text)] == ["ort.c"]
+
+
+def test_what_starts_a_process_tells_it_to_be_silent() -> None:
+    starts = re.compile(
+        r"\b(?:subprocess\.(?:run|Popen|call|check_\w+)|os\.(?:exec|spawn|posix_)\w+)\("
+    )
+    starting = {
+        str(path.relative_to(ROOT)): text.count("silent_environment()")
+        for path, text in code(".py", "core", "plugins", "native")
+        if starts.search(text)
+    }
+    assert starting.keys() >= {"core/logexport/engine.py", "core/logexport/cli/detect.py"}
+    assert all(starting.values()), starting
+
+
+# --- where things are -----------------------------------------------------------------------------
+
 HOUSE = """
 core/logexport/hookspecs.py core/logexport/types.py core/logexport/host.py
 core/logexport/pipeline.py core/logexport/bundle.py core/logexport/vocab.py

@@ -148,8 +148,13 @@ class DynamoStrategy:
             raise ExportFailedError(
                 self.name, "it needs a process of its own, and Python does not know its program"
             )
-        # A fixed hash seed takes one source of differing names from the graph.
-        environment = {**silent_environment(), "PYTHONHASHSEED": "0"}
+        temporary = job / "tmp"  # PyTorch leaves a folder there, which goes with the job's
+        temporary.mkdir()
+        environment = {
+            **silent_environment(),
+            "PYTHONHASHSEED": "0",  # takes one source of differing names from the graph
+            "TMPDIR": str(temporary),
+        }
         command = [sys.executable, "-c", BOOTSTRAP, str(job), *sys.path]
         said = job / "output"
         with said.open("wb") as sink:
