@@ -142,7 +142,7 @@ def test_a_plugin_that_imports_the_runtime_itself_leaves_nothing(tmp_path: Path)
     checkpoint, vocab = tiny_checkpoint(tmp_path)
     files = ("--checkpoint", checkpoint, "--vocab", vocab, "-o", tmp_path / "bundle")
     alone = Alone.make(tmp_path / "alone")
-    words = ("run", "--model", "tiny", "--native", "off", *files)
+    words = ("run", "--model", "tiny", "--no-validate", *files)
     alone.run(*LOGEXPORT, *words, PYTHONPATH=site.environment()["PYTHONPATH"])
     alone.assert_silent()
 
@@ -198,7 +198,7 @@ def test_an_export_by_dynamo_leaves_its_bundle_alone(tmp_path: Path) -> None:
     if not available.usable:
         pytest.skip(available.reason)
     alone = Alone.make(tmp_path / "alone")
-    words = ("run", "--model", "deeplog", "--exporter", "dynamo", "--native", "off")
+    words = ("run", "--model", "deeplog", "--exporter", "dynamo", "--no-validate")
     alone.run(*LOGEXPORT, *words, "-o", tmp_path / "bundle")
     assert (tmp_path / "bundle" / "deeplog.onnx").is_file()
     alone.assert_silent()
