@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from logexport.errors import InputError, VocabularyError
+from logexport.files import write_json
 from logexport.types import Vocabulary
 from logexport.vocab import (
-    encode,
     engine_form,
     load_vocab,
     read_id_entries,
@@ -35,7 +35,7 @@ def test_both_forms_read_back_the_same(tmp_path_factory: pytest.TempPathFactory,
     vocab = Vocabulary(tuple(strings))
     path = tmp_path_factory.mktemp("vocab") / "vocab.json"
     for form in (training_form, engine_form):
-        path.write_bytes(encode(form(vocab)))
+        write_json(path, form(vocab))
         assert load_vocab(path, len(strings)) == vocab
 
 

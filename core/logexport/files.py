@@ -12,8 +12,9 @@ import json
 import math
 import os
 import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from logexport.errors import InputError, OutputError
 
 __all__ = [
     "atomic_path",
+    "atomic_paths",
     "check_writable",
     "parse_json",
     "read_json",
@@ -47,27 +49,81 @@ def atomic_path(target: Path | str) -> Iterator[Path]:
     Raises:
         OutputError: the directory cannot be written, or ``target`` is a directory, or no space.
     """
-    target = Path(target)
-    if target.is_dir():
-        raise OutputError(f"{target} is a directory, not a file", "Name another output file.")
-    temporary = target.parent / f".{target.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp"
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_paths(target) as (temporary,):
         yield temporary
-        _sync(temporary)
-        temporary.replace(target)
-        _sync(target.parent)
+
+
+@contextmanager
+def atomic_paths(*targets: Path | str) -> Iterator[tuple[Path, ...]]:
+    """As :func:`atomic_path`, of several files that belong together: all appear, or none does.
+
+    Every file is on disk before the first is renamed; they are renamed in the order given, and
+    where one cannot be, those before it are put back. Only a process that is killed between two
+    renames leaves the first files new and the last ones old.
+
+    Raises:
+        OutputError: see :func:`atomic_path`; it names the file, or the last one where the operating
+            system names none.
+    """
+    files = {_temporary(Path(target)): Path(target) for target in targets}
+    for target in files.values():
+        if target.is_dir():
+            raise OutputError(f"{target} is a directory, not a file", "Name another output file.")
+    try:
+        for target in files.values():
+            target.parent.mkdir(parents=True, exist_ok=True)
+        yield tuple(files)
+        for temporary in files:
+            _sync(temporary)
+        _replace(files)
+        for directory in {target.parent for target in files.values()}:
+            _sync(directory)
     except OSError as error:
-        if not _is_about(error, temporary, target):
+        concerned = [target for path, target in files.items() if _is_about(error, path, target)]
+        if not concerned:
             raise
         reason = error.strerror or str(error)
         raise OutputError(
-            f"{target} cannot be written: {reason}",
+            f"{concerned[-1]} cannot be written: {reason}",
             "Free space there or name another output directory.",
         ) from error
     finally:
-        if os.path.lexists(temporary):  # also where its directory is none
-            temporary.unlink()
+        for temporary in files:
+            _remove(temporary)
+
+
+def _temporary(target: Path) -> Path:
+    return target.parent / f".{target.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp"
+
+
+def _remove(path: Path) -> None:
+    if os.path.lexists(path):  # also where its directory is none
+        path.unlink()
+
+
+def _replace(files: Mapping[Path, Path]) -> None:
+    """Rename each file to its target, or put back those that were replaced already."""
+    *earlier, (last, last_target) = files.items()
+    with ExitStack() as tidy, ExitStack() as undo:
+        for temporary, target in earlier:
+            if os.path.lexists(target):
+                old = _temporary(target)
+                tidy.callback(_remove, old)
+                _keep(target, old)
+                undo.callback(old.replace, target)
+            else:
+                undo.callback(_remove, target)
+            temporary.replace(target)
+        last.replace(last_target)
+        undo.pop_all()
+
+
+def _keep(path: Path, second: Path) -> None:
+    """Give a file a second name, or a copy where the file system or its owner forbids that."""
+    try:
+        os.link(path, second, follow_symlinks=False)
+    except OSError:
+        shutil.copy2(path, second, follow_symlinks=False)
 
 
 def check_writable(target: Path | str) -> None:
@@ -79,7 +135,7 @@ def check_writable(target: Path | str) -> None:
     target = Path(target)
     if target.is_dir():
         raise OutputError(f"{target} is a directory, not a file.", "Name another output file.")
-    probe = target.parent / f".{target.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp"
+    probe = _temporary(target)
     try:
         probe.touch(exist_ok=False)
     except OSError as error:
@@ -98,9 +154,15 @@ def write_json(path: Path | str, document: Any) -> None:
         OutputError: see :func:`atomic_path`.
         ValueError: ``document`` holds a number that is not finite.
     """
-    text = json.dumps(document, ensure_ascii=False, indent=2, allow_nan=False)
+    data = encode_json(document)
     with atomic_path(path) as temporary:
-        temporary.write_bytes(text.encode("utf-8") + b"\n")
+        temporary.write_bytes(data)
+
+
+def encode_json(document: Any) -> bytes:
+    """The bytes that :func:`write_json` writes."""
+    text = json.dumps(document, ensure_ascii=False, indent=2, allow_nan=False)
+    return text.encode("utf-8") + b"\n"
 
 
 def read_json(
@@ -176,7 +238,8 @@ def _is_about(error: OSError, temporary: Path, target: Path) -> bool:
     if error.errno in _NO_SPACE or "No space left" in str(error):
         return True
     ours = {str(temporary), str(target), str(target.parent), *map(str, target.parent.parents)}
-    return str(error.filename) in ours or str(temporary) in str(error)
+    named = {str(error.filename), str(error.filename2)}
+    return not named.isdisjoint(ours) or str(temporary) in str(error)
 
 
 def _distinct_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

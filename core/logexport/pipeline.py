@@ -42,7 +42,7 @@ from logexport.errors import (
     PluginError,
     UsageError,
 )
-from logexport.files import write_json
+from logexport.files import encode_json, write_json
 from logexport.guard import changes, snapshot
 from logexport.host import HOST_PLUGIN, Host, Plugin, default_host
 from logexport.request import ModelJob, PluginOptions, plan
@@ -466,10 +466,10 @@ class _ModelRun:
     # --- files beside the graph ---
 
     def _write_inputs(self, vocab: Vocabulary, preprocess: Preprocess) -> dict[str, Any]:
-        from logexport.vocab import encode, engine_form
+        from logexport.vocab import engine_form
 
-        vocab_bytes = encode(engine_form(vocab))
-        preprocess_bytes = encode(preprocess.to_json())
+        vocab_bytes = encode_json(engine_form(vocab))
+        preprocess_bytes = encode_json(preprocess.to_json())
         return {
             "vocab": {
                 "file": self.contents.shared("vocab.json", vocab_bytes, self.model),

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from logexport.errors import VocabularyError
-from logexport.files import atomic_path, read_json
+from logexport.files import read_json, write_json
 from logexport.types import Vocabulary
 
 __all__ = [
@@ -187,14 +187,8 @@ def engine_form(vocab: Vocabulary) -> dict[str, str]:
 
 
 def save_training_vocab(vocab: Vocabulary, path: Path) -> None:
-    """Write the training form, atomically."""
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(encode(training_form(vocab)))
-
-
-def encode(document: Mapping[str, Any]) -> bytes:
-    """The bytes of a vocabulary file: one entry a line, UTF-8."""
-    return (json.dumps(document, ensure_ascii=False, indent=2) + "\n").encode("utf-8")
+    """Write the training form, atomically: one entry a line, UTF-8."""
+    write_json(path, training_form(vocab))
 
 
 def repair(

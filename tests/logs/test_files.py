@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from logexport.errors import InputError, OutputError
-from logexport.files import atomic_path, parse_json, read_json, write_json
+from logexport.files import atomic_path, atomic_paths, parse_json, read_json, write_json
 
 
 def test_a_file_appears_whole_and_leaves_nothing_beside_it(tmp_path: Path) -> None:
@@ -24,6 +24,85 @@ def test_a_failure_leaves_the_old_file(tmp_path: Path) -> None:
         temporary.write_text("half")
         raise RuntimeError
     assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("a", "old")]
+
+
+NAMES = ("a", "b", "c")
+
+
+def write_all(directory: Path) -> None:
+    """Three files that belong together, each with its name twice."""
+    with atomic_paths(*(directory / name for name in NAMES)) as temporaries:
+        for name, temporary in zip(NAMES, temporaries, strict=True):
+            temporary.write_text(name * 2)
+
+
+def contents(directory: Path) -> dict[str, str]:
+    return {path.name: path.read_text() for path in directory.iterdir()}
+
+
+@pytest.mark.parametrize("there", [(), ("a",), ("b", "c"), NAMES])
+def test_files_that_belong_together_appear_together(tmp_path: Path, there: tuple[str, ...]) -> None:
+    for name in there:
+        (tmp_path / name).write_text("old")
+    write_all(tmp_path)
+    assert contents(tmp_path) == {"a": "aa", "b": "bb", "c": "cc"}
+
+
+@pytest.mark.parametrize("links", [True, False])
+@pytest.mark.parametrize("there", [(), ("a",), ("b", "c"), NAMES])
+@pytest.mark.parametrize("failing", NAMES)
+@pytest.mark.parametrize("error", [PermissionError(1, "no"), KeyboardInterrupt()])
+def test_where_one_cannot_be_renamed_all_are_what_they_were(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    error: BaseException,
+    failing: str,
+    there: tuple[str, ...],
+    links: bool,
+) -> None:
+    """By a second name, or by a copy where the file system gives none."""
+    for name in there:
+        (tmp_path / name).write_text("old")
+    whole, once = Path.replace, [error]
+
+    def replace(path: Path, target: Path) -> Path:
+        if target.name == failing and once:
+            problem = once.pop()
+            if isinstance(problem, OSError):
+                problem.filename = str(path)
+            raise problem
+        return whole(path, target)
+
+    monkeypatch.setattr(Path, "replace", replace)
+    if not links:
+
+        def no_link(*_: object, **__: object) -> None:
+            raise PermissionError(1, "no hard links here")
+
+        monkeypatch.setattr(os, "link", no_link)
+    with pytest.raises(OutputError if isinstance(error, OSError) else KeyboardInterrupt) as caught:
+        write_all(tmp_path)
+    assert contents(tmp_path) == dict.fromkeys(there, "old")
+    if isinstance(error, OSError):
+        assert str(tmp_path / failing) in str(caught.value)
+
+
+@pytest.mark.parametrize("call", [0, 1, 2])
+def test_where_one_does_not_reach_the_disk_all_are_what_they_were(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: int
+) -> None:
+    for name in NAMES:
+        (tmp_path / name).write_text("old")
+    calls = iter(range(100))
+
+    def fsync(_: int) -> None:
+        if next(calls) == call:
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with pytest.raises(OutputError, match="No space"):
+        write_all(tmp_path)
+    assert contents(tmp_path) == dict.fromkeys(NAMES, "old")
 
 
 def test_what_cannot_be_written_is_an_output_error(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from typing import Any, Literal, NamedTuple
 
 from logexport import schemas
 from logexport.errors import InputError
-from logexport.files import read_json, write_json
+from logexport.files import atomic_path, encode_json, read_json
 from logexport.logs.headers import ALOG_DETECT_HEADERS, Header, HeaderMatcher
 from logexport.logs.lines import DEFAULT_MAX_LINE_BYTES, decode, is_blank
 from logexport.logs.masks import ALOG_DETECT_MASKS, DEFAULT_MASKS, Mask, Masker
@@ -139,10 +139,20 @@ class Preprocess:
             InputError: a rule is invalid.
             OutputError: the file cannot be written.
         """
+        data = self.encode(path)
+        with atomic_path(path) as temporary:
+            temporary.write_bytes(data)
+
+    def encode(self, path: Path | str) -> bytes:
+        """What ``preprocess.json`` holds, for whoever writes it at ``path``.
+
+        Raises:
+            InputError: a rule is invalid.
+        """
         document = self.to_json()
         schemas.check(document, "preprocess", Path(path), remedy=_REMEDY)
         LineParser(self)
-        write_json(path, document)
+        return encode_json(document)
 
     def sha256(self) -> str:
         """Identity of the rules, whatever the layout of their file."""
