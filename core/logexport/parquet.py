@@ -1,4 +1,7 @@
-"""The project's parquet tables: the one place that knows their columns.
+"""The project's parquet tables: the one place that writes and opens them.
+
+A plugin whose model is trained on a table of its own declares it (:class:`Table`, :class:`Column`),
+writes it by :meth:`logexport.training_log.TrainingLog.build` and reads it by :func:`open_table`.
 
 ``parsed.parquet``, one row a line that is not blank, in the file's order:
 
@@ -17,17 +20,18 @@
 ``timestamp``, ``host`` and ``session`` (null like above), ``template_index`` int64 (null: unseen),
 ``raw`` as above, so that an export can match every line of the training log again.
 
-The key ``logexport`` of a file's metadata is JSON: ``version`` (of logexport), ``kind`` (``parsed``
-or ``sequences``) and what the writer adds. Files without it come from elsewhere. Those of
-alog-detect are read too: their ``line_no`` starts at 0, ``raw`` is text (the message after the
-header), ``template_id`` is text, ``session`` is missing and the rows are in the order of time.
+The key ``logexport`` of a file's metadata is JSON: ``version`` (of logexport), ``kind``
+(``parsed``, ``sequences`` or a plugin's own) and what the writer adds. Files without it come from
+elsewhere. Those of alog-detect are read too: their ``line_no`` starts at 0, ``raw`` is text (the
+message after the header), ``template_id`` is text, ``session`` is missing and the rows are in the
+order of time.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -37,18 +41,26 @@ from logexport.errors import InputError
 from logexport.files import atomic_path
 
 if TYPE_CHECKING:
+    import numpy as np
     import pyarrow as pa
 
 __all__ = [
     "METADATA_KEY",
+    "PARSED",
+    "SEQUENCES",
+    "Column",
+    "OpenTable",
     "ParsedFile",
     "ParsedRow",
     "SequenceRow",
     "SequencesFile",
+    "Table",
+    "open_table",
     "parsed_writer",
     "read_parsed",
     "read_sequences",
     "sequences_writer",
+    "table_writer",
     "template_history",
     "write_sequences",
 ]
@@ -58,6 +70,70 @@ BATCH_ROWS = 10_000
 """Rows of a row group and of a batch that is read."""
 BATCH_BYTES = 16 * 1024 * 1024
 """A row group is written earlier when its texts are this long, so that long lines fit in memory."""
+
+_AGAIN = "Check the path, or make the file again."
+
+
+class Column(NamedTuple):
+    """A column of a table: its name, its Arrow type by its alias (``int32``, ``string``,
+    ``timestamp[us]`` …), and whether a value may be missing."""
+
+    name: str
+    type: str
+    nullable: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """What a kind of table looks like.
+
+    Args:
+        kind: what the metadata call it; a file is named ``KIND.parquet``.
+        columns: in their order.
+        texts: columns of strings or bytes; long ones end a row group early, so that it fits in
+            memory.
+        group_rows: most rows of a row group, which is what a writer holds in memory.
+    """
+
+    kind: str
+    columns: tuple[Column, ...]
+    texts: tuple[str, ...] = ()
+    group_rows: int = BATCH_ROWS
+
+    @property
+    def file(self) -> str:
+        """The name of a file."""
+        return f"{self.kind}.parquet"
+
+
+PARSED = Table(
+    "parsed",
+    (
+        Column("line_no", "int64"),
+        Column("timestamp", "timestamp[us]", nullable=True),
+        Column("host", "string", nullable=True),
+        Column("process", "string", nullable=True),
+        Column("raw", "binary", nullable=True),
+        Column("masked", "string", nullable=True),
+        Column("template_id", "int64", nullable=True),
+        Column("template", "string", nullable=True),
+    ),
+    texts=("raw", "masked"),
+)
+"""``parsed.parquet``, of :class:`ParsedRow`."""
+SEQUENCES = Table(
+    "sequences",
+    (
+        Column("line_no", "int64"),
+        Column("timestamp", "timestamp[us]", nullable=True),
+        Column("host", "string", nullable=True),
+        Column("session", "string", nullable=True),
+        Column("template_index", "int64", nullable=True),
+        Column("raw", "binary", nullable=True),
+    ),
+    texts=("session", "raw"),
+)
+"""``sequences.parquet``, of :class:`SequenceRow`."""
 
 
 class ParsedRow(NamedTuple):
@@ -109,11 +185,12 @@ class ParsedFile:
         Raises:
             InputError: the file is damaged or a value has another type.
         """
-        for batch in _batches(self.path, "parsed lines", ParsedRow._fields):
-            yield [
-                ParsedRow(n, t, h, p, raw.encode() if isinstance(raw, str) else raw, m, i, text)
-                for n, t, h, p, raw, m, i, text in batch
-            ]
+        with open_table(self.path, PARSED.kind, "parsed lines", _AGAIN) as table:
+            for batch in table.batches(ParsedRow._fields, needed=("line_no",)):
+                yield [
+                    ParsedRow(n, t, h, p, raw.encode() if isinstance(raw, str) else raw, m, i, text)
+                    for n, t, h, p, raw, m, i, text in batch
+                ]
 
     def __iter__(self) -> Iterator[ParsedRow]:
         for batch in self.batches():
@@ -145,8 +222,9 @@ class SequencesFile:
             InputError: the file is damaged or a value has another type.
         """
         fields = SequenceRow._fields if self.holds_lines else SequenceRow._fields[:-1]
-        for batch in _batches(self.path, "sequences", fields):
-            yield [SequenceRow(*row) for row in batch]
+        with open_table(self.path, SEQUENCES.kind, "sequences", _AGAIN) as table:
+            for batch in table.batches(fields, needed=("line_no",)):
+                yield [SequenceRow(*row) for row in batch]
 
     def __iter__(self) -> Iterator[SequenceRow]:
         for batch in self.batches():
@@ -161,7 +239,8 @@ def read_parsed(path: Path | str) -> ParsedFile:
     """
     columns = {"line_no": _is_integer, "template_id": _is_id, "template": _is_string}
     optional = {"raw": _is_bytes_or_string, "masked": _is_string}
-    return ParsedFile(Path(path), *_open(Path(path), "parsed", columns, optional))
+    found = _checked(Path(path), PARSED.kind, "parsed lines", columns, optional)
+    return ParsedFile(Path(path), *found)
 
 
 def read_sequences(path: Path | str) -> SequencesFile:
@@ -171,9 +250,9 @@ def read_sequences(path: Path | str) -> SequencesFile:
         InputError: not parquet, or a column is missing or of another type.
     """
     columns = {"line_no": _is_integer, "template_index": _is_integer}
-    return SequencesFile(
-        Path(path), *_open(Path(path), "sequences", columns, {"session": _is_string})
-    )
+    optional = {"session": _is_string}
+    found = _checked(Path(path), SEQUENCES.kind, "sequences", columns, optional)
+    return SequencesFile(Path(path), *found)
 
 
 def template_history(path: Path | str) -> list[tuple[str, str]]:
@@ -191,54 +270,85 @@ def template_history(path: Path | str) -> list[tuple[str, str]]:
 
 
 @contextmanager
-def parsed_writer(
-    path: Path | str, about: Mapping[str, Any]
-) -> Iterator[Callable[[ParsedRow], None]]:
-    """Write ``parsed.parquet`` row by row; it appears at ``path`` when the block succeeds.
+def table_writer(
+    path: Path | str, table: Table, about: Mapping[str, Any]
+) -> Iterator[Callable[[Sequence[Any]], None]]:
+    """Write a table row by row; it appears at ``path`` when the block succeeds.
 
     Args:
-        path: the file.
-        about: added to the metadata.
+        path: the file; it need not be UTF-8.
+        table: its kind and its columns.
+        about: added to the metadata; what JSON holds.
 
     Yields:
-        a function that takes the next row; rows are kept for at most one row group.
+        a function that takes the next row, a value for each column; rows are kept for at most one
+        row group.
 
     Raises:
         OutputError: the file cannot be written.
     """
-    import pyarrow as pa
-
-    fields = [
-        pa.field("line_no", pa.int64(), nullable=False),
-        pa.field("timestamp", pa.timestamp("us")),
-        pa.field("host", pa.string()),
-        pa.field("process", pa.string()),
-        pa.field("raw", pa.binary()),
-        pa.field("masked", pa.string()),
-        pa.field("template_id", pa.int64()),
-        pa.field("template", pa.string()),
-    ]
-    with _writer(path, "parsed", fields, about) as write:
-        yield lambda row: write(row, len(row.raw or b"") + len(row.masked or ""))
+    with atomic_path(path) as temporary, rows_into(temporary, table, about) as write:
+        yield write
 
 
 @contextmanager
+def rows_into(
+    path: Path, table: Table, about: Mapping[str, Any]
+) -> Iterator[Callable[[Sequence[Any]], None]]:
+    """As :func:`table_writer`, straight into a file that somebody else publishes."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from logexport import __version__
+
+    text = json.dumps({"version": __version__, "kind": table.kind, **about}, ensure_ascii=False)
+    fields = [pa.field(*column) for column in table.columns]
+    schema = pa.schema(fields, metadata={METADATA_KEY: text})
+    names = [column.name for column in table.columns]
+    texts = [names.index(name) for name in table.texts]
+    pending: list[Sequence[Any]] = []
+    size = 0
+    with (
+        # Opened here, because pyarrow takes no path that is not UTF-8.
+        path.open("wb") as file,
+        pq.ParquetWriter(file, schema, compression="zstd") as out,
+    ):
+
+        def flush() -> None:
+            nonlocal size
+            columns = zip(*pending, strict=True)
+            arrays = [
+                pa.array(column, type=field.type)
+                for column, field in zip(columns, fields, strict=True)
+            ]
+            out.write_batch(pa.record_batch(arrays, schema=schema))
+            pending.clear()
+            size = 0
+
+        def write(row: Sequence[Any]) -> None:
+            nonlocal size
+            pending.append(row)
+            size += sum(len(row[place] or "") for place in texts)
+            if len(pending) >= table.group_rows or size >= BATCH_BYTES:
+                flush()
+
+        yield write
+        if pending:
+            flush()
+
+
+def parsed_writer(
+    path: Path | str, about: Mapping[str, Any]
+) -> AbstractContextManager[Callable[[ParsedRow], None]]:
+    """:func:`table_writer` of ``parsed.parquet``."""
+    return table_writer(path, PARSED, about)
+
+
 def sequences_writer(
     path: Path | str, about: Mapping[str, Any]
-) -> Iterator[Callable[[SequenceRow], None]]:
-    """As :func:`parsed_writer`, of ``sequences.parquet``."""
-    import pyarrow as pa
-
-    fields = [
-        pa.field("line_no", pa.int64(), nullable=False),
-        pa.field("timestamp", pa.timestamp("us")),
-        pa.field("host", pa.string()),
-        pa.field("session", pa.string()),
-        pa.field("template_index", pa.int64()),
-        pa.field("raw", pa.binary()),
-    ]
-    with _writer(path, "sequences", fields, about) as write:
-        yield lambda row: write(row, len(row.session or "") + len(row.raw or b""))
+) -> AbstractContextManager[Callable[[SequenceRow], None]]:
+    """:func:`table_writer` of ``sequences.parquet``."""
+    return table_writer(path, SEQUENCES, about)
 
 
 def write_sequences(
@@ -254,110 +364,142 @@ def write_sequences(
             write(row)
 
 
-@contextmanager
-def _writer(
-    path: Path | str, kind: str, fields: Sequence[Any], about: Mapping[str, Any]
-) -> Iterator[Callable[[Sequence[Any], int], None]]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+class OpenTable:
+    """A parquet file that is open, see :func:`open_table`.
 
-    from logexport import __version__
+    Attributes:
+        path: the file.
+        rows: how many it has.
+        names: of its columns, in their order; a file from elsewhere may have one twice.
+        about: the metadata that logexport wrote, or None for a file from elsewhere.
+    """
 
-    text = json.dumps({"version": __version__, "kind": kind, **about}, ensure_ascii=False)
-    schema = pa.schema(fields, metadata={METADATA_KEY: text})
-    pending: list[Sequence[Any]] = []
-    size = 0
+    def __init__(self, path: Path, file: Any, about: dict[str, Any] | None, what: str) -> None:
+        self.path = path
+        self.rows = int(file.metadata.num_rows)
+        self.names: list[str] = file.schema_arrow.names
+        self.about = about
+        self._file = file
+        self._what = what
 
-    with (
-        atomic_path(path) as temporary,
-        # Opened here, because pyarrow takes no path that is not UTF-8.
-        temporary.open("wb") as file,
-        pq.ParquetWriter(file, schema, compression="zstd") as out,
-    ):
+    def type_of(self, name: str) -> pa.DataType:
+        """The Arrow type of a column, of the first where several have the name."""
+        return self._file.schema_arrow.field(self.names.index(name)).type
 
-        def flush() -> None:
-            nonlocal size
-            columns = zip(*pending, strict=True)
-            arrays = [
-                pa.array(column, type=field.type)
-                for column, field in zip(columns, fields, strict=True)
-            ]
-            out.write_batch(pa.record_batch(arrays, schema=schema))
-            pending.clear()
-            size = 0
+    def numbers(self, names: Sequence[str], dtype: str) -> np.ndarray:
+        """Columns of numbers as an array ``[rows, len(names)]`` of ``dtype``, made a column at a
+        time.
 
-        def write(row: Sequence[Any], characters: int) -> None:
-            nonlocal size
-            pending.append(row)
-            size += characters
-            if len(pending) >= BATCH_ROWS or size >= BATCH_BYTES:
-                flush()
+        Raises:
+            InputError: a column has gaps or holds something else, or the file is damaged.
+        """
+        import numpy as np
+        import pyarrow as pa
 
-        yield write
-        if pending:
-            flush()
+        with _reading(self.path, self._what):
+            out = np.empty((self.rows, len(names)), dtype=dtype)
+            for place, name in enumerate(names):
+                column = self._file.read(columns=[name]).column(0)
+                number = pa.types.is_integer(column.type) or pa.types.is_floating(column.type)
+                if not number or column.null_count:
+                    raise InputError(
+                        f"Column {name} of {self.path} is {column.type} or has gaps", _AGAIN
+                    )
+                out[:, place] = column.to_numpy()
+        return out
 
+    def batches(
+        self, names: Sequence[str], needed: Sequence[str] = ()
+    ) -> Iterator[Iterator[tuple[Any, ...]]]:
+        """The rows, at most 10,000 at a time, as tuples in the order of ``names``; None for the
+        values of a column that the file lacks.
 
-def _open(
-    path: Path,
-    kind: str,
-    columns: Mapping[str, Callable[[pa.DataType], bool]],
-    optional: Mapping[str, Callable[[pa.DataType], bool]],
-) -> tuple[int, dict[str, Any] | None]:
-    """Check the columns; the number of rows and the metadata of logexport."""
-    with _file(path, kind) as file:
-        schema = file.schema_arrow
-        rows = int(file.metadata.num_rows)
-    metadata = (schema.metadata or {}).get(METADATA_KEY.encode())
-    remedy = f"Name a {kind}.parquet that logexport or alog-detect wrote."
-    about = None
-    if metadata is not None:
-        try:
-            about = json.loads(metadata)
-        except ValueError as error:
-            raise InputError(f"The metadata of {path} is damaged", remedy) from error
-        if not isinstance(about, dict) or about.get("kind") != kind:
-            found = about.get("kind") if isinstance(about, dict) else about
-            raise InputError(f"{path} holds {found}, not {kind}", remedy)
-    for name, fits in {**columns, **optional}.items():
-        if name not in schema.names:
-            if name in optional:
-                continue
-            raise InputError(f"{path} has no column {name}, so it is not {kind}.parquet", remedy)
-        if schema.names.count(name) > 1 or not fits(schema.field(name).type):
-            raise InputError(
-                f"Column {name} of {path} has the type {schema.field(name).type}", remedy
-            )
-    return rows, about
+        Raises:
+            InputError: a column of ``needed`` has gaps, or the file is damaged.
+        """
+        present = [name for name in names if name in self.names]
+        with _reading(self.path, self._what):
+            for batch in self._file.iter_batches(batch_size=BATCH_ROWS, columns=present):
+                for name in needed:
+                    if batch.column(name).null_count:
+                        raise InputError(f"{self.path} has rows without a {name}", _AGAIN)
+                columns = {name: _values(batch.column(name)) for name in present}
+                nothing = [None] * batch.num_rows
+                yield zip(*(columns.get(name, nothing) for name in names), strict=True)
 
 
 @contextmanager
-def _file(path: Path, what: str) -> Iterator[Any]:
-    import pyarrow as pa
+def open_table(path: Path | str, kind: str, what: str, remedy: str) -> Iterator[OpenTable]:
+    """Open a parquet file: a table of a kind, or one from elsewhere, which does not say its kind.
+
+    Args:
+        path: the file; it need not be UTF-8.
+        kind: the table's, see :class:`Table`.
+        what: its rows, for errors: ``"window counts"``.
+        remedy: what to do about a file that is another kind of table.
+
+    Raises:
+        InputError: it cannot be read, is not parquet, or says that it is of another kind.
+    """
     import pyarrow.parquet as pq
+
+    path = Path(path)
+    with ExitStack() as stack:
+        with _reading(path, what):
+            # Opened here, because pyarrow takes no path that is not UTF-8.
+            opened = stack.enter_context(path.open("rb"))
+            file = stack.enter_context(pq.ParquetFile(opened))
+            metadata = (file.schema_arrow.metadata or {}).get(METADATA_KEY.encode())
+        about = None if metadata is None else _about(path, metadata, kind, what, remedy)
+        yield OpenTable(path, file, about, what)
+
+
+def _about(path: Path, metadata: bytes, kind: str, what: str, remedy: str) -> dict[str, Any]:
+    try:
+        about = json.loads(metadata)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"The metadata of {path} is damaged", remedy) from error
+    found = about.get("kind") if isinstance(about, dict) else about
+    if not isinstance(about, dict) or found != kind:
+        raise InputError(f"{path} holds {found}, not {what}", remedy)
+    return about
+
+
+@contextmanager
+def _reading(path: Path, what: str) -> Iterator[None]:
+    import pyarrow as pa
 
     try:
-        # Opened here, because pyarrow takes no path that is not UTF-8.
-        with path.open("rb") as opened, pq.ParquetFile(opened) as file:
-            yield file
-    except (OSError, pa.ArrowException, ValueError, OverflowError) as error:
+        yield
+    except (OSError, pa.ArrowException, ValueError, OverflowError, MemoryError) as error:
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise InputError(
-            f"{path} cannot be read as {what} in parquet: {reason.splitlines()[0][:200]}",
-            "Check the path, or make the file again.",
+            f"{path} cannot be read as {what} in parquet: {reason.splitlines()[0][:200]}", _AGAIN
         ) from error
 
 
-def _batches(path: Path, what: str, fields: Sequence[str]) -> Iterator[Iterator[tuple[Any, ...]]]:
-    """Tuples in the order of ``fields``, None for a column that the file lacks."""
-    with _file(path, what) as file:
-        present = [name for name in fields if name in file.schema_arrow.names]
-        for batch in file.iter_batches(batch_size=BATCH_ROWS, columns=present):
-            columns = {name: _values(batch.column(name)) for name in present}
-            if batch.column("line_no").null_count:
-                raise InputError(f"{path} has rows without a line_no", "Make the file again.")
-            nothing = [None] * batch.num_rows
-            yield zip(*(columns.get(name, nothing) for name in fields), strict=True)
+def _checked(
+    path: Path,
+    kind: str,
+    what: str,
+    columns: Mapping[str, Callable[[pa.DataType], bool]],
+    optional: Mapping[str, Callable[[pa.DataType], bool]],
+) -> tuple[int, dict[str, Any] | None]:
+    """The number of rows and the metadata of a file that has these columns."""
+    remedy = f"Name a {kind}.parquet that logexport or alog-detect wrote."
+    with open_table(path, kind, what, remedy) as table:
+        for name, fits in {**columns, **optional}.items():
+            if name not in table.names:
+                if name in optional:
+                    continue
+                raise InputError(
+                    f"{path} has no column {name}, so it is not {kind}.parquet", remedy
+                )
+            if table.names.count(name) > 1 or not fits(table.type_of(name)):
+                raise InputError(
+                    f"Column {name} of {path} has the type {table.type_of(name)}", remedy
+                )
+        return table.rows, table.about
 
 
 def _values(column: Any) -> list[Any]:

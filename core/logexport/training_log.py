@@ -6,23 +6,32 @@ them, so that what a model is trained on is what it will be shown.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from logexport.errors import InputError
+from logexport.files import atomic_paths, encode_json
 from logexport.logs.events import Event, EventReader
 from logexport.logs.lines import Line
 from logexport.logs.preprocess import Preprocess, SessionRule
-from logexport.parquet import ParsedFile, ParsedRow, read_parsed
+from logexport.parquet import ParsedFile, ParsedRow, Table, read_parsed, rows_into
 from logexport.types import Vocabulary
-from logexport.vocab import load_vocab
+from logexport.vocab import load_vocab, training_form
 
 __all__ = [
+    "Build",
     "TrainingLog",
     "line_event",
     "rematch",
+    "save_vocab_and_rules",
 ]
+
+VOCAB, RULES = "vocab.json", "preprocess.json"
+PROGRESS_STEP = 1000
+"""Lines between two calls of ``on_lines``."""
 
 _PARSE = "Name the parsed.parquet that `logexport parse` wrote, or parse the raw log again."
 
@@ -76,6 +85,106 @@ class TrainingLog:
                         "Use the preprocess.json that parse wrote, or parse the log again.",
                     )
             yield row, event
+
+    @contextmanager
+    def build(
+        self,
+        output_dir: Path,
+        table: Table,
+        about: Mapping[str, Any] | None = None,
+        keep_sessions: bool = False,
+        on_lines: Callable[[int], None] = lambda _: None,
+    ) -> Iterator[Build]:
+        """Write ``vocab.json``, ``preprocess.json`` and a table of what a model is trained on.
+
+        The block iterates over the :class:`Build` and writes rows. Only when it is done do the
+        three files appear, all of them, the table last; whatever is raised until then leaves all
+        three as they were.
+
+        Args:
+            output_dir: made where it does not exist.
+            table: its kind and columns; its file is ``KIND.parquet``.
+            about: what its metadata say of it beside ``vocab_sha256`` and ``preprocess``, the
+                document of the rules.
+            keep_sessions: leave the rules that lie in ``output_dir`` already where only their
+                sessions differ, for the model that they were made for: this one has none.
+            on_lines: called with the number of lines just matched.
+
+        Raises:
+            InputError: the rules are not those that the log was parsed with.
+            OutputError: the directory cannot be written.
+        """
+        rules = self.rules
+        if keep_sessions and (output_dir / RULES).exists():
+            there = Preprocess.load(output_dir / RULES)
+            if replace(there, session=rules.session) == rules:
+                rules = there
+        stamp = {"vocab_sha256": self.vocabulary.sha256(), "preprocess": rules.to_json()}
+        build = Build(self, output_dir, table, on_lines)
+        with (
+            _published(output_dir, self.vocabulary, rules, build.table) as (staged,),
+            rows_into(staged, table, {**(about or {}), **stamp}) as write,
+        ):
+            build.write = write
+            yield build
+
+
+class Build:
+    """A build at work, see :meth:`TrainingLog.build`. Iterating gives every row of the log with its
+    event, and counts them.
+
+    Attributes:
+        vocab, table, preprocess: where the files appear.
+        templates: entries of the vocabulary.
+        lines: how many have been given so far; ``unseen`` of them have no template.
+        write: takes the next row of the table, a value for each column.
+    """
+
+    write: Callable[[Sequence[Any]], None]
+
+    def __init__(
+        self, log: TrainingLog, output_dir: Path, table: Table, on_lines: Callable[[int], None]
+    ) -> None:
+        self.vocab = output_dir / VOCAB
+        self.table = output_dir / table.file
+        self.preprocess = output_dir / RULES
+        self.templates = len(log.vocabulary)
+        self.lines = self.unseen = 0
+        self._log = log
+        self._on_lines = on_lines
+
+    def __iter__(self) -> Iterator[tuple[ParsedRow, Event]]:
+        for row, event in self._log:
+            yield row, event
+            self.lines += 1
+            self.unseen += event.template is None
+            if self.lines % PROGRESS_STEP == 0:
+                self._on_lines(PROGRESS_STEP)
+        self._on_lines(self.lines % PROGRESS_STEP)
+
+
+def save_vocab_and_rules(output_dir: Path, vocabulary: Vocabulary, rules: Preprocess) -> None:
+    """Write ``vocab.json`` and ``preprocess.json``: both appear, or neither.
+
+    Raises:
+        InputError: a rule is invalid.
+        OutputError: they cannot be written.
+    """
+    with _published(output_dir, vocabulary, rules):
+        pass
+
+
+@contextmanager
+def _published(
+    output_dir: Path, vocabulary: Vocabulary, rules: Preprocess, *others: Path
+) -> Iterator[tuple[Path, ...]]:
+    """Temporary paths of other files, which appear after vocabulary and rules and with them."""
+    texts = (encode_json(training_form(vocabulary)), rules.encode(output_dir / RULES))
+    targets = (output_dir / VOCAB, output_dir / RULES, *others)
+    with atomic_paths(*targets) as (vocab, preprocess, *staged):
+        yield tuple(staged)
+        vocab.write_bytes(texts[0])
+        preprocess.write_bytes(texts[1])
 
 
 def rematch(parsed: ParsedFile, reader: EventReader) -> Iterator[tuple[ParsedRow, Event]]:

@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from logexport.parquet import SequenceRow, read_parsed, sequences_writer
+from logexport.parquet import SEQUENCES, SequenceRow
 from logexport.training_log import TrainingLog
-from logexport.vocab import save_training_vocab
-
-from logexport_deeplog.sequences import metadata
-
-PROGRESS_STEP = 1000
-"""Lines between two calls of ``on_lines``."""
 
 
 @dataclass(frozen=True)
@@ -37,13 +29,6 @@ class BuildResult:
     lines: int
     unseen: int
     sessions: int
-
-    def to_json(self) -> dict[str, Any]:
-        """The document of ``--json``."""
-        return {
-            key: str(value) if isinstance(value, Path) else value
-            for key, value in dataclasses.asdict(self).items()
-        }
 
 
 def build_sequences(
@@ -73,36 +58,21 @@ def build_sequences(
         OutputError: the directory cannot be written.
     """
     log = TrainingLog(parsed, vocab, preprocess, session_by)
-    out = BuildResult(
-        vocab=output_dir / "vocab.json",
-        sequences=output_dir / "sequences.parquet",
-        preprocess=output_dir / "preprocess.json",
-        templates=len(log.vocabulary),
-        lines=0,
-        unseen=0,
-        sessions=0,
-    )
-    rows = unseen = 0
     sessions: set[str | None] = set()
-    with sequences_writer(out.sequences, metadata(log.vocabulary, log.rules)) as write:
-        for row, event in log:
-            write(
+    with log.build(output_dir, SEQUENCES, on_lines=on_lines) as build:
+        for row, event in build:
+            build.write(
                 SequenceRow(
                     row.line_no, row.timestamp, row.host, event.session, event.template, row.raw
                 )
             )
-            unseen += event.template is None
             sessions.add(event.session)
-            rows += 1
-            if rows % PROGRESS_STEP == 0:
-                on_lines(PROGRESS_STEP)
-        on_lines(rows % PROGRESS_STEP)
-        # Before the table appears, and only when every line of it is right.
-        save_training_vocab(log.vocabulary, out.vocab)
-        log.rules.save(out.preprocess)
-    return dataclasses.replace(out, lines=rows, unseen=unseen, sessions=len(sessions))
-
-
-def count_lines(parsed: Path) -> int:
-    """How many lines ``parsed`` has, for a progress display."""
-    return read_parsed(parsed).rows
+    return BuildResult(
+        vocab=build.vocab,
+        sequences=build.table,
+        preprocess=build.preprocess,
+        templates=build.templates,
+        lines=build.lines,
+        unseen=build.unseen,
+        sessions=len(sessions),
+    )

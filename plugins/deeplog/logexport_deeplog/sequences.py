@@ -34,11 +34,6 @@ class Sequences:
     rules: Mapping[str, Any] | None
 
 
-def metadata(vocab: Vocabulary, preprocess: Preprocess) -> dict[str, Any]:
-    """What a file of events says of itself."""
-    return {"vocab_sha256": vocab.sha256(), "preprocess": preprocess.to_json()}
-
-
 def load_events(path: Path, vocab: Vocabulary, vocab_path: Path) -> Sequences:
     """Read a file of events whose indices belong to ``vocab``.
 

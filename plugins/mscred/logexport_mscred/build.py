@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from logexport.errors import InputError
-from logexport.logs.preprocess import Preprocess
 from logexport.logs.windows import CountWindows
-from logexport.parquet import read_parsed
 from logexport.training_log import TrainingLog
-from logexport.vocab import save_training_vocab
 
-from logexport_mscred.counts import FILE, counts_writer
-
-PROGRESS_STEP = 1000
-"""Lines between two calls of ``on_lines``."""
+from logexport_mscred.counts import counts_row, counts_table
 
 
 @dataclass(frozen=True)
@@ -43,13 +35,6 @@ class BuildResult:
     windows: int
     lines: int
     stride: int
-
-    def to_json(self) -> dict[str, Any]:
-        """The document of ``--json``."""
-        return {
-            key: str(value) if isinstance(value, Path) else value
-            for key, value in dataclasses.asdict(self).items()
-        }
 
 
 def build_counts(
@@ -87,50 +72,23 @@ def build_counts(
             f"{parsed} has {log.file.rows} lines, fewer than one window of {lines}",
             "Choose a smaller --lines, or parse a longer log.",
         )
-    out = BuildResult(
-        vocab=output_dir / "vocab.json",
-        window_counts=output_dir / FILE,
-        preprocess=output_dir / "preprocess.json",
-        templates=len(log.vocabulary),
-        log_lines=0,
-        unseen=0,
-        windows=0,
+    features, complete = len(log.vocabulary), 0
+    windows = CountWindows(lines, stride, 1, features)
+    about = {"lines": lines, "stride": stride}
+    with log.build(output_dir, counts_table(features), about, True, on_lines) as build:
+        for row, event in build:
+            window = windows.append(row.line_no, event.template)
+            if window is not None:
+                build.write(counts_row(window, complete * stride))
+                complete += 1
+    return BuildResult(
+        vocab=build.vocab,
+        window_counts=build.table,
+        preprocess=build.preprocess,
+        templates=build.templates,
+        log_lines=build.lines,
+        unseen=build.unseen,
+        windows=complete,
         lines=lines,
         stride=stride,
     )
-    rules = _kept(out.preprocess, log.rules)
-    save_training_vocab(log.vocabulary, out.vocab)
-    rules.save(out.preprocess)
-    windows = CountWindows(lines, stride, 1, len(log.vocabulary))
-    about = {
-        "lines": lines,
-        "stride": stride,
-        "vocab_sha256": log.vocabulary.sha256(),
-        "preprocess": rules.to_json(),
-    }
-    rows = unseen = complete = 0
-    with counts_writer(out.window_counts, len(log.vocabulary), about) as write:
-        for row, event in log:
-            window = windows.append(row.line_no, event.template)
-            if window is not None:
-                write(window, complete * stride)
-                complete += 1
-            unseen += event.template is None
-            rows += 1
-            if rows % PROGRESS_STEP == 0:
-                on_lines(PROGRESS_STEP)
-        on_lines(rows % PROGRESS_STEP)
-    return dataclasses.replace(out, log_lines=rows, unseen=unseen, windows=complete)
-
-
-def count_lines(parsed: Path) -> int:
-    """How many lines ``parsed`` has, for a progress display."""
-    return read_parsed(parsed).rows
-
-
-def _kept(path: Path, rules: Preprocess) -> Preprocess:
-    """The rules at ``path`` where only their sessions differ."""
-    if not path.exists():
-        return rules
-    there = Preprocess.load(path)
-    return there if dataclasses.replace(there, session=rules.session) == rules else rules

@@ -18,20 +18,16 @@ occur). Their last window may be incomplete; it was trained on and is kept.
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from logexport import __version__
 from logexport.errors import InputError
-from logexport.files import atomic_path
 from logexport.logs.windows import CountSample
-from logexport.parquet import METADATA_KEY
+from logexport.parquet import Column, Table, open_table
 
 KIND = "window_counts"
 FILE = "window_counts.parquet"
@@ -72,6 +68,11 @@ class WindowCounts:
         """Which vocabulary the columns are, where the file says so."""
         return None if self.about is None else self.about["vocab_sha256"]
 
+    @property
+    def rules(self) -> Mapping[str, Any] | None:
+        """The document of the rules that the lines were matched by, where the file says so."""
+        return None if self.about is None else self.about.get("preprocess")
+
     def samples(self, steps: int) -> np.ndarray:
         """A view of all samples, float32 ``[windows - steps + 1, 1, steps, features]``."""
         if len(self.counts) < steps:
@@ -81,56 +82,18 @@ class WindowCounts:
         return view
 
 
-@contextmanager
-def counts_writer(
-    path: Path, features: int, about: Mapping[str, Any]
-) -> Iterator[Callable[[CountSample, int], None]]:
-    """Write a file window by window; it appears at ``path`` when the block succeeds.
+def counts_table(features: int) -> Table:
+    """What ``window_counts.parquet`` looks like with so many templates."""
+    names = [f"t{index}" for index in range(features)]
+    places = ("start_index", "first_line", "last_line")
+    columns = (*(Column(name, "int32") for name in names), *(Column(n, "int64") for n in places))
+    return Table(KIND, columns, group_rows=_BATCH_ROWS)
 
-    Args:
-        path: the file.
-        features: columns.
-        about: ``lines``, ``stride``, ``vocab_sha256`` and ``preprocess``.
 
-    Yields:
-        a function that takes a sample of one window and its ``start_index``.
-
-    Raises:
-        OutputError: the file cannot be written.
-    """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    text = json.dumps({"version": __version__, "kind": KIND, **about}, ensure_ascii=False)
-    fields = [pa.field(f"t{i}", pa.int32(), nullable=False) for i in range(features)]
-    fields += [
-        pa.field(name, pa.int64(), nullable=False)
-        for name in ("start_index", "first_line", "last_line")
-    ]
-    schema = pa.schema(fields, metadata={METADATA_KEY: text})
-    pending: list[tuple[np.ndarray, tuple[int, int, int]]] = []
-    with (
-        atomic_path(path) as temporary,
-        pq.ParquetWriter(temporary, schema, compression="zstd") as out,
-    ):
-
-        def flush() -> None:
-            counts = np.stack([row for row, _ in pending]).astype(np.int32)
-            places = np.array([place for _, place in pending], dtype=np.int64)
-            arrays = [pa.array(np.ascontiguousarray(column)) for column in counts.T]
-            arrays += [pa.array(np.ascontiguousarray(column)) for column in places.T]
-            out.write_batch(pa.record_batch(arrays, schema=schema))
-            pending.clear()
-
-        def write(window: CountSample, start_index: int) -> None:
-            place = (start_index, window.first_line, window.last_line)
-            pending.append((window.counts[0], place))
-            if len(pending) >= _BATCH_ROWS:
-                flush()
-
-        yield write
-        if pending:
-            flush()
+def counts_row(window: CountSample, start_index: int) -> tuple[int, ...]:
+    """A row of it: a sample of one window, and how many lines are before its first."""
+    counts = window.counts[0].astype(np.int32).tolist()
+    return (*counts, start_index, window.first_line, window.last_line)
 
 
 def read_counts(path: Path) -> WindowCounts:
@@ -140,24 +103,13 @@ def read_counts(path: Path) -> WindowCounts:
         InputError: missing, damaged, columns that are no counts, or lines and stride that the file
             neither says nor shows.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        with pq.ParquetFile(path) as file:
-            names = file.schema_arrow.names
-            metadata = (file.schema_arrow.metadata or {}).get(METADATA_KEY.encode())
-            about = None if metadata is None else _about(path, metadata)
-            features = _features(path, names)
-            counts = np.empty((file.metadata.num_rows, features), dtype=np.float32)
-            for index in range(features):
-                counts[:, index] = _column(path, file, f"t{index}")
-            start = _column(path, file, "start_index") if "start_index" in names else None
-    except (OSError, pa.ArrowException, ValueError, OverflowError) as error:
-        reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
-        raise InputError(
-            f"{path} cannot be read as counts in parquet: {reason}", _REMEDY
-        ) from error
+    with open_table(path, KIND, "window counts", _REMEDY) as table:
+        about = None if table.about is None else _checked(path, table.about)
+        features = _features(path, table.names)
+        counts = table.numbers([f"t{index}" for index in range(features)], "float32")
+        start = None
+        if "start_index" in table.names:
+            start = table.numbers(["start_index"], "float64")[:, 0]
     _check_counts(path, counts)
     if about is not None:
         return WindowCounts(path, counts, about["lines"], about["stride"], about)
@@ -178,14 +130,7 @@ def read_counts(path: Path) -> WindowCounts:
     return WindowCounts(path, counts, lines, stride, None, found)
 
 
-def _about(path: Path, metadata: bytes) -> dict[str, Any]:
-    try:
-        about = json.loads(metadata)
-    except ValueError as error:
-        raise InputError(f"The metadata of {path} is damaged", _REMEDY) from error
-    kind = about.get("kind") if isinstance(about, dict) else about
-    if kind != KIND:
-        raise InputError(f"{path} holds {kind}, not window counts", _REMEDY)
+def _checked(path: Path, about: Mapping[str, Any]) -> Mapping[str, Any]:
     whole = all(
         isinstance(about.get(name), int) and about[name] >= 1 for name in ("lines", "stride")
     )
@@ -193,8 +138,7 @@ def _about(path: Path, metadata: bytes) -> dict[str, Any]:
         raise InputError(
             f"The metadata of {path} lacks lines, stride or vocab_sha256", "Build the file again."
         )
-    found: dict[str, Any] = about
-    return found
+    return about
 
 
 def _features(path: Path, names: list[str]) -> int:
@@ -207,17 +151,6 @@ def _features(path: Path, names: list[str]) -> int:
             _REMEDY,
         )
     return len(columns)
-
-
-def _column(path: Path, file: Any, name: str) -> np.ndarray:
-    import pyarrow as pa
-
-    column = file.read(columns=[name]).column(0)
-    number = pa.types.is_integer(column.type) or pa.types.is_floating(column.type)
-    if not number or column.null_count:
-        raise InputError(f"Column {name} of {path} is {column.type} or has gaps", _REMEDY)
-    values: np.ndarray = column.to_numpy()
-    return values
 
 
 def _check_counts(path: Path, counts: np.ndarray) -> None:
