@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,9 +23,14 @@ if TYPE_CHECKING:
 __all__ = [
     "MAX_BYTES",
     "Checkpoint",
+    "Facts",
+    "Weights",
+    "as_float32",
     "check_checkpoint_path",
     "describe",
+    "find_weights",
     "load_checkpoint",
+    "misfit",
     "pickle_warnings",
     "require_finite",
     "save_checkpoint",
@@ -38,6 +43,9 @@ MAX_BYTES = 4 * 2**30
 
 _MAX_PICKLE_BYTES = 64 * 2**20
 _MAX_SETTINGS_CHARS = 16 * 2**20
+
+_TRAIN = "Train the model again."
+_WRAPPERS = ("state_dict", "model_state_dict")
 
 _CONVERT = (
     "Convert it where you trust its source: torch.save(torch.load(FILE, map_location='cpu', "
@@ -114,6 +122,187 @@ def load_checkpoint(path: Path) -> Checkpoint:
         )
     _check_tensors(path, content)
     return Checkpoint(path, content, warnings)
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a checkpoint says beside its weights: anything, until it has been asked for by its type.
+
+    Args:
+        path: the checkpoint, for errors.
+        entries: names to values.
+    """
+
+    path: Path
+    entries: Mapping[str, Any]
+
+    def whole(self, name: str, least: int = 1, most: int = 2**31 - 1) -> int | None:
+        """A whole number within bounds, both included; None where there is none of that name.
+
+        Raises:
+            CheckpointError: it is something else, a bool too, or beyond the bounds.
+        """
+        value = self.entries.get(name)
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+            raise CheckpointError(
+                f"{self.path} says {name} = {_shown(value)}, which is no whole number from {least}"
+                f" to {most}"
+            )
+        return value
+
+    def needed_whole(self, name: str, least: int = 1, most: int = 2**31 - 1) -> int:
+        """As :meth:`whole`, of a number that must be there.
+
+        Raises:
+            CheckpointError: see :meth:`whole`, or there is none.
+        """
+        value = self.whole(name, least, most)
+        if value is None:
+            raise CheckpointError(f"{self.path} does not say {name}", _TRAIN)
+        return value
+
+    def number(self, name: str) -> float | None:
+        """A finite number; None where there is none of that name.
+
+        Raises:
+            CheckpointError: it is something else, a bool too, or not finite.
+        """
+        value = self.entries.get(name)
+        if value is None:
+            return None
+        return _finite(self.path, name, value)
+
+    def numbers(self, name: str) -> dict[str, float]:
+        """An object of finite numbers, such as thresholds; empty where there is none of that name.
+
+        Raises:
+            CheckpointError: it is something else, or one of its values is.
+        """
+        value = self.entries.get(name)
+        if value is None:
+            return {}
+        if not isinstance(value, Mapping):
+            raise CheckpointError(f"{self.path} holds {name} that are no JSON object", _TRAIN)
+        return {
+            str(key): _finite(self.path, f"{name}.{_shown(key)}", one) for key, one in value.items()
+        }
+
+    def sha256(self, name: str = "vocab_sha256") -> str | None:
+        """A SHA-256 in hexadecimal digits; None where there is none of that name.
+
+        Raises:
+            CheckpointError: it is something else.
+        """
+        value = self.entries.get(name)
+        if value is None:
+            return None
+        if not isinstance(value, str) or len(value) != 64:
+            raise CheckpointError(f"{self.path} says {name} = {_shown(value)}, which is no SHA-256")
+        return value
+
+
+def _finite(path: Path, name: str, value: Any) -> float:
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        try:
+            number = float(value)
+        except OverflowError:  # a whole number beyond a double's range
+            number = math.inf
+        if math.isfinite(number):
+            return number
+    raise CheckpointError(f"{path} says {name} = {_shown(value)}, which is no number", _TRAIN)
+
+
+def _shown(value: Any) -> str:
+    """A value in one short line; Python itself refuses to write a number of thousands of digits."""
+    try:
+        return " ".join(str(value).split())[:80]
+    except ValueError:
+        return f"{type(value).__name__} of thousands of digits"
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A state dict found in a checkpoint.
+
+    Args:
+        tensors: by the names that they have there; :func:`strip_prefixes` gives their own.
+        facts: what stands beside it.
+        wrapped: whether it stood inside a dict, which says more of itself than a bare state dict. A
+            safetensors file has no inside: it counts as wrapped where it holds settings.
+    """
+
+    tensors: dict[str, torch.Tensor]
+    facts: Facts
+    wrapped: bool
+
+
+def find_weights(checkpoint: Checkpoint) -> Weights | None:
+    """The state dict of a checkpoint: under ``state_dict`` or ``model_state_dict``, or all of it.
+
+    None where there is no dict of tensors alone, or an empty one.
+    """
+    import torch
+
+    content = checkpoint.content
+    under = next((key for key in _WRAPPERS if isinstance(content.get(key), Mapping)), None)
+    inside = content if under is None else content[under]
+    if not inside or not all(isinstance(value, torch.Tensor) for value in inside.values()):
+        return None
+    beside = {key: value for key, value in content.items() if under not in (None, key)}
+    wrapped = under is not None and (bool(beside) or checkpoint.path.suffix != ".safetensors")
+    named = {str(name): tensor for name, tensor in inside.items()}
+    return Weights(named, Facts(checkpoint.path, beside), wrapped)
+
+
+def misfit(
+    tensors: Mapping[str, torch.Tensor],
+    shapes: Mapping[str, tuple[int, ...]],
+    counters: Collection[str] = (),
+) -> str | None:
+    """Why tensors are not the weights of a model, for a message; None where they are.
+
+    Args:
+        tensors: by their own names.
+        shapes: of all that the model has, by name. A file may claim any size: compute them, or make
+            the model, from sizes that weights have or that are bounded.
+        counters: names of those that need not hold floating point numbers.
+    """
+    found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    for name in sorted(shapes.keys() | found.keys()):
+        if name not in found:
+            return f"it has no {name}"
+        if name not in shapes:
+            return f"no known kind has {name}"
+        if found[name] != shapes[name]:
+            return f"{name} is {found[name]} where {shapes[name]} would fit the rest"
+        if name not in counters and not tensors[name].is_floating_point():
+            return f"{name} holds {tensors[name].dtype}, not weights"
+    return None
+
+
+def as_float32(
+    path: Path, tensors: Mapping[str, torch.Tensor]
+) -> tuple[dict[str, torch.Tensor], tuple[str, ...]]:
+    """Floating point tensors as float32, others as they are, and a warning where that changed one.
+
+    Args:
+        path: the checkpoint, for errors and warnings.
+        tensors: of any shape and dtype.
+
+    Raises:
+        CheckpointError: one holds NaN or infinity, before or after: a double may overflow float32.
+    """
+    import torch
+
+    require_finite(path, tensors)
+    floats = {name: tensor for name, tensor in tensors.items() if tensor.is_floating_point()}
+    single = {name: tensor.to(torch.float32) for name, tensor in floats.items()}
+    require_finite(path, single)
+    other = sorted({str(tensor.dtype) for tensor in floats.values()} - {"torch.float32"})
+    warnings = [f"{path} has {' and '.join(other)} weights; they are exported as float32."]
+    return {**tensors, **single}, tuple(warnings if other else ())
 
 
 def strip_prefixes(weights: Mapping[Any, torch.Tensor]) -> dict[str, torch.Tensor]:

@@ -22,9 +22,12 @@ from typing import Any
 import torch
 from logexport.checkpoints import (
     Checkpoint,
+    Facts,
+    as_float32,
     describe,
+    find_weights,
     load_checkpoint,
-    require_finite,
+    misfit,
     strip_prefixes,
 )
 from logexport.errors import CheckpointError
@@ -41,8 +44,6 @@ KNOWN = (
 
 MAX_SEQ_LEN = 65_536
 """Longest window that a checkpoint may ask for, events: probes of twice that must fit in memory."""
-
-_WRAPPERS = ("state_dict", "model_state_dict")
 
 
 @dataclass(frozen=True)
@@ -96,27 +97,24 @@ def read_deeplog(path: Path) -> DeepLog:
             of an unknown kind, weights that are not finite, or sizes that contradict the weights.
     """
     checkpoint = load_checkpoint(path)
-    wrapped, weights = _find_weights(checkpoint)
+    found = find_weights(checkpoint)
+    if found is None:
+        raise _unknown(checkpoint, "it has no dict of weights")
+    weights, facts = strip_prefixes(found.tensors), found.facts
     sizes = _infer(checkpoint, weights)
-    require_finite(path, weights)
-    facts = checkpoint.content if wrapped else {}
-    _check_facts(path, facts, sizes)
+    weights, warnings = as_float32(path, weights)
+    _check_facts(facts, sizes)
     module: torch.nn.Module
     if "embed_dim" in sizes:
-        kind = "logexport" if "vocab_sha256" in facts else "alog-detect"
+        kind = "logexport" if "vocab_sha256" in facts.entries else "alog-detect"
         module = EmbeddedEvents(**sizes)
     else:
-        kind = "logdeep" if wrapped else "wuyifan18"
+        kind = "logdeep" if found.wrapped else "wuyifan18"
         module = EventIdsAsNumbers(**sizes)
-    warnings = list(checkpoint.warnings)
-    other = sorted({str(t.dtype) for t in weights.values() if t.dtype != torch.float32})
-    if other:
-        warnings.append(f"{path} has {' and '.join(other)} weights; they are exported as float32.")
     try:
-        module.load_state_dict({name: t.to(torch.float32) for name, t in weights.items()})
+        module.load_state_dict(weights)
     except RuntimeError as error:  # the shapes of every tensor have been checked; a bug if it comes
         raise CheckpointError(f"{path} does not fit the model that it declares") from error
-    require_finite(path, module.state_dict())  # a double may overflow float32
     return DeepLog(
         kind=kind,
         module=module.eval().requires_grad_(False),
@@ -124,28 +122,12 @@ def read_deeplog(path: Path) -> DeepLog:
         hidden_dim=sizes["hidden_dim"],
         num_layers=sizes["num_layers"],
         embed_dim=sizes.get("embed_dim"),
-        seq_len=_positive(path, facts, "seq_len", MAX_SEQ_LEN),
-        top_k=_positive(path, facts, "top_k"),
-        vocab_sha256=_sha256(path, facts),
+        seq_len=facts.whole("seq_len", most=MAX_SEQ_LEN),
+        top_k=facts.whole("top_k"),
+        vocab_sha256=facts.sha256(),
         flagged_share=_shares(checkpoint.settings() if kind == "logexport" else {}),
-        warnings=tuple(warnings),
+        warnings=(*checkpoint.warnings, *warnings),
     )
-
-
-def _find_weights(checkpoint: Checkpoint) -> tuple[bool, dict[str, Tensor]]:
-    """The state dict without prefixes, and whether it stood inside a dict of other things.
-
-    A safetensors file has no inside: it counts as wrapped where it holds settings too.
-    """
-    content = checkpoint.content
-    inner = next((content[k] for k in _WRAPPERS if isinstance(content.get(k), Mapping)), None)
-    wrapped = inner is not None and not (
-        len(content) == 1 and checkpoint.path.suffix == ".safetensors"
-    )
-    weights = dict(content if inner is None else inner)
-    if not weights or not all(isinstance(value, Tensor) for value in weights.values()):
-        raise _unknown(checkpoint, "it has no dict of weights")
-    return wrapped, strip_prefixes(weights)
 
 
 def _infer(checkpoint: Checkpoint, weights: Mapping[str, Tensor]) -> dict[str, int]:
@@ -171,17 +153,9 @@ def _infer(checkpoint: Checkpoint, weights: Mapping[str, Tensor]) -> dict[str, i
         expected[f"lstm.weight_hh_l{layer}"] = (4 * hidden, hidden)
         expected[f"lstm.bias_ih_l{layer}"] = (4 * hidden,)
         expected[f"lstm.bias_hh_l{layer}"] = (4 * hidden,)
-    for name in sorted(expected.keys() | shapes.keys()):
-        if name not in shapes:
-            raise _unknown(checkpoint, f"it has no {name}")
-        if name not in expected:
-            raise _unknown(checkpoint, f"no known kind has {name}")
-        if shapes[name] != expected[name]:
-            raise _unknown(
-                checkpoint, f"{name} is {shapes[name]} where {expected[name]} would fit the rest"
-            )
-        if not weights[name].is_floating_point():
-            raise _unknown(checkpoint, f"{name} holds {weights[name].dtype}, not weights")
+    why = misfit(weights, expected)
+    if why is not None:
+        raise _unknown(checkpoint, why)
     if 0 in (vocab_size, hidden, step):
         raise _unknown(checkpoint, "its weights are empty")
     return sizes
@@ -195,35 +169,15 @@ def _unknown(checkpoint: Checkpoint, why: str) -> CheckpointError:
     )
 
 
-def _check_facts(path: Path, facts: Mapping[str, Any], sizes: Mapping[str, int]) -> None:
+def _check_facts(facts: Facts, sizes: Mapping[str, int]) -> None:
     for name in ("vocab_size", "embed_dim", "hidden_dim", "num_layers"):
-        said = _positive(path, facts, name)
+        said = facts.whole(name)
         if said is not None and name in sizes and said != sizes[name]:
             raise CheckpointError(
-                f"{path} contradicts itself: it says {name} = {said}, but its weights have "
+                f"{facts.path} contradicts itself: it says {name} = {said}, but its weights have "
                 f"{sizes[name]}",
                 "The weights and the facts beside them come from two models; save it anew.",
             )
-
-
-def _positive(path: Path, facts: Mapping[str, Any], name: str, most: int = 2**31 - 1) -> int | None:
-    value = facts.get(name)
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:
-        raise CheckpointError(
-            f"{path} says {name} = {str(value)[:80]}, which is no whole number from 1 to {most}"
-        )
-    return value
-
-
-def _sha256(path: Path, facts: Mapping[str, Any]) -> str | None:
-    value = facts.get("vocab_sha256")
-    if value is None:
-        return None
-    if not isinstance(value, str) or len(value) != 64:
-        raise CheckpointError(f"{path} says vocab_sha256 = {value!r}, which is no SHA-256")
-    return value
 
 
 def _shares(settings: Mapping[str, Any]) -> dict[int, float]:

@@ -15,17 +15,19 @@ how many steps and features it was trained with.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from logexport.checkpoints import (
     Checkpoint,
+    Facts,
+    as_float32,
     describe,
+    find_weights,
     load_checkpoint,
+    misfit,
     require_finite,
     strip_prefixes,
 )
@@ -46,6 +48,7 @@ ALOG_STEPS = 20
 LARGEST_SIDE = 65_536
 
 MEAN, DEVIATION = "standardise.mean", "standardise.deviation"
+COUNTER = "bn.num_batches_tracked"
 
 _ALOG_THRESHOLDS = {
     "p95": "threshold_95",
@@ -54,7 +57,6 @@ _ALOG_THRESHOLDS = {
     "3sigma": "threshold_3sigma",
     "mad": "threshold_mad",
 }
-_WRAPPERS = ("state_dict", "model_state_dict")
 
 
 @dataclass(frozen=True)
@@ -98,8 +100,11 @@ def read_mscred(path: Path) -> Mscred:
             of an unknown kind or architecture, weights that are not finite, or contradicting facts.
     """
     checkpoint = load_checkpoint(path)
-    facts, weights = _find_weights(checkpoint)
-    own = facts.get("architecture")
+    found = find_weights(checkpoint)
+    if found is None:
+        raise _unknown(checkpoint, "it has no dict of weights")
+    weights, facts = strip_prefixes(found.tensors), found.facts
+    own = facts.entries.get("architecture")
     if own is not None and own != ARCHITECTURE:
         raise CheckpointError(
             f"{path} has the architecture {str(own)[:80]!r}, which this version does not know",
@@ -107,54 +112,42 @@ def read_mscred(path: Path) -> Mscred:
         )
     mean, deviation = weights.pop(MEAN, None), weights.pop(DEVIATION, None)
     channels = _infer(checkpoint, weights)
-    require_finite(path, weights)
-    warnings = list(checkpoint.warnings)
-    other = sorted(
-        {str(t.dtype) for t in weights.values() if t.is_floating_point()} - {"torch.float32"}
-    )
-    if other:
-        warnings.append(f"{path} has {' and '.join(other)} weights; they are exported as float32.")
-    weights = {n: t.to(torch.float32) if t.is_floating_point() else t for n, t in weights.items()}
-    require_finite(path, weights)  # a double may overflow float32
+    weights, said = as_float32(path, weights)
+    warnings = (*checkpoint.warnings, *said)
     if own is not None:
         return _own(checkpoint, facts, weights, channels, mean, deviation, warnings)
     if mean is not None or deviation is not None:
         raise _unknown(checkpoint, f"it has {MEAN} or {DEVIATION}, but no architecture")
     return Mscred(
-        kind="alog-detect" if "num_templates" in facts else "weights",
+        kind="alog-detect" if "num_templates" in facts.entries else "weights",
         weights=weights,
         channels=channels,
         steps=ALOG_STEPS,
-        features=_whole(path, facts, "num_templates", SMALLEST_SIDE, LARGEST_SIDE),
+        features=facts.whole("num_templates", SMALLEST_SIDE, LARGEST_SIDE),
         lines=None,
         stride=None,
         mean=None,
         deviation=None,
-        thresholds=_alog_thresholds(path, facts),
+        thresholds=_alog_thresholds(facts),
         held_out=None,
         vocab_sha256=None,
-        warnings=tuple(warnings),
+        warnings=warnings,
     )
 
 
 def _own(
     checkpoint: Checkpoint,
-    facts: Mapping[str, Any],
+    facts: Facts,
     weights: Mapping[str, Tensor],
     channels: tuple[int, int, int],
     mean: Tensor | None,
     deviation: Tensor | None,
-    warnings: list[str],
+    warnings: tuple[str, ...],
 ) -> Mscred:
     path = checkpoint.path
-    sizes = {}
-    for name in ("num_templates", "steps", "lines", "stride"):
-        least, most = (1, 2**24) if name in ("lines", "stride") else (SMALLEST_SIDE, LARGEST_SIDE)
-        value = _whole(path, facts, name, least, most)
-        if value is None:
-            raise CheckpointError(f"{path} does not say {name}", "Train the model again.")
-        sizes[name] = value
-    features = sizes["num_templates"]
+    features = facts.needed_whole("num_templates", SMALLEST_SIDE, LARGEST_SIDE)
+    steps = facts.needed_whole("steps", SMALLEST_SIDE, LARGEST_SIDE)
+    lines, stride = (facts.needed_whole(name, most=2**24) for name in ("lines", "stride"))
     if mean is None or deviation is None:
         raise CheckpointError(f"{path} lacks {MEAN} or {DEVIATION}", "Train the model again.")
     for name, tensor in ((MEAN, mean), (DEVIATION, deviation)):
@@ -167,39 +160,23 @@ def _own(
     require_finite(path, {MEAN: mean, DEVIATION: deviation})
     if not bool((deviation > 0).all()):
         raise CheckpointError(f"{path}: {DEVIATION} has entries that are not above 0")
-    settings = checkpoint.settings()
-    stored = settings.get("thresholds", {})
-    if not isinstance(stored, Mapping):
-        raise CheckpointError(f"{path} holds thresholds that are no JSON object")
-    sha256 = facts.get("vocab_sha256")
-    if sha256 is not None and (not isinstance(sha256, str) or len(sha256) != 64):
-        raise CheckpointError(f"{path} says vocab_sha256 = {sha256!r}, which is no SHA-256")
+    settings = Facts(path, checkpoint.settings())
+    stored = settings.numbers("thresholds")
     return Mscred(
         kind="logexport",
         weights=weights,
         channels=channels,
-        steps=sizes["steps"],
+        steps=steps,
         features=features,
-        lines=sizes["lines"],
-        stride=sizes["stride"],
+        lines=lines,
+        stride=stride,
         mean=mean,
         deviation=deviation,
-        thresholds={n: _number(path, n, stored[n]) for n in NAMES if n in stored},
-        held_out=_whole(path, settings, "held_out_windows", 0, 2**31 - 1),
-        vocab_sha256=sha256,
-        warnings=tuple(warnings),
+        thresholds={name: stored[name] for name in NAMES if name in stored},
+        held_out=settings.whole("held_out_windows", least=0),
+        vocab_sha256=facts.sha256(),
+        warnings=warnings,
     )
-
-
-def _find_weights(checkpoint: Checkpoint) -> tuple[Mapping[str, Any], dict[str, Tensor]]:
-    """What stands beside the state dict, and the state dict without prefixes."""
-    content = checkpoint.content
-    inner = next((content[k] for k in _WRAPPERS if isinstance(content.get(k), Mapping)), None)
-    facts = {} if inner is None else content
-    weights = dict(content if inner is None else inner)
-    if not weights or not all(isinstance(value, Tensor) for value in weights.values()):
-        raise _unknown(checkpoint, "it has no dict of weights")
-    return facts, strip_prefixes(weights)
 
 
 def _infer(checkpoint: Checkpoint, weights: Mapping[str, Tensor]) -> tuple[int, int, int]:
@@ -227,20 +204,12 @@ def _infer(checkpoint: Checkpoint, weights: Mapping[str, Tensor]) -> tuple[int, 
             expected[f"{own}.convs.{number}.bias"] = (width,)
         for name in ("weight", "bias", "running_mean", "running_var"):
             expected[f"{own}.bn.{name}"] = (outputs,)
-        expected[f"{own}.bn.num_batches_tracked"] = ()
+        expected[f"{own}.{COUNTER}"] = ()
         expected[f"encoder.att{block}.conv_att.weight"] = (1, outputs, 1, 1)
         expected[f"encoder.att{block}.conv_att.bias"] = (1,)
-    for name in sorted(expected.keys() | shapes.keys()):
-        if name not in shapes:
-            raise _unknown(checkpoint, f"it has no {name}")
-        if name not in expected:
-            raise _unknown(checkpoint, f"no known kind has {name}")
-        if shapes[name] != expected[name]:
-            raise _unknown(
-                checkpoint, f"{name} is {shapes[name]} where {expected[name]} would fit the rest"
-            )
-        if not name.endswith("num_batches_tracked") and not weights[name].is_floating_point():
-            raise _unknown(checkpoint, f"{name} holds {weights[name].dtype}, not weights")
+    why = misfit(weights, expected, [name for name in expected if name.endswith(COUNTER)])
+    if why is not None:
+        raise _unknown(checkpoint, why)
     return first, second, third
 
 
@@ -252,33 +221,10 @@ def _unknown(checkpoint: Checkpoint, why: str) -> CheckpointError:
     )
 
 
-def _whole(path: Path, facts: Mapping[str, Any], name: str, least: int, most: int) -> int | None:
-    value = facts.get(name)
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-        raise CheckpointError(
-            f"{path} says {name} = {str(value)[:80]}, which is no whole number from {least} to"
-            f" {most}"
-        )
-    return value
-
-
-def _alog_thresholds(path: Path, facts: Mapping[str, Any]) -> dict[str, float]:
-    stats = facts.get("threshold_stats")
+def _alog_thresholds(facts: Facts) -> dict[str, float]:
+    stats = facts.entries.get("threshold_stats")
     if not isinstance(stats, Mapping):
         return {}
-    return {
-        name: _number(path, key, stats[key])
-        for name, key in _ALOG_THRESHOLDS.items()
-        if key in stats
-    }
-
-
-def _number(path: Path, name: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-        raise CheckpointError(
-            f"{path} says that the threshold {name} is {str(value)[:80]}, which is no number",
-            "Train the model again.",
-        )
-    return float(value)
+    said = Facts(facts.path, stats)
+    values = {name: said.number(key) for name, key in _ALOG_THRESHOLDS.items()}
+    return {name: value for name, value in values.items() if value is not None}
