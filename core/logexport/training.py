@@ -1,6 +1,8 @@
 """The training loop that ``train`` commands share: seeded, reproducible, stopped early.
 
-What a batch's loss is, and what validation means, is the model's.
+What a batch's loss is, and what validation means, is the model's. Importing this module does not
+import torch: a plugin's settings extend :class:`Schedule`, and its commands take their options from
+them (:func:`logexport.cli.training.schedule_options`).
 """
 
 from __future__ import annotations
@@ -8,14 +10,17 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
-
-import torch
-from torch import Tensor, nn
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
 
 from logexport.errors import InputError, UsageError
 
-__all__ = ["Epoch", "Fitted", "Schedule", "find_device", "fit"]
+if TYPE_CHECKING:
+    import torch
+    from _typeshed import DataclassInstance
+    from torch import Tensor, nn
+
+__all__ = ["Epoch", "Fitted", "Schedule", "find_device", "fit", "training_record"]
 
 
 @dataclass(frozen=True)
@@ -90,6 +95,8 @@ def fit(
         UsageError: the device cannot be used.
         InputError: the loss stopped being a number.
     """
+    import torch
+
     device = find_device(schedule.device)
     order = torch.Generator().manual_seed(schedule.seed)
     with _reproducible(schedule.seed):
@@ -127,6 +134,8 @@ def _one_pass(
     schedule: Schedule,
     on_batch: Callable[[int], None],
 ) -> float:
+    import torch
+
     total = 0.0
     for part in torch.split(shuffled, schedule.batch_size):
         loss = batch_loss(model, part)
@@ -144,6 +153,8 @@ def find_device(name: str) -> torch.device:
     Raises:
         UsageError: it cannot be used here.
     """
+    import torch
+
     try:
         device = torch.device(name)
         torch.zeros(1, device=device)
@@ -155,9 +166,33 @@ def find_device(name: str) -> torch.device:
     return device
 
 
+def training_record(
+    settings: DataclassInstance, result: DataclassInstance, preprocess: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    """What a checkpoint keeps of its training: who wrote it, how it was trained, what came of it.
+    For the ``settings`` of :func:`logexport.checkpoints.save_checkpoint`.
+
+    Args:
+        settings: how it was trained.
+        result: what came of it; its ``checkpoint``, a path, is left out.
+        preprocess: the document of the rules of the training log, or None where it is not known.
+    """
+    from logexport import __version__
+
+    outcome = {name: value for name, value in asdict(result).items() if name != "checkpoint"}
+    return {
+        "written_by": f"logexport {__version__}",
+        "training": asdict(settings),
+        "preprocess": preprocess,
+        **outcome,
+    }
+
+
 @contextmanager
 def _reproducible(seed: int) -> Iterator[None]:
     """Seeded random numbers and deterministic kernels, and the caller's afterwards."""
+    import torch
+
     before = torch.are_deterministic_algorithms_enabled()
     warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -142,6 +143,40 @@ def test_rules_that_are_not_those_of_the_parse_are_refused_and_nothing_is_writte
     assert not list((tmp_path / "b").glob("*"))
 
 
+FULL = """
+import resource, signal, sys
+from logexport.cli import main
+
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (8_000, 8_000))
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_a_build_without_space_leaves_the_one_before(
+    parsed: Path, built: Path, tmp_path: Path
+) -> None:
+    """A limit on the size of a file stands for the disk: vocabulary and rules fit, the sequences do
+    not."""
+    out = tmp_path / "out"
+    shutil.copytree(built, out)
+    sizes = {path.name: path.stat().st_size for path in out.iterdir()}
+    assert sizes["vocab.json"] + sizes["preprocess.json"] < 8_000 < sizes["sequences.parquet"]
+    (tmp_path / "other.json").write_text(json.dumps({"something else": 0, "again": 1}))
+    done = subprocess.run(
+        [
+            sys.executable, "-B", "-c", FULL, "deeplog", "build", "--parsed", parsed, "-o", out,
+            "--vocab", tmp_path / "other.json", "--session-by", "host",
+        ],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2
+    said = done.stderr.splitlines()[-2]
+    assert said.startswith(f"Error: {out / 'sequences.parquet'} cannot be written:"), said
+    for name in sizes:
+        assert (out / name).read_bytes() == (built / name).read_bytes()
+
+
 def test_build_refuses_what_parse_did_not_write(built: Path, tmp_path: Path) -> None:
     (tmp_path / "text.parquet").write_text("no")
     for path in (tmp_path / "none", tmp_path / "text.parquet", built / "sequences.parquet"):
@@ -256,8 +291,8 @@ def test_training_stops_early_and_keeps_the_best_epoch(built: Path, tmp_path: Pa
 
 
 def test_a_diverging_training_is_an_error_and_writes_nothing(built: Path, tmp_path: Path) -> None:
+    from logexport_deeplog.settings import Settings
     from logexport_deeplog.train import train_deeplog
-    from logexport_deeplog.training import Settings
 
     settings = Settings(seq_len=5, embed_dim=4, hidden_dim=6, learning_rate=1e37)
     with pytest.raises(InputError, match="diverged"):

@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shutil
+import signal
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import logexport
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
 from click.testing import CliRunner
+from logexport import ExportRequest
 from logexport.errors import InputError, LogexportError, OutputError, UsageError
 from logexport.logs.parsing import ParseRequest, parse_logs
 from logexport.logs.preprocess import Preprocess
-from logexport.parquet import read_parsed
+from logexport.parquet import parsed_writer, read_parsed
 from logexport.types import CountMatrix, ModelRequest, ScoreThreshold
 from logexport.vocab import load_vocab
 from logexport_mscred.cli import mscred
@@ -156,6 +163,134 @@ def test_rules_that_are_not_those_of_the_parse_are_refused(parsed: Path, tmp_pat
     with pytest.raises(InputError, match="was parsed as"):
         call("build", "--parsed", parsed, "-o", tmp_path / "out", "--preprocess", other)
     assert not (tmp_path / "out" / "window_counts.parquet").exists()
+
+
+BUILT = ("vocab.json", "preprocess.json", "window_counts.parquet")
+
+
+def _other_rules(parsed: Path, tmp_path: Path) -> list[object]:
+    rules = json.loads((parsed.parent / "preprocess.json").read_text())
+    rules["masks"] = []
+    (tmp_path / "other.json").write_text(json.dumps(rules))
+    return ["--parsed", parsed, "--preprocess", tmp_path / "other.json"]
+
+
+def _other_vocabulary(parsed: Path, tmp_path: Path) -> list[object]:
+    """One that no line is matched against, so that only the failure keeps it out."""
+    (tmp_path / "reduced.json").write_text(json.dumps({"something else": 0, "again": 1}))
+    return ["--vocab", tmp_path / "reduced.json"]
+
+
+def _last_line_changed(parsed: Path, tmp_path: Path) -> list[object]:
+    copy = tmp_path / "changed.parquet"
+    with parsed_writer(copy, {}) as write:
+        for row in read_parsed(parsed):
+            write(row if row.line_no < 1500 else row._replace(template="another <*> thing"))
+    return ["--parsed", copy, "--preprocess", parsed.parent / "preprocess.json"]
+
+
+def _damaged_pages(parsed: Path, tmp_path: Path) -> list[object]:
+    data = bytearray(parsed.read_bytes())
+    data[2000:3000] = bytes(1000)
+    (tmp_path / "damaged.parquet").write_bytes(data)
+    files = ["--parsed", tmp_path / "damaged.parquet"]
+    files += ["--preprocess", parsed.parent / "preprocess.json"]
+    return [*files, *_other_vocabulary(parsed, tmp_path)]
+
+
+@pytest.mark.parametrize("arrange", [_other_rules, _last_line_changed, _damaged_pages])
+def test_a_build_that_fails_half_way_leaves_the_one_before_bit_for_bit(
+    parsed: Path,
+    built: Path,
+    tmp_path: Path,
+    arrange: Callable[[Path, Path], list[object]],
+) -> None:
+    out = tmp_path / "out"
+    shutil.copytree(built, out)
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    assert set(before) == set(BUILT)
+    with pytest.raises(InputError):
+        call("build", *arrange(parsed, tmp_path), "-o", out, "--lines", LINES)
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+
+
+KILLED = """
+import os, signal, sys
+from logexport.cli import main
+from logexport.logs.windows import CountWindows
+
+append, calls = CountWindows.append, iter(range(10_000))
+def append_or_die(self, *line):
+    if next(calls) == 1_200:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return append(self, *line)
+
+CountWindows.append = append_or_die
+main(sys.argv[1:])
+"""
+FULL = """
+import resource, signal, sys
+from logexport.cli import main
+
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (4_000, 4_000))
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.parametrize(("script", "status"), [(KILLED, -signal.SIGKILL), (FULL, 2)])
+def test_a_build_that_is_killed_or_has_no_space_leaves_the_one_before(
+    parsed: Path, built: Path, tmp_path: Path, script: str, status: int
+) -> None:
+    """A limit on the size of a file stands for the disk: vocabulary and rules fit, the counts do
+    not."""
+    assert (built / "preprocess.json").stat().st_size < 4_000
+    out = tmp_path / "out"
+    shutil.copytree(built, out)
+    command = ["mscred", "build", "--parsed", parsed, "-o", out, "--lines", LINES, "--stride", 1]
+    options = _other_vocabulary(parsed, tmp_path)
+    done = subprocess.run(
+        [sys.executable, "-B", "-c", script, *map(str, [*command, *options])],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == status, done.stderr
+    if status == 2:
+        said = done.stderr.splitlines()[-2]
+        assert said.startswith(f"Error: {out / 'window_counts.parquet'} cannot be written:"), said
+    for name in BUILT:
+        assert (out / name).read_bytes() == (built / name).read_bytes()
+
+
+def test_paths_need_not_be_utf8(parsed: Path, built: Path, tmp_path: Path) -> None:
+    """Neither to build nor to train nor to export."""
+    odd = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9"))
+    call("build", "--parsed", parsed, "-o", odd, "--lines", LINES, "--stride", STRIDE)
+    for name in BUILT:
+        assert (odd / name).read_bytes() == (built / name).read_bytes()
+    checkpoint = odd / "m.pth"
+    assert train(odd, checkpoint)["checkpoint"] == str(checkpoint)
+    request = ExportRequest(
+        models=["mscred"],
+        output_dir=odd / "bundle",
+        checkpoint=checkpoint,
+        vocab=odd / "vocab.json",
+        options={"window_counts": odd / "window_counts.parquet", "threshold": "1"},
+    )
+    (model,) = logexport.run(request).models
+    counted = {check.name: check.status for check in model.checks}["parity_counts"]
+    assert counted == "passed"
+
+
+def test_the_paths_of_a_build_are_printed_as_they_are(parsed: Path, tmp_path: Path) -> None:
+    odd = os.fsencode(tmp_path) + b"/caf\xe9"
+    done = subprocess.run(
+        [sys.executable, "-m", "logexport", "mscred", "build", "--parsed", parsed, "-o", odd],
+        env={**os.environ, "PYTHONIOENCODING": "utf-8:strict"}, capture_output=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [
+        odd + b"/" + name for name in (b"vocab.json", b"window_counts.parquet", b"preprocess.json")
+    ]
 
 
 def test_a_log_shorter_than_a_window_is_refused(parsed: Path, tmp_path: Path) -> None:
@@ -321,8 +456,8 @@ def test_a_log_too_short_to_hold_out_needs_a_threshold_from_the_user(
 
 
 def test_a_diverging_training_is_an_error_and_writes_nothing(built: Path, tmp_path: Path) -> None:
+    from logexport_mscred.settings import Settings
     from logexport_mscred.train import train_mscred
-    from logexport_mscred.training import Settings
 
     settings = Settings(steps=4, channels=(3, 4, 5), learning_rate=1e30)
     with pytest.raises(InputError, match="diverged") as refusal:

@@ -22,8 +22,8 @@ from logexport_mscred.build import build_counts
 from logexport_mscred.checks import parity_counts, training_counts
 from logexport_mscred.counts import read_counts
 from logexport_mscred.hooks import model_info
+from logexport_mscred.settings import Settings
 from logexport_mscred.train import train_mscred
-from logexport_mscred.training import Settings
 
 from tests.mscred.files import generate
 
@@ -189,8 +189,8 @@ def test_a_graph_that_differs_from_pytorch_fails_on_the_training_windows(
 
 def test_a_model_of_both_kinds_shares_what_is_the_same(trained: Path, tmp_path: Path) -> None:
     from logexport_deeplog.build import build_sequences
+    from logexport_deeplog.settings import Settings as DeeplogSettings
     from logexport_deeplog.train import train_deeplog
-    from logexport_deeplog.training import Settings as DeeplogSettings
 
     settings = DeeplogSettings(seq_len=5, embed_dim=4, hidden_dim=6, epochs=1)
     parsed = trained / "parsed.parquet"

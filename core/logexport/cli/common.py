@@ -5,21 +5,26 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
     from logexport.errors import LogexportError
     from logexport.host import Host
 
 __all__ = [
+    "conclude",
     "emit_json",
     "json_option",
     "progress",
     "say",
+    "to_json",
 ]
 
 json_option = click.option(
@@ -37,6 +42,38 @@ def emit_json(document: Any) -> None:
     except UnicodeEncodeError:  # a path that is no UTF-8: escaped, the document still is
         text = json.dumps(document, indent=2)
     click.echo(text)
+
+
+def to_json(result: DataclassInstance) -> dict[str, Any]:
+    """A dataclass as the document of ``--json``: what JSON holds, and paths as their text.
+
+    Raises:
+        TypeError: it holds something else.
+    """
+    import json
+    from dataclasses import asdict
+
+    document: dict[str, Any] = json.loads(json.dumps(asdict(result), default=os.fspath))
+    return document
+
+
+def conclude(document: Any, as_json: bool, said: Iterable[str], *paths: Path) -> None:
+    """End a command: one JSON document, or sentences on standard error and the files that it made
+    on standard output.
+
+    Args:
+        document: for ``--json``, such as :func:`to_json` gives.
+        as_json: whether it is asked for.
+        said: sentences for a person; made only for one.
+        paths: of the files.
+    """
+    if as_json:
+        emit_json(document)
+        return
+    for sentence in said:
+        say(sentence)
+    for path in paths:
+        click.echo(os.fsencode(path))  # its very bytes, which need not be text
 
 
 def installed_plugins() -> Host:

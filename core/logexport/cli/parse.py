@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from logexport.cli.common import emit_json, json_option, progress, say
+from logexport.cli.common import conclude, json_option, progress
 from logexport.logs.headers import FORMATS
 from logexport.logs.masks import DEFAULT_MASKS, MASK_SETS
 
@@ -126,17 +126,13 @@ def parse(
     )
     with ExitStack() as stack:
         result = parse_logs(request, _show_progress(stack))
-    if as_json:
-        emit_json(result.to_json())
-        return
     matched = sum(count for name, count in result.headers.items() if name)
-    say(
+    said = (
         f"{result.lines} lines ({result.lines - result.rows} blank, {result.oversize} too long), "
         f"format {result.format} on {matched}, {result.templates} templates, "
         f"{result.seconds:.1f} s"
     )
-    click.echo(result.parsed)
-    click.echo(result.preprocess)
+    conclude(result.to_json(), as_json, [said], result.parsed, result.preprocess)
 
 
 def _with_masks(

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
-from logexport import __version__
 from logexport.checkpoints import check_checkpoint_path, save_checkpoint
 from logexport.errors import InputError, UsageError
-from logexport.training import Epoch
+from logexport.training import Epoch, training_record
 from logexport.vocab import load_vocab
 
 from logexport_deeplog.checkpoints import MAX_SEQ_LEN, PUBLISHED
 from logexport_deeplog.sequences import load_events
-from logexport_deeplog.training import Settings, train
+from logexport_deeplog.settings import Settings
+from logexport_deeplog.training import train
 from logexport_deeplog.windows import Windows, make_windows, split
 
 TOO_SHORT_SHARE = 0.2
@@ -123,7 +122,6 @@ def train_deeplog(
         flagged_share=trained.flagged_share,
         warnings=warnings,
     )
-    about = {key: value for key, value in asdict(result).items() if key != "checkpoint"}
     save_checkpoint(
         output,
         trained.state_dict,
@@ -136,12 +134,7 @@ def train_deeplog(
             "top_k": top_k,
             "vocab_sha256": vocabulary.sha256(),
         },
-        {
-            "written_by": f"logexport {__version__}",
-            "training": asdict(settings),
-            "preprocess": data.rules,
-            **about,
-        },
+        training_record(settings, result, data.rules),
     )
     return result
 
@@ -177,9 +170,3 @@ def _warnings(windows: Windows, settings: Settings, held_out: int) -> tuple[str,
             "many normal events are flagged is not known."
         )
     return tuple(warnings)
-
-
-def to_json(result: TrainResult) -> dict[str, object]:
-    """The document of ``--json``."""
-    document: dict[str, object] = json.loads(json.dumps(asdict(result), default=str))
-    return document

@@ -6,43 +6,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
-from logexport.training import Epoch, Schedule, find_device, fit
+from logexport.training import Epoch, find_device, fit
 from torch import Tensor, nn
 
 from logexport_deeplog.model import EmbeddedEvents
+from logexport_deeplog.settings import Settings
 from logexport_deeplog.windows import Windows
 
 LARGEST_K = 20
 _SCORING_BATCH = 1024
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How to train.
-
-    Args:
-        seq_len: events in a window.
-        embed_dim, hidden_dim, num_layers: sizes of the model.
-        epochs: at most so many passes over the windows.
-        patience: passes without a lower held-out loss before training stops.
-        learning_rate: Adam's.
-        batch_size: windows in a step.
-        holdout: share of the windows, or sessions, that is not trained on.
-        seed: of the weights, the batches and the held-out sessions.
-        device: a torch device, such as ``cpu`` or ``cuda``.
-    """
-
-    seq_len: int = 50
-    embed_dim: int = 64
-    hidden_dim: int = 128
-    num_layers: int = 1
-    epochs: int = 30
-    patience: int = 5
-    learning_rate: float = 0.002
-    batch_size: int = 128
-    holdout: float = 0.1
-    seed: int = 0
-    device: str = "cpu"
 
 
 @dataclass(frozen=True)
@@ -99,14 +71,7 @@ def train(
         len(chosen),
         batch_loss,
         lambda model: score(model, windows, held_out, device)[1],
-        Schedule(
-            settings.epochs,
-            settings.patience,
-            settings.learning_rate,
-            settings.batch_size,
-            settings.seed,
-            settings.device,
-        ),
+        settings,
         on_batch,
         on_epoch,
     )

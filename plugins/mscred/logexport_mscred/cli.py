@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from logexport.cli.common import emit_json, json_option, progress, say
+from logexport.cli.common import conclude, json_option, to_json
+from logexport.cli.training import (
+    FILE,
+    build_options,
+    checkpoint_option,
+    matching_progress,
+    schedule_options,
+    training_progress,
+)
+
+from logexport_mscred.settings import Settings
 
 if TYPE_CHECKING:
-    from logexport_mscred.train import TrainResult
-
-_FILE = click.Path(path_type=Path)
+    from logexport_mscred.train import Plan, TrainResult
 
 
 @click.group()
@@ -23,12 +29,7 @@ def mscred() -> None:
 
 
 @mscred.command()
-@click.option("--parsed", type=_FILE, required=True, help="parsed.parquet of `logexport parse`.")
-@click.option("-o", "--output-dir", type=_FILE, required=True, help="Where the three files go.")
-@click.option(
-    "--vocab", type=_FILE, help="Use this vocabulary instead of one of the log's own templates."
-)
-@click.option("--preprocess", type=_FILE, help="Rules of the log.  [default: beside --parsed]")
+@build_options()
 @click.option(
     "--lines",
     type=click.IntRange(1, 2**24),
@@ -44,33 +45,22 @@ def mscred() -> None:
     help="Lines from the beginning of a window to that of the next.",
 )
 @json_option
-def build(
-    parsed: Path,
-    output_dir: Path,
-    vocab: Path | None,
-    preprocess: Path | None,
-    lines: int,
-    stride: int,
-    as_json: bool,
-) -> None:
+def build(parsed: Path, as_json: bool, **options: Any) -> None:
     """Write vocab.json, window_counts.parquet and preprocess.json from a parsed log.
 
     The vocabulary is the log's templates, sorted, the same that DeepLog takes. Every line is
     matched against it again, so that training counts what detection will count.
     """
-    from logexport_mscred.build import build_counts, count_lines
+    from logexport_mscred.build import build_counts
 
-    with progress("Matching", count_lines(parsed)) as done:
-        result = build_counts(parsed, output_dir, vocab, preprocess, lines, stride, done)
-    if as_json:
-        emit_json(result.to_json())
-        return
-    say(
+    with matching_progress(parsed) as done:
+        result = build_counts(parsed, **options, on_lines=done)
+    said = (
         f"{result.log_lines:,} lines, {result.templates:,} templates, {result.unseen:,} lines "
         f"unseen; {result.windows:,} windows of {result.lines:,} lines every {result.stride:,}"
     )
-    for path in (result.vocab, result.window_counts, result.preprocess):
-        click.echo(path)
+    files = (result.vocab, result.window_counts, result.preprocess)
+    conclude(to_json(result), as_json, [said], *files)
 
 
 def _channels(_: click.Context, __: click.Parameter, value: str) -> tuple[int, ...]:
@@ -85,31 +75,19 @@ def _channels(_: click.Context, __: click.Parameter, value: str) -> tuple[int, .
 
 @mscred.command()
 @click.option(
-    "--window-counts", type=_FILE, required=True, help="window_counts.parquet of the build."
+    "--window-counts", type=FILE, required=True, help="window_counts.parquet of the build."
 )
-@click.option(
-    "-o", "--output", type=_FILE, required=True, help="Checkpoint: .pth, .pt or .safetensors."
-)
-@click.option("--epochs", type=click.IntRange(1), default=50, show_default=True, help="At most.")
-@click.option(
-    "--patience",
-    type=click.IntRange(1),
-    default=5,
-    show_default=True,
-    help="Epochs without a better loss on a part of its own before training stops.",
-)
-@click.option(
-    "--holdout",
-    type=click.FloatRange(0.0, 0.9),
-    default=0.2,
-    show_default=True,
-    help="Share of the log that thresholds are taken from; half as much again stops training.",
+@checkpoint_option
+@schedule_options(
+    Settings,
+    patience="Epochs without a better loss on a part of its own before training stops.",
+    holdout="Share of the log that thresholds are taken from; half as much again stops training.",
 )
 @click.option(
     "--window-size",
     "steps",
     type=click.IntRange(1),
-    default=20,
+    default=Settings.steps,
     show_default=True,
     help="Windows in a sample (steps).",
 )
@@ -117,70 +95,38 @@ def _channels(_: click.Context, __: click.Parameter, value: str) -> tuple[int, .
     "--channels",
     callback=_channels,
     metavar="A,B,C",
-    default="32,64,128",
+    default=",".join(map(str, Settings.channels)),
     show_default=True,
     help="Channels of the network's blocks; fewer make it smaller and faster.",
 )
-@click.option(
-    "--learning-rate",
-    type=click.FloatRange(0.0, 10.0, min_open=True),
-    default=0.001,
-    show_default=True,
-)
-@click.option("--batch-size", type=click.IntRange(1), default=32, show_default=True)
-@click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True)
-@click.option("--device", default="cpu", show_default=True, help="cpu, cuda, cuda:1, ...")
 @json_option
 def train(window_counts: Path, output: Path, as_json: bool, **options: Any) -> None:
     """Train a model to reconstruct counts, and write its checkpoint with thresholds."""
-    from logexport.training import Epoch
-
-    from logexport_mscred.train import Plan, to_json, train_mscred
-    from logexport_mscred.training import Settings
+    from logexport_mscred.train import train_mscred
 
     settings = Settings(**options)
-    bar: list[Callable[[int], None]] = []
-    with ExitStack() as bars:
+    with training_progress(settings.epochs, "on the part to stop by") as shown:
 
         def on_plan(plan: Plan) -> None:
-            for warning in plan.warnings:
-                say(f"Warning: {warning}")
             parts = plan.parts
-            say(
+            shown.begin(
+                len(parts.train),
                 f"{len(parts.train):,} windows to train on, {len(parts.stop):,} to stop by, "
-                f"{len(parts.held_out):,} held out; {parts.gap} left out between two parts"
+                f"{len(parts.held_out):,} held out; {parts.gap} left out between two parts",
+                f"{plan.constant_columns:,} columns never vary in the training part",
+                warnings=plan.warnings,
             )
-            say(f"{plan.constant_columns:,} columns never vary in the training part")
-            total = len(parts.train) * settings.epochs
-            bar.append(bars.enter_context(progress("Training", total, "windows")))
 
-        def on_epoch(epoch: Epoch) -> None:
-            validation = epoch.validation_loss
-            stop = "" if validation is None else f", on the part to stop by {validation:.4f}"
-            wipe = "\r\x1b[K" if sys.stderr.isatty() else ""  # the bar stands on this line
-            say(f"{wipe}epoch {epoch.number}/{settings.epochs}: loss {epoch.loss:.4f}{stop}")
-
-        result = train_mscred(
-            window_counts,
-            output,
-            settings,
-            on_plan,
-            on_batch=lambda windows: bar[0](windows),
-            on_epoch=on_epoch,
-        )
-    if as_json:
-        emit_json(to_json(result))
-        return
-    _report(result)
-    click.echo(result.checkpoint)
+        result = train_mscred(window_counts, output, settings, on_plan, shown.batch, shown.epoch)
+    conclude(to_json(result), as_json, _report(result), result.checkpoint)
 
 
-def _report(result: TrainResult) -> None:
-    say(
+def _report(result: TrainResult) -> Iterator[str]:
+    yield (
         f"{len(result.epochs)} epochs, the best is {result.best_epoch}; "
         f"{result.parameters:,} parameters"
     )
     if result.thresholds:
-        say(f"thresholds, from {result.held_out_windows:,} held-out windows:")
+        yield f"thresholds, from {result.held_out_windows:,} held-out windows:"
         for name, value in result.thresholds.items():
-            say(f"  {name:>6}  {value:.6g}")
+            yield f"  {name:>6}  {value:.6g}"

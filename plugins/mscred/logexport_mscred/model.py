@@ -15,8 +15,6 @@ from torch import Tensor, nn
 
 ARCHITECTURE = "multiscale-conv-autoencoder"
 KERNELS = (3, 5, 7)
-CHANNELS = (32, 64, 128)
-"""Channels of the encoder's three blocks unless training is told otherwise."""
 SMALLEST_SIDE = 4
 """Fewest steps and features: two poolings by 2 must leave something."""
 

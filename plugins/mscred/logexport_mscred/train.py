@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
-from logexport import __version__
 from logexport.checkpoints import check_checkpoint_path, save_checkpoint
 from logexport.errors import InputError, UsageError
-from logexport.training import Epoch, find_device
+from logexport.training import Epoch, find_device, training_record
 
 from logexport_mscred.checkpoints import DEVIATION, LARGEST_SIDE, MEAN
 from logexport_mscred.counts import WindowCounts, read_counts
 from logexport_mscred.model import ARCHITECTURE, KERNELS, SMALLEST_SIDE, Autoencoder
 from logexport_mscred.parts import Parts, divide
+from logexport_mscred.settings import Settings
 from logexport_mscred.thresholds import NAMES, needed, thresholds_of
-from logexport_mscred.training import Scale, Settings, score, train
+from logexport_mscred.training import Scale, score, train
 
 
 @dataclass(frozen=True)
@@ -114,7 +113,6 @@ def train_mscred(
         thresholds=thresholds_of(scores),
         warnings=warnings,
     )
-    about = {key: value for key, value in asdict(result).items() if key != "checkpoint"}
     save_checkpoint(
         output,
         {**trained.state_dict, MEAN: scale.mean, DEVIATION: scale.deviation},
@@ -126,12 +124,7 @@ def train_mscred(
             "stride": data.stride,
             "vocab_sha256": data.vocab_sha256,
         },
-        {
-            "written_by": f"logexport {__version__}",
-            "training": asdict(settings),
-            "preprocess": None if data.about is None else data.about.get("preprocess"),
-            **about,
-        },
+        training_record(settings, result, data.rules),
     )
     return result
 
@@ -194,9 +187,3 @@ def _warnings(
             " falls."
         )
     return tuple(warnings)
-
-
-def to_json(result: TrainResult) -> dict[str, object]:
-    """The document of ``--json``."""
-    document: dict[str, object] = json.loads(json.dumps(asdict(result), default=str))
-    return document

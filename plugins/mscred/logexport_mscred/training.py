@@ -7,40 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from logexport.training import Epoch, Schedule, find_device, fit
+from logexport.training import Epoch, find_device, fit
 from torch import Tensor, nn
 
-from logexport_mscred.model import CHANNELS, Autoencoder, CountScorer, standardise
+from logexport_mscred.model import Autoencoder, CountScorer, standardise
 from logexport_mscred.parts import Parts
+from logexport_mscred.settings import Settings
 
 _SCORING_BATCH = 64
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How to train.
-
-    Args:
-        steps: windows in a sample.
-        channels: of the encoder's blocks.
-        epochs: at most so many passes over the samples.
-        patience: passes without a lower loss on the part to stop by before training stops.
-        learning_rate: Adam's.
-        batch_size: samples in a step.
-        holdout: share of the samples that thresholds are taken from.
-        seed: of the weights and the batches.
-        device: a torch device, such as ``cpu`` or ``cuda``.
-    """
-
-    steps: int = 20
-    channels: tuple[int, int, int] = CHANNELS
-    epochs: int = 50
-    patience: int = 5
-    learning_rate: float = 0.001
-    batch_size: int = 32
-    holdout: float = 0.2
-    seed: int = 0
-    device: str = "cpu"
 
 
 @dataclass(frozen=True)
@@ -111,14 +85,7 @@ def train(
         len(parts.train),
         batch_loss,
         validation_loss,
-        Schedule(
-            settings.epochs,
-            settings.patience,
-            settings.learning_rate,
-            settings.batch_size,
-            settings.seed,
-            settings.device,
-        ),
+        settings,
         on_batch,
         on_epoch,
     )
