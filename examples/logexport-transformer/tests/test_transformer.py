@@ -115,7 +115,7 @@ def test_one_seed_gives_the_same_weights_twice(built: Path, tmp_path: Path) -> N
     ("change", "said"),
     [
         ({"width": 16}, "does not hold the weights"),
-        ({"layers": 0}, "0 as layers"),
+        ({"layers": 0}, "layers = 0"),
         ({"heads": 3}, "no multiple"),
         ({"model": "other"}, "no checkpoint of transformer"),
     ],

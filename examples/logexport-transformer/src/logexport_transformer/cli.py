@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
-from logexport.cli.common import emit_json, json_option, say
+from logexport.cli.common import conclude, json_option, to_json
+from logexport.cli.training import (
+    FILE,
+    build_options,
+    checkpoint_option,
+    matching_progress,
+    schedule_options,
+    size_options,
+    training_progress,
+)
 
-_FILE = click.Path(path_type=Path)
+from logexport_transformer.settings import Settings
 
 
 @click.group()
@@ -16,70 +26,43 @@ def transformer() -> None:
 
 
 @transformer.command()
-@click.option("--parsed", type=_FILE, required=True, help="parsed.parquet of `logexport parse`.")
-@click.option("-o", "--output-dir", type=_FILE, required=True, help="Where the three files go.")
-@click.option("--vocab", type=_FILE, help="Use this vocabulary.  [default: the log's templates]")
+@build_options()
 @json_option
-def build(parsed: Path, output_dir: Path, vocab: Path | None, as_json: bool) -> None:
+def build(parsed: Path, as_json: bool, **options: Any) -> None:
     """Write vocab.json, sequences.parquet and preprocess.json from a parsed log."""
     from logexport_transformer.build import build as build_files
 
-    built = build_files(parsed, output_dir, vocab)
-    if as_json:
-        emit_json({name: _plain(value) for name, value in vars(built).items()})
-        return
-    say(f"{built.lines:,} lines, {built.templates:,} templates, {built.unseen:,} lines unseen")
-    for path in (built.vocab, built.sequences, built.preprocess):
-        click.echo(path)
+    with matching_progress(parsed) as done:
+        built = build_files(parsed, **options, on_lines=done)
+    said = f"{built.lines:,} lines, {built.templates:,} templates, {built.unseen:,} lines unseen"
+    files = (built.vocab, built.sequences, built.preprocess)
+    conclude(to_json(built), as_json, [said], *files)
 
 
-def _size(flag: str, default: int, text: str) -> click.Option:
-    return click.Option(
-        [flag], type=click.IntRange(1, 65_536), default=default, show_default=True, help=text
-    )
-
-
-def _train(sequences: Path, vocab: Path, output: Path, as_json: bool, **settings: int) -> None:
+@transformer.command()
+@click.option("--sequences", type=FILE, required=True, help="sequences.parquet of the build.")
+@click.option("--vocab", type=FILE, required=True, help="vocab.json of the same build.")
+@checkpoint_option
+@size_options(
+    Settings,
+    seq_len="Events in a window.",
+    width="Size of an event's vector.",
+    heads="Heads of attention.",
+    layers="Layers.",
+)
+@schedule_options(Settings, epochs="Passes over the windows.")
+@json_option
+def train(sequences: Path, vocab: Path, output: Path, as_json: bool, **options: Any) -> None:
     """Train a model to predict the next event, and write its checkpoint."""
-    from logexport_transformer.train import Settings, train
+    from logexport_transformer.train import train as train_model
 
-    def on_epoch(number: int, loss: float) -> None:
-        say(f"epoch {number}: loss {loss:.4f}")
-
-    trained = train(sequences, vocab, output, Settings(**settings), on_epoch)
-    if as_json:
-        emit_json({name: _plain(value) for name, value in vars(trained).items()})
-        return
-    say(
+    settings = Settings(**options)
+    with training_progress(settings.epochs) as shown:
+        trained = train_model(
+            sequences, vocab, output, settings, shown.begin, shown.batch, shown.epoch
+        )
+    said = (
         f"{trained.parameters:,} parameters, {trained.windows:,} windows; k = {trained.top_k} flags"
         f" {100 * trained.flagged_share:.2f} % of the {trained.held_out:,} held-out events"
     )
-    click.echo(trained.checkpoint)
-
-
-def _plain(value: object) -> object:
-    return str(value) if isinstance(value, Path) else value
-
-
-transformer.add_command(
-    click.Command(
-        "train",
-        callback=_train,
-        help=_train.__doc__,
-        params=[
-            click.Option(["--sequences"], type=_FILE, required=True, help="Of the build."),
-            click.Option(["--vocab"], type=_FILE, required=True, help="Of the same build."),
-            click.Option(
-                ["-o", "--output"], type=_FILE, required=True, help=".pth, .pt or .safetensors."
-            ),
-            _size("--seq-len", 10, "Events in a window."),
-            _size("--width", 32, "Size of an event's vector."),
-            _size("--heads", 2, "Heads of attention."),
-            _size("--layers", 2, "Layers."),
-            _size("--epochs", 10, "Passes over the windows."),
-            _size("--batch-size", 128, "Windows in a step."),
-            click.Option(["--seed"], type=click.IntRange(0), default=0, show_default=True),
-            click.Option(["--json", "as_json"], is_flag=True, help="Print one JSON document."),
-        ],
-    )
-)
+    conclude(to_json(trained), as_json, [said], trained.checkpoint)

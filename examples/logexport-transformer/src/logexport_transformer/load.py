@@ -9,7 +9,14 @@ from typing import Any, cast
 
 import numpy as np
 import torch
-from logexport.checkpoints import describe, load_checkpoint, require_finite, save_checkpoint
+from logexport.checkpoints import (
+    as_float32,
+    describe,
+    find_weights,
+    load_checkpoint,
+    misfit,
+    save_checkpoint,
+)
 from logexport.errors import CheckpointError
 from logexport.types import (
     DummyInput,
@@ -61,37 +68,34 @@ def load(request: ModelRequest) -> LoadedModel:
     """
     path = request.checkpoint
     checkpoint = load_checkpoint(path)
-    content = checkpoint.content
-    weights = content.get("state_dict")
-    if content.get("model") != NAME or not isinstance(weights, Mapping):
+    found = find_weights(checkpoint)
+    if found is None or found.facts.entries.get("model") != NAME:
         raise CheckpointError(
-            f"{path} is no checkpoint of {NAME}: it holds {describe(content)}",
+            f"{path} is no checkpoint of {NAME}: it holds {describe(checkpoint.content)}",
             f"Make one with `logexport {NAME} train`.",
         )
-    sizes = Sizes(*(_size(path, content, name) for name in Sizes.__dataclass_fields__))
+    facts = found.facts
+    sizes = Sizes(*(facts.needed_whole(name, most=MOST) for name in Sizes.__dataclass_fields__))
     if sizes.width % (2 * sizes.heads):
         raise CheckpointError(f"{path}: the width is no multiple of twice the heads")
-    wanted = _shapes(sizes)
-    found = {name: tuple(getattr(tensor, "shape", ())) for name, tensor in weights.items()}
-    if wanted != found:
-        differ = sorted(name for name in {*wanted, *found} if wanted.get(name) != found.get(name))
+    why = misfit(found.tensors, _shapes(sizes))
+    if why is not None:
         raise CheckpointError(
-            f"{path} does not hold the weights that its sizes ask for: {', '.join(differ[:3])}",
+            f"{path} does not hold the weights that its sizes ask for: {why}",
             "It is damaged, or was made by another version of this plugin.",
         )
-    require_finite(path, weights)
+    weights, said = as_float32(path, found.tensors)
     module = CausalTransformer(sizes)
-    module.load_state_dict(dict(weights))
-    trained = _size(path, content, "seq_len")
+    module.load_state_dict(weights)
+    trained = facts.needed_whole("seq_len", most=MOST)
     length = request.options.get("context") or trained
-    warnings = list(checkpoint.warnings)
+    warnings = [*checkpoint.warnings, *said]
     if length != trained:
         warnings.append(
             f"The checkpoint was trained with windows of {trained} events; --context {length} is"
             " taken, and verdicts may be worse than those it was tested with."
         )
-    top_k = request.options.get("top_k") or _size(path, content, "top_k")
-    sha256 = content.get("vocab_sha256")
+    top_k = request.options.get("top_k") or facts.needed_whole("top_k", most=MOST)
     return LoadedModel(
         module=module.eval(),
         task=Task(EventWindow(length), NextEventTopK(OUTPUT, top_k)),
@@ -103,16 +107,9 @@ def load(request: ModelRequest) -> LoadedModel:
             "heads": sizes.heads,
             "notes": ["The outputs are the logits of the event after the last step."],
         },
-        trained_vocab_sha256=sha256 if isinstance(sha256, str) else None,
+        trained_vocab_sha256=facts.sha256(),
         warnings=tuple(warnings),
     )
-
-
-def _size(path: Path, content: Mapping[str, Any], name: str) -> int:
-    value = content.get(name)
-    if not isinstance(value, int) or not 1 <= value <= MOST:
-        raise CheckpointError(f"{path} has {value!r} as {name}", "Train the model again.")
-    return value
 
 
 def _shapes(sizes: Sizes) -> dict[str, tuple[int, ...]]:

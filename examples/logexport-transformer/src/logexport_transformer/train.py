@@ -13,29 +13,18 @@ from logexport.logs.preprocess import DEFAULT_MAX_SESSIONS, Preprocess
 from logexport.logs.sessions import Sessions
 from logexport.logs.windows import EventWindow
 from logexport.parquet import SequencesFile, read_sequences
+from logexport.training import Epoch
 from logexport.types import Vocabulary
 from logexport.vocab import load_vocab
 from torch import Tensor, nn
 
 from logexport_transformer.load import save
 from logexport_transformer.model import CausalTransformer, Sizes
+from logexport_transformer.settings import Settings
 
 LARGEST_K = 9
 TOLERATED = 0.002
 """Share of the held-out events that the recommended k may flag."""
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How to train; one window in ten is held out, the last ones of the log."""
-
-    seq_len: int = 10
-    width: int = 32
-    heads: int = 2
-    layers: int = 2
-    epochs: int = 10
-    batch_size: int = 128
-    seed: int = 0
 
 
 @dataclass(frozen=True)
@@ -87,7 +76,9 @@ def train(
     vocab: Path,
     output: Path,
     settings: Settings,
-    on_epoch: Callable[[int, float], None] = lambda *_: None,
+    on_windows: Callable[[int], None] = lambda _: None,
+    on_batch: Callable[[int], None] = lambda _: None,
+    on_epoch: Callable[[Epoch], None] = lambda _: None,
 ) -> Trained:
     """Train on a log's events and write the checkpoint.
 
@@ -95,7 +86,9 @@ def train(
         sequences, vocab: what `build` wrote.
         output: .pth, .pt or .safetensors.
         settings: sizes and schedule.
-        on_epoch: called with the number of each epoch and its mean loss, in nats.
+        on_windows: called before the first epoch with the number of windows to train on.
+        on_batch: called with the number of windows just trained on.
+        on_epoch: called after each pass; its mean loss is in nats.
 
     Raises:
         InputError: the files do not belong together, or hold too few windows.
@@ -111,6 +104,7 @@ def train(
     cut = len(table) - len(table) // 10
     # Windows that overlap both parts are in neither.
     chosen, held_out = table[: cut - settings.seq_len], table[cut:]
+    on_windows(len(chosen))
     sizes = Sizes(len(templates), settings.width, settings.heads, settings.layers)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
@@ -125,7 +119,8 @@ def train(
                 loss.backward()  # type: ignore[no-untyped-call]
                 optimizer.step()
                 total += float(loss.detach()) * len(part)
-            on_epoch(epoch, total / len(chosen))
+                on_batch(len(part))
+            on_epoch(Epoch(epoch, total / len(chosen), None))
     ranks = _ranks(module.eval(), held_out)
     shares = {k: float((ranks >= k).double().mean()) for k in range(1, LARGEST_K + 1)}
     largest = min(LARGEST_K, len(templates) - 1)
