@@ -28,6 +28,8 @@ from logexport.discovery import Declaration
 from logexport.host import Host
 from logexport.markers import hookspec
 
+from tests.sources import PLUGIN_SOURCES, python
+
 ROOT = Path(__file__).resolve().parents[1]
 RECORDED = ROOT / "tests" / "api_surface.json"
 
@@ -233,21 +235,11 @@ def test_docs_hooks_and_docs_api_name_the_same_modules() -> None:
     assert of_hooks == {name for name in public_modules() if ".logs." not in name}
 
 
-PLUGIN_SOURCES = [
-    *(ROOT / "plugins").rglob("*.py"),
-    *(ROOT / "native/logexport_native").rglob("*.py"),
-    # Not what an example's own environments hold.
-    *(p for p in (ROOT / "examples").glob("logexport-*/**/*.py") if ".tox" not in p.parts),
-    *(ROOT / "core/logexport/scaffold/templates").rglob("*.py.tmpl"),
-]
-
-
 def test_plugins_examples_and_scaffold_import_public_names_only() -> None:
     public = {name: set(importlib.import_module(name).__all__) for name in public_modules()}
     seen = 0
     for path in PLUGIN_SOURCES:
-        text = re.sub(r"%%[a-z]+%%", "placeholder", path.read_text(encoding="utf-8"))
-        for node in ast.walk(ast.parse(text)):
+        for node in ast.walk(ast.parse(python(path))):
             if isinstance(node, ast.Import):
                 for alias in node.names:
                     if alias.name.partition(".")[0] == "logexport":

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from logexport.discovery import declarations
 
-ROOT = Path(__file__).resolve().parents[1]
+from tests.sources import PLUGIN_SOURCES, ROOT, python
 
 CORE = "logexport"
 PLUGINS = sorted(
@@ -86,6 +86,66 @@ def test_a_plugin_imports_public_names_of_the_host_only(package: str) -> None:
                     if isinstance(node, ast.ImportFrom):
                         private = [one.name for one in node.names if re.match("_(?!_)", one.name)]
                         assert not private, f"{path}:{node.lineno} imports {private}"
+
+
+THE_HOSTS_ALONE = {
+    "pyarrow": "logexport.parquet writes and opens tables, whatever the bytes of their paths",
+    "ParquetWriter": "TrainingLog.build writes a table",
+    "ParquetFile": "open_table opens one",
+    "save_training_vocab": "TrainingLog.build and save_vocab_and_rules publish a vocabulary",
+    "atomic_paths": "TrainingLog.build publishes what belongs together",
+    "isatty": "progress and training_progress know what a terminal is",
+    "progressbar": "progress and training_progress are the bars",
+}
+"""Names that a plugin neither imports nor calls as a method, and what does it instead."""
+
+
+def uses(text: str) -> Iterator[tuple[int, str]]:
+    """The top of every module that is imported, every name that is, every method that is called."""
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name.partition(".")[0]) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.lineno, str(node.module).partition(".")[0]
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            yield node.lineno, node.func.attr
+
+
+@pytest.mark.parametrize("name", THE_HOSTS_ALONE)
+def test_what_the_host_does_no_plugin_does_again(name: str) -> None:
+    assert len(PLUGIN_SOURCES) > 40
+    for path in PLUGIN_SOURCES:
+        if "tests" not in path.parts:
+            for line, used in uses(python(path)):
+                assert used != name, f"{path}:{line}: {THE_HOSTS_ALONE[name]}"
+
+
+def test_a_use_of_what_is_the_hosts_alone_is_seen() -> None:
+    for source, name in {
+        "import pyarrow.parquet as pq": "pyarrow",
+        "from pyarrow.parquet import ParquetFile": "ParquetFile",
+        "def f():\n    from logexport.vocab import save_training_vocab": "save_training_vocab",
+        "pq.ParquetWriter(path, schema)": "ParquetWriter",
+        "wipe = sys.stderr.isatty()": "isatty",
+    }.items():
+        assert name in [used for _, used in uses(source)], source
+
+
+def test_a_plugin_with_a_build_publishes_rules_with_their_vocabulary() -> None:
+    """By TrainingLog.build or save_vocab_and_rules, never by Preprocess.save."""
+    for path in PLUGIN_SOURCES:
+        text = python(path)
+        if re.search("vocab.json|TrainingLog", text) and "tests" not in path.parts:
+            assert not re.search(r"\.save\(", text), path
+
+
+def test_no_escape_sequence_is_written_by_hand() -> None:
+    """click writes them, and leaves them out where nobody sees them."""
+    for path in [*PLUGIN_SOURCES, *(ROOT / "core/logexport/cli").glob("*.py")]:
+        for node in ast.walk(ast.parse(python(path))):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                assert "\x1b" not in node.value, f"{path}:{node.lineno}"
 
 
 def test_every_public_module_exists() -> None:
