@@ -8,12 +8,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from logexport import onnx_model
 from logexport.errors import BundleError
 from logexport.runtime import import_onnxruntime
 
 if TYPE_CHECKING:
     import numpy as np
-    import onnx
     import torch
 
 __all__ = [
@@ -103,28 +103,12 @@ def refuse_outside_weights(path: Path) -> None:
             f"{path} cannot be read as an ONNX model: {_first_line(error)}",
             "Check the bundle with `logexport verify`, or export it again.",
         ) from error
-    for tensor in _tensors(model.graph, model.functions):
-        if tensor.data_location == onnx.TensorProto.EXTERNAL or tensor.external_data:
-            raise BundleError(
-                f"{path}: the weights {tensor.name!r} lie in another file",
-                "Export the model again: logexport keeps weights inside the graph's file.",
-            )
-
-
-def _tensors(graph: onnx.GraphProto, functions: Sequence[onnx.FunctionProto]) -> Iterator[Any]:
-    """Every tensor of a graph, those of nodes' attributes and of their own graphs included."""
-    yield from graph.initializer
-    for sparse in graph.sparse_initializer:
-        yield from (sparse.values, sparse.indices)
-    nodes = [*graph.node, *(node for function in functions for node in function.node)]
-    for node in nodes:
-        for attribute in node.attribute:
-            yield attribute.t
-            yield from attribute.tensors
-            for sparse in (attribute.sparse_tensor, *attribute.sparse_tensors):
-                yield from (sparse.values, sparse.indices)
-            for inner in (attribute.g, *attribute.graphs):
-                yield from _tensors(inner, ())
+    outside = onnx_model.outside(model)
+    if outside:
+        raise BundleError(
+            f"{path}: the weights {outside[0].name!r} lie in another file",
+            "Export the model again: logexport keeps weights inside the graph's file.",
+        )
 
 
 class TorchScorer:

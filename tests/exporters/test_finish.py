@@ -25,6 +25,8 @@ pytestmark = pytest.mark.torch
 
 from onnx import TensorProto, helper, numpy_helper  # noqa: E402
 
+from tests.onnx_places import everything  # noqa: E402
+
 FLOAT = TensorProto.FLOAT
 WEIGHT = np.arange(12, dtype=np.float32).reshape(4, 3)
 
@@ -173,14 +175,177 @@ def test_weights_elsewhere_are_refused(tmp_path: Path) -> None:
         finish_graph(path, float_dummy())
 
 
+def held_everywhere() -> onnx.ModelProto:
+    """A graph with a weight in every kind of place that is computed, and what nothing computes."""
+    body = helper.make_node("Constant", [], ["inner"])
+    body.attribute.add(name="value", ref_attr_name="weight", type=onnx.AttributeProto.TENSOR)
+    added = helper.make_node("Constant", [], ["more"], value=weight("in the body"))
+    summed = [helper.make_node("Add", ["inner", "more"], ["sum"])]
+    function = helper.make_function(
+        "pkg.somebody",
+        "Product",
+        ["x"],
+        ["y"],
+        [body, added, *summed, helper.make_node("MatMul", ["x", "sum"], ["y"])],
+        [helper.make_opsetid("", 17)],
+        attribute_protos=[helper.make_attribute("weight", weight("the default"))],
+    )
+
+    def branch(name: str) -> onnx.GraphProto:
+        return helper.make_graph(
+            [helper.make_node("Add", ["product", "bias"], [name])],
+            name,
+            [],
+            [helper.make_tensor_value_info(name, FLOAT, None)],
+            [numpy_helper.from_array(np.float32([1, 2, 3]), "bias")],
+        )
+
+    sparse = helper.make_sparse_tensor(
+        numpy_helper.from_array(np.float32([5, 7]), "sparse"),
+        numpy_helper.from_array(np.int64([1, 11]), "places"),
+        [4, 3],
+    )
+    nodes = [
+        helper.make_node("Product", ["values"], ["called"], domain="pkg.somebody"),
+        helper.make_node("Constant", [], ["sparse"], sparse_value=sparse),
+        helper.make_node("MatMul", ["values", "sparse"], ["sparsely"]),
+        helper.make_node("Add", ["called", "sparsely"], ["product"]),
+        helper.make_node("ReduceSum", ["values"], ["total"], keepdims=0),
+        helper.make_node("Cast", ["total"], ["any"], to=TensorProto.BOOL),
+        helper.make_node(
+            "If", ["any"], ["branched"], then_branch=branch("yes"), else_branch=branch("no")
+        ),
+        helper.make_node("MatMul", ["values", "fc.weight"], ["dense"]),
+        helper.make_node("Add", ["branched", "dense"], ["result"]),
+    ]
+    model = make_model(nodes, [weight()], functions=[function])
+    model.opset_import.append(helper.make_opsetid("pkg.somebody", 1))
+    annotation = model.graph.quantization_annotation.add(tensor_name="product")
+    annotation.quant_parameter_tensor_names.add(key="SCALE_TENSOR", value="fc.weight")
+    training = model.training_info.add()
+    training.algorithm.name = "learning"
+    training.algorithm.node.append(helper.make_node("Identity", ["rate"], ["step"]))
+    training.algorithm.initializer.append(numpy_helper.from_array(np.float32([0.1]), "rate"))
+    training.algorithm.output.append(helper.make_tensor_value_info("step", FLOAT, [1]))
+    training.update_binding.add(key="fc.weight", value="step")
+    return model
+
+
+def expected_everywhere(values: np.ndarray) -> np.ndarray:
+    sparse = np.zeros((4, 3), dtype=np.float32)
+    sparse[0, 1], sparse[3, 2] = 5, 7
+    return values @ (WEIGHT * 3 + sparse) + np.float32([1, 2, 3])
+
+
+def test_weights_beside_the_graph_are_folded_in_wherever_they_are_read(tmp_path: Path) -> None:
+    model = held_everywhere()
+    tensors = [part for part in everything(model) if isinstance(part, TensorProto)]
+    assert len(tensors) == 8
+    for number, tensor in enumerate(tensors):
+        (tmp_path / f"weights.{number}").write_bytes(tensor.raw_data)
+        onnx.external_data_helper.set_external_data(tensor, f"weights.{number}")
+        tensor.ClearField("raw_data")
+    path = saved(model, tmp_path)
+    finish_graph(path, float_dummy())
+    assert [entry.name for entry in tmp_path.iterdir()] == ["graph.onnx"]
+    finished = onnx.load(str(path), load_external_data=False)
+    for part in everything(finished):
+        if isinstance(part, TensorProto):
+            assert not part.external_data
+            assert not part.HasField("data_location")
+    values = np.linspace(-1, 1, 8, dtype=np.float32).reshape(2, 4)
+    np.testing.assert_allclose(run(path, values), expected_everywhere(values), rtol=1e-6)
+
+
+def test_prose_is_removed_from_everything_that_can_hold_it(tmp_path: Path) -> None:
+    model = held_everywhere()
+    written = set()
+    for part in list(everything(model)):
+        fields = part.DESCRIPTOR.fields_by_name
+        if "doc_string" in fields:
+            part.doc_string = 'File "/home/somebody/site-packages/torch/nn.py", line 1'
+            written.add(part.DESCRIPTOR.name)
+        if "metadata_props" in fields:
+            part.metadata_props.add(key="pkg.torch.onnx.stack_trace", value="/home/somebody/a.py")
+    assert written >= {"FunctionProto", "TensorProto", "AttributeProto", "ValueInfoProto"}
+    path = saved(model, tmp_path)
+    finish_graph(path, float_dummy())
+    assert b"somebody" not in path.read_bytes().replace(b"pkg.somebody", b"")
+    assert b"stack_trace" not in path.read_bytes()
+
+
+def test_a_function_that_cannot_be_inlined_is_rid_of_prose_too(tmp_path: Path) -> None:
+    model = make_model(
+        [helper.make_node("Twice", ["values"], ["result"], domain="pkg.other")], [], functions=[]
+    )
+    model.opset_import.append(helper.make_opsetid("pkg.other", 1))
+    nodes = [helper.make_node("Add", ["x", "x"], ["y"], doc_string="/home/somebody/a.py")]
+    # Written for another opset than the graph's: onnx leaves it a function.
+    imports = [helper.make_opsetid("", 16)]
+    function = helper.make_function("pkg.other", "Twice", ["x"], ["y"], nodes, imports)
+    function.doc_string = "/home/somebody"
+    model.functions.append(function)
+    path = saved(model, tmp_path)
+    info = finish_graph(path, float_dummy())
+    assert len(onnx.load(str(path)).functions) == 1
+    assert info.node_count == 2
+    assert b"somebody" not in path.read_bytes()
+
+
+def test_what_nothing_computes_is_left_out(tmp_path: Path) -> None:
+    path = saved(held_everywhere(), tmp_path)
+    finish_graph(path, float_dummy())
+    model = onnx.load(str(path))
+    assert not model.training_info
+    assert not model.graph.quantization_annotation
+    values = np.ones((2, 4), dtype=np.float32)
+    np.testing.assert_allclose(run(path, values), expected_everywhere(values), rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("entries", "message"),
+    [
+        ({}, "has weights outside, and does not say in which file"),
+        (
+            {"location": "weights.bin", "offset": "1000"},
+            r"weights in 'weights\.bin'|not valid ONNX",
+        ),
+        ({"location": "weights.bin", "length": "many"}, r"'weights\.bin' that cannot be read"),
+    ],
+)
+def test_weights_whose_place_is_wrong_are_one_sentence(
+    entries: dict[str, str], message: str, tmp_path: Path
+) -> None:
+    (tmp_path / "weights.bin").write_bytes(WEIGHT.tobytes())
+    model = linear()
+    tensor = model.graph.initializer[0]
+    tensor.ClearField("raw_data")
+    tensor.data_location = TensorProto.EXTERNAL
+    for key, value in entries.items():
+        tensor.external_data.add(key=key, value=value)
+    path = tmp_path / "graph.onnx"
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(ExporterError, match=message):
+        finish_graph(path, float_dummy())
+
+
 def test_unread_weights_and_weights_declared_as_inputs_are_dropped(tmp_path: Path) -> None:
     model = linear()
     model.graph.initializer.append(weight("fc.unused"))
+    model.graph.sparse_initializer.append(
+        helper.make_sparse_tensor(
+            numpy_helper.from_array(np.float32([5]), "sparse.unused"),
+            numpy_helper.from_array(np.int64([1])),
+            [4, 3],
+        )
+    )
     model.graph.input.append(helper.make_tensor_value_info("fc.weight", FLOAT, [4, 3]))
     path = saved(model, tmp_path)
     info = finish_graph(path, float_dummy())
     assert info.input_names == ("values",)
-    assert [t.name for t in onnx.load(str(path)).graph.initializer] == ["fc.weight"]
+    graph = onnx.load(str(path)).graph
+    assert [t.name for t in graph.initializer] == ["fc.weight"]
+    assert not graph.sparse_initializer
 
 
 def test_graphs_inside_nodes_are_renamed_stripped_and_still_mean_the_same(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from logexport import onnx_model
 from logexport.checks.context import Context
 from logexport.types import CheckResult
 
@@ -18,13 +19,9 @@ def structure(context: Context) -> CheckResult:
         onnx.checker.check_model(model, full_check=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
         problems.append(f"ONNX's checker: {str(error).strip().splitlines()[0]}")
-    external = [
-        tensor.name
-        for tensor in model.graph.initializer
-        if tensor.data_location == onnx.TensorProto.EXTERNAL
-    ]
-    if external:
-        problems.append(f"weights outside the file: {', '.join(external[:3])}")
+    outside = [tensor.name or "(no name)" for tensor in onnx_model.outside(model)]
+    if outside:
+        problems.append(f"weights outside the file: {', '.join(outside[:3])}")
     if graph.input_names != dummy.input_names:
         problems.append(f"inputs {graph.input_names} where {dummy.input_names} are declared")
     if graph.output_names != dummy.output_names:

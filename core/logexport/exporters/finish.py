@@ -10,11 +10,12 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING, Any
 
+from logexport import onnx_model
 from logexport.answers import draw, traced_sizes
 from logexport.errors import ExporterError
 from logexport.exporters.capture import one_line
@@ -118,7 +119,7 @@ def read_graph(path: Path) -> GraphInfo:
         output_names=tuple(value.name for value in graph.output),
         input_shapes=tuple(_shape(value) for value in graph.input),
         output_shapes=tuple(_shape(value) for value in graph.output),
-        node_count=sum(len(g.node) for g in _graphs(graph)),
+        node_count=sum(1 for _ in onnx_model.nodes(model)),
         sha256=hashlib.sha256(data).hexdigest(),
     )
 
@@ -129,31 +130,42 @@ def read_graph(path: Path) -> GraphInfo:
 def _load(path: Path) -> tuple[onnx.ModelProto, tuple[Path, ...]]:
     """The graph with its weights inside, and the files beside it that held them."""
     import onnx
-    from onnx.external_data_helper import load_external_data_for_model, uses_external_data
+    from onnx.external_data_helper import load_external_data_for_tensor
 
     _check_size(path, path.stat().st_size)
     try:
         model = onnx.load(str(path), load_external_data=False)
     except Exception as error:  # protobuf's DecodeError: its module differs between versions
         raise ExporterError(f"{path} is not an ONNX graph: {one_line(error)}") from error
-    names = {
-        entry.value
-        for tensor in _tensors(model)
-        if uses_external_data(tensor)
-        for entry in tensor.external_data
-        if entry.key == "location"
-    }
+    outside = [
+        tensor
+        for tensor in onnx_model.outside(model)
+        if tensor.data_location == onnx.TensorProto.EXTERNAL
+    ]
+    names = {_location(tensor) for tensor in outside}
+    if "" in names:
+        raise ExporterError(f"{path} has weights outside, and does not say in which file")
     beside = tuple(path.parent / name for name in sorted(names))
     for file in beside:
         if file.parent.resolve() != path.parent.resolve() or not file.is_file():
             raise ExporterError(f"{path} has weights in {file.name!r}, which is not beside it")
     _check_size(path, path.stat().st_size + sum(file.stat().st_size for file in beside))
-    if beside:
-        load_external_data_for_model(model, str(path.parent))
-        for tensor in _tensors(model):
-            tensor.ClearField("external_data")
-            tensor.ClearField("data_location")
+    for tensor in outside:
+        try:
+            load_external_data_for_tensor(tensor, str(path.parent))
+        except (ValueError, onnx.checker.ValidationError) as error:
+            raise ExporterError(
+                f"{path} has weights in {_location(tensor)!r} that cannot be read: "
+                f"{one_line(error)}"
+            ) from error
+    onnx_model.clear(model, "external_data", "data_location")
     return model, beside
+
+
+def _location(tensor: onnx.TensorProto) -> str:
+    """The file that a tensor outside names; "" where it names none."""
+    said: dict[str, str] = {entry.key: entry.value for entry in tensor.external_data}
+    return said.get("location", "")
 
 
 def _check_size(path: Path, size: int) -> None:
@@ -201,42 +213,25 @@ def _umask() -> int:
 # --- what is in the graph -------------------------------------------------------------------------
 
 
-def _graphs(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
-    """The graph and, after it, those inside its nodes (If, Loop, Scan), depth first."""
-    yield graph
-    for node in graph.node:
-        for inner in _inner_graphs(node):
-            yield from _graphs(inner)
-
-
-def _inner_graphs(node: onnx.NodeProto) -> Iterator[onnx.GraphProto]:
-    for attribute in node.attribute:
-        if attribute.HasField("g"):
-            yield attribute.g
-        yield from attribute.graphs
-
-
-def _tensors(model: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
-    for graph in _graphs(model.graph):
-        yield from graph.initializer
-        for node in graph.node:
-            for attribute in node.attribute:
-                if attribute.HasField("t"):
-                    yield attribute.t
-                yield from attribute.tensors
-
-
 def _tidy(model: onnx.ModelProto) -> None:
-    """Leave what is computed and drop what is told about it."""
+    """Leave what is computed and drop what is told about it.
+
+    How the model was trained is not computed either: no runtime reads it, and it would bring
+    weights, graphs and names of its own into the file. What annotates values by name (for
+    quantization, for devices) names none that is left when the values have new names.
+    """
     if model.functions:
         import onnx.inliner  # since onnx 1.15
 
+        _give_defaults(model)
         model.CopyFrom(onnx.inliner.inline_local_functions(model))
     model.graph.name = GRAPH_NAME
+    model.ClearField("training_info")
     _drop_initializers(model.graph)
     strip_prose(model)
-    for graph in _graphs(model.graph):
-        del graph.value_info[:]
+    onnx_model.clear(model, "value_info", "quantization_annotation")
+    onnx_model.clear(model, "configuration", "device_configurations")
+    for graph in onnx_model.graphs(model.graph):
         if graph is not model.graph:
             for value in (*graph.input, *graph.output):
                 # Symbolic leftovers of the exporter; ONNX Runtime infers shapes inside.
@@ -245,41 +240,41 @@ def _tidy(model: onnx.ModelProto) -> None:
     _rename(model.graph)
 
 
+def _give_defaults(model: onnx.ModelProto) -> None:
+    """Write into every call the defaults of a function's attributes, which the inliner forgets."""
+    functions = {(one.domain, one.name, one.overload): one for one in model.functions}
+    for node in onnx_model.nodes(model):
+        function = functions.get((node.domain, node.op_type, node.overload))
+        if function is not None:
+            given = {attribute.name for attribute in node.attribute}
+            node.attribute.extend(
+                default for default in function.attribute_proto if default.name not in given
+            )
+
+
 def strip_prose(model: onnx.ModelProto) -> None:
     """Remove doc strings and the exporters' stack traces, which hold paths of this machine."""
-    _strip(model)
-    for graph in _graphs(model.graph):
-        _strip(graph)
-        for part in (*graph.input, *graph.output, *graph.value_info, *graph.node):
-            _strip(part)
-        for node in graph.node:
-            for attribute in node.attribute:
-                _strip(attribute)
-    for tensor in _tensors(model):
-        _strip(tensor)
-
-
-def _strip(message: Any) -> None:
-    """Empty the two fields that hold prose and stack traces, where the message has them."""
-    fields = message.DESCRIPTOR.fields_by_name
-    for name in ("doc_string", "metadata_props"):
-        if name in fields:
-            message.ClearField(name)
+    onnx_model.clear(model, "doc_string", "metadata_props")
 
 
 def _drop_initializers(graph: onnx.GraphProto) -> None:
     """Remove weights that nothing reads, and weights that are declared as inputs too."""
     weights = {tensor.name for tensor in graph.initializer}
+    weights |= {sparse.values.name for sparse in graph.sparse_initializer}
     inputs = [value for value in graph.input if value.name not in weights]
     if len(inputs) != len(graph.input):
         del graph.input[:]
         graph.input.extend(inputs)
-    read = {name for inner in _graphs(graph) for node in inner.node for name in node.input}
-    read |= {value.name for inner in _graphs(graph) for value in inner.output}
+    read = {name for node in onnx_model.nodes(graph) for name in node.input}
+    read |= {value.name for inner in onnx_model.graphs(graph) for value in inner.output}
     kept = [tensor for tensor in graph.initializer if tensor.name in read]
     if len(kept) != len(graph.initializer):
         del graph.initializer[:]
         graph.initializer.extend(kept)
+    sparse = [one for one in graph.sparse_initializer if one.values.name in read]
+    if len(sparse) != len(graph.sparse_initializer):
+        del graph.sparse_initializer[:]
+        graph.sparse_initializer.extend(sparse)
 
 
 # --- names ----------------------------------------------------------------------------------------
@@ -340,9 +335,11 @@ class _Renamer:
                 value.name = names[value.name]
 
     def node(self, node: onnx.NodeProto, names: dict[str, str], inner: bool) -> None:
+        import onnx
+
         node.name = self.new(node.op_type)
         node.input[:] = [names[name] if name else "" for name in node.input]
-        for graph in _inner_graphs(node):
+        for graph in onnx_model.find(node, onnx.GraphProto, nested=False):
             self.graph(graph, names)
         for index, name in enumerate(node.output):
             if not name:
