@@ -72,12 +72,8 @@ def atomic_paths(*targets: Path | str) -> Iterator[tuple[Path, ...]]:
     try:
         for target in files.values():
             target.parent.mkdir(parents=True, exist_ok=True)
-        yield tuple(files)
-        for temporary in files:
-            _sync(temporary)
-        _replace(files)
-        for directory in {target.parent for target in files.values()}:
-            _sync(directory)
+        with _replacing(files):
+            yield tuple(files)
     except OSError as error:
         concerned = [target for path, target in files.items() if _is_about(error, path, target)]
         if not concerned:
@@ -87,6 +83,33 @@ def atomic_paths(*targets: Path | str) -> Iterator[tuple[Path, ...]]:
             f"{concerned[-1]} cannot be written: {reason}",
             "Free space there or name another output directory.",
         ) from error
+
+
+def replace_file(target: Path, data: bytes) -> None:
+    """Write ``data`` as :func:`atomic_path` does, into a directory that is there.
+
+    For a file that the user did not name, such as one of a bundle in the making: who knows what the
+    user did name says so.
+
+    Raises:
+        OSError: the system refused.
+    """
+    temporary = _temporary(target)
+    with _replacing({temporary: target}):
+        temporary.write_bytes(data)
+
+
+@contextmanager
+def _replacing(files: Mapping[Path, Path]) -> Iterator[None]:
+    """Let what the block writes to the temporary paths take their targets' places, durably or not
+    at all. Permissions are those that the block gave, by the process's mask."""
+    try:
+        yield
+        for temporary in files:
+            sync(temporary)
+        _replace(files)
+        for directory in {target.parent for target in files.values()}:
+            sync(directory)
     finally:
         for temporary in files:
             _remove(temporary)
@@ -221,7 +244,12 @@ def parse_json(data: bytes, name: str, what: str, error: type[InputError] = Inpu
     return document
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Have a file, or the entries of a directory, on disk.
+
+    Raises:
+        OSError: the system refused.
+    """
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

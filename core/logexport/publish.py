@@ -20,6 +20,7 @@ from pathlib import Path
 
 from logexport.bundle import MANIFEST
 from logexport.errors import InputError, OutputError
+from logexport.files import sync
 
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
@@ -43,14 +44,14 @@ class Staging:
         os.umask(umask)
         self.path.chmod(0o777 & ~umask)
         for file in self.path.iterdir():
-            _fsync(file)
-        _fsync(self.path)
+            sync(file)
+        sync(self.path)
         if self.target.exists() and any(self.target.iterdir()):
             _exchange(self.path, self.target)
         else:
             self.path.rename(self.target)
         self.published = True
-        _fsync(self.target.parent)
+        sync(self.target.parent)
 
 
 @contextmanager
@@ -141,14 +142,6 @@ def _lock(target: Path) -> Iterator[None]:
         yield
     finally:
         path.unlink(missing_ok=True)
-        os.close(descriptor)
-
-
-def _fsync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
         os.close(descriptor)
 
 

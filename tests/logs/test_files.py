@@ -7,7 +7,14 @@ from pathlib import Path
 
 import pytest
 from logexport.errors import InputError, OutputError
-from logexport.files import atomic_path, atomic_paths, parse_json, read_json, write_json
+from logexport.files import (
+    atomic_path,
+    atomic_paths,
+    parse_json,
+    read_json,
+    replace_file,
+    write_json,
+)
 
 
 def test_a_file_appears_whole_and_leaves_nothing_beside_it(tmp_path: Path) -> None:
@@ -110,6 +117,29 @@ def test_what_cannot_be_written_is_an_output_error(tmp_path: Path) -> None:
     for target in (tmp_path / "file" / "a", tmp_path):
         with pytest.raises(OutputError, match=str(target)):
             write_json(target, 1)
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o027, 0o077])
+def test_permissions_follow_the_umask(tmp_path: Path, umask: int) -> None:
+    target = tmp_path / "a"
+    before = os.umask(umask)
+    try:
+        write_json(target, 1)
+        assert target.stat().st_mode & 0o777 == 0o666 & ~umask
+        target.chmod(0o600)
+        replace_file(target, b"2")
+        assert target.stat().st_mode & 0o777 == 0o666 & ~umask
+    finally:
+        os.umask(before)
+
+
+def test_a_file_that_the_user_did_not_name_keeps_the_systems_error(tmp_path: Path) -> None:
+    (tmp_path / "old").write_text("old")
+    with pytest.raises(FileNotFoundError):
+        replace_file(tmp_path / "none" / "a", b"x")
+    with pytest.raises(IsADirectoryError):
+        replace_file(tmp_path, b"x")
+    assert [entry.name for entry in tmp_path.iterdir()] == ["old"]
 
 
 def test_an_error_of_the_block_about_another_file_stays_what_it_is(tmp_path: Path) -> None:

@@ -8,17 +8,16 @@ that ONNX Runtime confirmed at every size of the grid.
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING, Any
 
 from logexport import onnx_model
 from logexport.answers import draw, traced_sizes
 from logexport.errors import ExporterError
 from logexport.exporters.capture import one_line
+from logexport.files import replace_file
 from logexport.runtime import import_onnxruntime
 from logexport.types import DummyInput, GraphInfo, Sizes
 
@@ -70,6 +69,7 @@ def finish_graph(path: Path, dummy: DummyInput, grid: Sequence[Sizes] | None = N
         StaticAxisError: a declared dynamic axis is fixed, or some sizes do not run.
         GraphShapeError: names, types or shapes are not the declared ones.
         ExporterError: not a valid graph, it does not run, or it is too large for one file.
+        OSError: the file cannot be written.
         PluginError: ``dummy.draw`` does not give what ``dummy`` declares.
     """
     model, beside = _load(path)
@@ -90,7 +90,7 @@ def finish_graph(path: Path, dummy: DummyInput, grid: Sequence[Sizes] | None = N
     for value, shape in zip(model.graph.output, _output_shapes(dummy, observed), strict=True):
         _set_shape(value, shape)
     _check_valid(model, path, full=True)
-    write_atomically(path, model.SerializeToString(deterministic=True))
+    replace_file(path, model.SerializeToString(deterministic=True))
     for leftover in beside:
         leftover.unlink(missing_ok=True)
     return read_graph(path)
@@ -186,28 +186,6 @@ def _check_valid(model: onnx.ModelProto, path: Path, full: bool = False) -> None
         raise ExporterError(
             f"the graph {path.name} is not valid ONNX: {' '.join(str(error).split())}"
         ) from error
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write ``data`` to ``path`` through a temporary name in the same directory."""
-    with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-        temporary = Path(file.name)
-        try:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-            temporary.chmod(0o666 & ~_umask())
-            temporary.replace(path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
-
-
-def _umask() -> int:
-    """The process's mask: temporary files are private, a bundle's files are not."""
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask
 
 
 # --- what is in the graph -------------------------------------------------------------------------

@@ -8,7 +8,8 @@ from typing import Literal
 
 from logexport.errors import ExporterError
 from logexport.exporters.capture import capture, one_line
-from logexport.exporters.finish import open_session, read_graph, strip_prose, write_atomically
+from logexport.exporters.finish import open_session, read_graph, strip_prose
+from logexport.files import replace_file
 from logexport.runtime import import_onnxruntime
 from logexport.types import GraphInfo
 
@@ -26,6 +27,7 @@ def write_variant(path: Path, target: Path, level: Level) -> GraphInfo:
 
     Raises:
         ExporterError: ONNX Runtime cannot optimise it, or its result has other inputs or outputs.
+        OSError: the file cannot be written.
     """
     import onnx
 
@@ -56,7 +58,7 @@ def write_variant(path: Path, target: Path, level: Level) -> GraphInfo:
         raise ExporterError(
             f"ONNX Runtime cannot load the {level} variant of {path.name}: {one_line(error)}"
         ) from error
-    write_atomically(target, data)
+    replace_file(target, data)
     variant = read_graph(target)
     for field in ("input_names", "output_names", "input_shapes", "output_shapes"):
         if getattr(variant, field) != getattr(original, field):
