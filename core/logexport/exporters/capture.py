@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
-import os
 import re
-import sys
-import tempfile
 import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import IO
 
 from logexport.exporters.strategy import ExportLog
+from logexport.streams import Redirection
 
 LONGEST_LINE = 500
 
@@ -64,53 +60,8 @@ def capture() -> Iterator[Captured]:
     process.
     """
     captured = Captured()
-    with tempfile.TemporaryFile() as sink:
-        with (
-            _descriptors(sink),
-            _python_streams(sink),
-            warnings.catch_warnings(record=True) as caught,
-        ):
-            warnings.simplefilter("always")
-            captured.caught = caught
-            yield captured
-        sink.seek(0)
-        captured.output = sink.read().decode("utf-8", "replace")
-
-
-@contextlib.contextmanager
-def _python_streams(sink: IO[bytes]) -> Iterator[None]:
-    """Send ``sys.stdout`` and ``sys.stderr`` there too: they need not be descriptors 1 and 2."""
-    with (
-        os.fdopen(os.dup(sink.fileno()), "w", encoding="utf-8", errors="replace") as stream,
-        contextlib.redirect_stdout(stream),
-        contextlib.redirect_stderr(stream),
-    ):
-        stream.reconfigure(line_buffering=True)
-        yield
-
-
-@contextlib.contextmanager
-def _descriptors(sink: IO[bytes]) -> Iterator[None]:
-    _flush()
-    saved: dict[int, int] = {}
-    for descriptor in (1, 2):
-        with contextlib.suppress(OSError):  # closed, as in a daemon: nothing to protect
-            saved[descriptor] = os.dup(descriptor)
-    try:
-        for descriptor in saved:
-            os.dup2(sink.fileno(), descriptor)
-        yield
-    finally:
-        _flush()
-        for descriptor, copy in saved.items():
-            os.dup2(copy, descriptor)
-            os.close(copy)
-
-
-def _flush() -> None:
-    """Empty Python's and the C library's buffers, so that a line goes where it was printed."""
-    for stream in (sys.stdout, sys.stderr):
-        if stream is not None:
-            with contextlib.suppress(OSError, ValueError):  # a closed stream has nothing to flush
-                stream.flush()
-    ctypes.CDLL(None).fflush(None)
+    with Redirection("stdout", "stderr") as aside, warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        captured.caught = caught
+        yield captured
+    captured.output = aside.text
