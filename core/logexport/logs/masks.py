@@ -144,7 +144,7 @@ def parse_mask(text: str) -> Mask:
 class Masker:
     """The masks of a log, compiled; ``masker(text)`` is the masked text.
 
-    The short cut: where every mask is *local* (:class:`logexport.logs.patterns.Facts`) and no
+    The short cut: where every mask is *local* (:class:`logexport.logs.syntax.Facts`) and no
     replacement holds white space, what a mask does to a piece of text between two white space
     characters depends on that piece alone, and leaves the white space as it is; so the result for a
     line is the results for its pieces, joined. Pieces repeat, and are remembered (at most 65,536 of

@@ -31,11 +31,26 @@ from __future__ import annotations
 
 import re
 import warnings
-from dataclasses import dataclass
 from functools import lru_cache
 
 from logexport.errors import InputError
-from logexport.logs.lines import WHITE_SPACE
+from logexport.logs.syntax import (
+    Alternatives,
+    AnyChar,
+    Assertion,
+    Character,
+    CharSet,
+    Class,
+    Facts,
+    Group,
+    Item,
+    Literal,
+    Look,
+    Member,
+    Range,
+    Repeat,
+    Sequence,
+)
 
 __all__ = [
     "compile_portable",
@@ -53,31 +68,7 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,31}")
 _QUANTIFIER = re.compile(r"\{([0-9]+)(,([0-9]*))?\}")
 _CONTROL = {"t": "\t", "n": "\n", "r": "\r", "f": "\f", "a": "\a"}
 _PUNCTUATION = frozenset(" !\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~")
-_SPACES = frozenset(WHITE_SPACE)
-
-
-@dataclass(frozen=True)
-class Facts:
-    """What is known of a part of a pattern, or of a whole one.
-
-    Args:
-        low, high: fewest and most characters that it matches; ``high`` None for no bound.
-        size: estimate of PCRE2's compiled size, bytes.
-        captures: number of capturing groups.
-        names: of the named groups, in order.
-        looks: holds a look-around.
-        local: matches no white space and holds no ``^``, ``$`` or ``\\A``, look-arounds included.
-            Whether such a pattern matches at a place of a token depends on that token alone, since
-            ``\\b``, ``\\B`` and look-arounds then see white space as they see the text's ends.
-    """
-
-    low: int = 0
-    high: int | None = 0
-    size: int = 0
-    captures: int = 0
-    names: tuple[str, ...] = ()
-    looks: bool = False
-    local: bool = True
+_CLASSES = frozenset("dDsSwW")
 
 
 class _RefusedError(ValueError):
@@ -103,9 +94,22 @@ def compile_portable(pattern: str, where: str) -> re.Pattern[str]:
         raise InputError(f"The pattern of {where} does not compile: {error}", _REMEDY) from error
 
 
-@lru_cache(maxsize=256)
 def analyse(pattern: str, where: str) -> Facts:
     """What is known of a portable pattern.
+
+    Raises:
+        InputError: the pattern is not in the portable subset.
+    """
+    return parse(pattern, where).facts
+
+
+@lru_cache(maxsize=256)
+def parse(pattern: str, where: str) -> Alternatives:
+    """A portable pattern as a tree.
+
+    Args:
+        pattern: see the module's text for what is allowed.
+        where: what the pattern is, for the error: ``"mask 'ip'"``.
 
     Raises:
         InputError: the pattern is not in the portable subset.
@@ -125,92 +129,65 @@ class _Parser:
         self.captures = 0
         self.names: set[str] = set()
 
-    def parse(self) -> Facts:
+    def parse(self) -> Alternatives:
         if len(self.text) > MAX_PATTERN_LENGTH:
             raise _RefusedError(f"it is longer than {MAX_PATTERN_LENGTH:,} characters")
         try:
             self.text.encode("utf-8")
         except UnicodeEncodeError:
             raise _RefusedError("it holds an unpaired surrogate") from None
-        facts = self._alternatives(0)
+        tree = self._alternatives(0)
         if self.at < len(self.text):
             raise _RefusedError(f"unbalanced ) at character {self.at + 1}")
-        if facts.size > MAX_COMPILED:
+        if tree.facts.size > MAX_COMPILED:
             raise _RefusedError("its repeated groups make it too large for PCRE2")
-        return facts
+        return tree
 
-    def _alternatives(self, depth: int) -> Facts:
+    def _alternatives(self, depth: int) -> Alternatives:
         if depth > MAX_NESTING:
             raise _RefusedError(f"groups are nested deeper than {MAX_NESTING}")
         branches = [self._sequence(depth)]
         while self._take("|"):
             branches.append(self._sequence(depth))
-        highs = [b.high for b in branches]
-        return Facts(
-            low=min(b.low for b in branches),
-            high=None if None in highs else max(h for h in highs if h is not None),
-            size=sum(b.size + 3 for b in branches) + 3,
-            captures=sum(b.captures for b in branches),
-            names=tuple(name for b in branches for name in b.names),
-            looks=any(b.looks for b in branches),
-            local=all(b.local for b in branches),
-        )
+        return Alternatives(tuple(branches))
 
-    def _sequence(self, depth: int) -> Facts:
-        total = Facts()
+    def _sequence(self, depth: int) -> Sequence:
+        items: list[Item] = []
         while self.at < len(self.text) and self.text[self.at] not in "|)":
-            item = self._quantified(depth)
-            total = Facts(
-                low=total.low + item.low,
-                high=None if total.high is None or item.high is None else total.high + item.high,
-                size=total.size + item.size,
-                captures=total.captures + item.captures,
-                names=total.names + item.names,
-                looks=total.looks or item.looks,
-                local=total.local and item.local,
-            )
-        return total
+            items.append(self._quantified(depth))
+        return Sequence(tuple(items))
 
-    def _quantified(self, depth: int) -> Facts:
+    def _quantified(self, depth: int) -> Item:
         start = self.at
-        item, kind = self._atom(depth)
+        item = self._atom(depth)
         bounds = self._quantifier()
         if bounds is None:
             return item
         low, high = bounds
         what = self.text[start : self.at]
-        if kind == "assertion":
+        if isinstance(item, (Assertion, Look)):
             raise _RefusedError(f"{_short(what)} repeats an assertion")
-        if item.low == 0:
+        known = item.facts
+        if known.low == 0:
             raise _RefusedError(
                 f"{_short(what)} repeats a group that can match the empty text; write the group "
                 "so that it takes at least one character"
             )
-        if item.captures and (low, high) != (0, 1):
+        if known.captures and (low, high) != (0, 1):
             raise _RefusedError(
                 f"{_short(what)} repeats a capturing group; put the repetition inside the group "
                 "or use (?:...)"
             )
-        if self.at < len(self.text) and self.text[self.at] == "?":
-            if item.captures:
-                raise _RefusedError(f"{_short(what)} is a lazy optional capturing group")
-            self.at += 1
+        lazy = self._take("?")
+        if lazy and known.captures:
+            raise _RefusedError(f"{_short(what)} is a lazy optional capturing group")
         if self.at < len(self.text) and (
             self.text[self.at] in "*+?" or _QUANTIFIER.match(self.text, self.at)
         ):
             raise _RefusedError(
                 f"{_short(what)} is followed by a second quantifier or a possessive +"
             )
-        copies = 1 if kind == "character" else max(low, high or 0, 1)
-        return Facts(
-            low=item.low * low,
-            high=None if high is None or item.high is None else item.high * high,
-            size=(item.size + 6) * copies + 6,
-            captures=item.captures,
-            names=item.names,
-            looks=item.looks,
-            local=item.local,
-        )
+        return Repeat(item, low, high, lazy)
 
     def _quantifier(self) -> tuple[int, int | None] | None:
         if self.at == len(self.text):
@@ -235,37 +212,32 @@ class _Parser:
         self.at = match.end()
         return low, high
 
-    def _atom(self, depth: int) -> tuple[Facts, str]:
-        """One item and its kind: ``character``, ``group`` or ``assertion``."""
+    def _atom(self, depth: int) -> Character | Assertion | Look | Group:
         char = self.text[self.at]
         if char == "(":
             return self._group(depth)
         if char == "[":
-            return self._set(), "character"
+            return self._set()
         self.at += 1
         if char == "\\":
             return self._escape()
         if char in "^$":
-            return Facts(size=1, local=False), "assertion"
+            return Assertion(char)
         if char == ".":
-            return Facts(1, 1, 1, local=False), "character"
+            return AnyChar()
         if char in "*+?":
             raise _RefusedError(f"nothing before {char} at character {self.at}")
         if char == "{":
             raise _RefusedError(r"a { that follows nothing to repeat must be written \{")
-        return _literal(char), "character"
+        return Literal(char)
 
-    def _escape(self) -> tuple[Facts, str]:
+    def _escape(self) -> Character | Assertion:
         char = self._next("a lone \\ at the end")
-        if char in "bB":
-            return Facts(size=1), "assertion"
-        if char == "A":
-            return Facts(size=1, local=False), "assertion"
-        if char in "dwS":
-            return Facts(1, 1, 1), "character"
-        if char in "DWs":
-            return Facts(1, 1, 1, local=False), "character"
-        return _literal(self._literal_escape(char)), "character"
+        if char in "bBA":
+            return Assertion("\\" + char)
+        if char in _CLASSES:
+            return Class(char)
+        return Literal(self._literal_escape(char))
 
     def _literal_escape(self, char: str) -> str:
         if char in _PUNCTUATION:
@@ -290,12 +262,12 @@ class _Parser:
             raise _RefusedError(r"\Z differs between Python and PCRE2; write $")
         raise _RefusedError(f"\\{char} is not the same, or not known, in Python and PCRE2")
 
-    def _group(self, depth: int) -> tuple[Facts, str]:
+    def _group(self, depth: int) -> Group | Look:
         text = self.text
         if text.startswith("(*", self.at):
             raise _RefusedError("(* begins a verb of PCRE2")
-        name = ""
-        look = None
+        name = None
+        look = ":"
         if not text.startswith("(?", self.at):
             self.at += 1
             captures = 1
@@ -312,7 +284,7 @@ class _Parser:
         else:
             for opening in ("(?:", "(?=", "(?!", "(?<=", "(?<!"):
                 if text.startswith(opening, self.at):
-                    look = None if opening == "(?:" else opening
+                    look = opening[2:]
                     self.at += len(opening)
                     break
             else:
@@ -324,89 +296,74 @@ class _Parser:
         self.captures += captures
         if self.captures > MAX_CAPTURES:
             raise _RefusedError(f"it has more than {MAX_CAPTURES} capturing groups")
-        inner = self._alternatives(depth + 1)
+        number = self.captures if captures else None
+        body = self._alternatives(depth + 1)
         if not self._take(")"):
             raise _RefusedError("a ( is never closed")
-        if look is None:
-            return Facts(
-                low=inner.low,
-                high=inner.high,
-                size=inner.size + 2,
-                captures=inner.captures + captures,
-                names=((name,) if name else ()) + inner.names,
-                looks=inner.looks,
-                local=inner.local,
-            ), "group"
+        inner = body.facts
+        if look == ":":
+            return Group(body, number, name)
         if inner.captures:
             raise _RefusedError("a capturing group stands in a look-around; use (?:...)")
-        if "<" in look:
+        ahead = not look.startswith("<")
+        if not ahead:
             if inner.low != inner.high:
                 raise _RefusedError("a look-behind has no fixed width")
             if inner.looks:
                 raise _RefusedError("a look-around stands in a look-behind")
-        return Facts(size=inner.size + 4, looks=True, local=inner.local), "assertion"
+        return Look(ahead, look.endswith("!"), body)
 
-    def _set(self) -> Facts:
+    def _set(self) -> CharSet:
         """A set ``[...]``; ``self.at`` is at its ``[``."""
         self.at += 1
         start = self.at
         negated = self._take("^")
-        spaces: set[str] = set()  # the white space characters that the set lists
-        wide = 0
-        first = True
+        members: list[Member] = []
         while True:
             char = self._next("a [ is never closed")
-            if char == "]" and not first:
+            if char == "]" and members:
                 break
-            low = self._member(char, spaces, first)
-            first = False
+            low = self._member(char, first=not members)
             if self.text[self.at : self.at + 1] == "-" and self.text[self.at + 1 :][:1] != "]":
                 self.at += 1
                 upper = self._next("a [ is never closed")
-                high = self._member(upper, set(), False)
-                if low is None or high is None or (upper == "-"):
+                high = self._member(upper, first=False)
+                if isinstance(low, Class) or isinstance(high, Class) or upper == "-":
                     raise _RefusedError(
                         r"a - in a set stands for itself only as first or last, or \-"
                     )
-                if ord(high) < ord(low):
-                    raise _RefusedError(f"the range {_short(low + '-' + high)} is backwards")
-                spaces |= {c for c in _SPACES if low <= c <= high}
-                wide += ord(high) > 127
+                if ord(high.char) < ord(low.char):
+                    backwards = f"{low.char}-{high.char}"
+                    raise _RefusedError(f"the range {_short(backwards)} is backwards")
+                members.append(Range(low.char, high.char))
                 # [a-c-e]: Python and PCRE2 agree on no reading of the second hyphen.
                 if self.text[self.at : self.at + 1] == "-" and self.text[self.at + 1 :][:1] != "]":
                     raise _RefusedError(
                         r"a - in a set stands for itself only as first or last, or \-"
                     )
-            elif low is not None:
-                if low in _SPACES:
-                    spaces.add(low)
-                wide += ord(low) > 127
+            else:
+                members.append(low)
         # [.a.] and the like are POSIX collating elements to PCRE2, which it refuses.
         edge = self.text[start]
         if edge in ".:=" and self.at - 2 > start and self.text[self.at - 2] == edge:
             raise _RefusedError(f"a set that begins with {edge} ends with it; put it elsewhere")
-        allowed = _SPACES - spaces if negated else spaces
-        return Facts(1, 1, 40 + 10 * wide, local=not allowed)
+        return CharSet(negated, tuple(members))
 
-    def _member(self, char: str, spaces: set[str], first: bool) -> str | None:
-        """One member of a set: its character, or None for a class such as ``\\d``."""
+    def _member(self, char: str, first: bool) -> Literal | Class:
         if char == "\\":
             escaped = self._next("a lone \\ at the end")
-            if escaped in "dwS":
-                return None
-            if escaped in "sDW":
-                spaces |= _SPACES
-                return None
+            if escaped in _CLASSES:
+                return Class(escaped)
             if escaped in "bBA":
                 raise _RefusedError(f"\\{escaped} in a set is not an assertion")
-            return self._literal_escape(escaped)
+            return Literal(self._literal_escape(escaped))
         if char == "[":
             raise _RefusedError(r"a [ in a set must be written \[")
         if char in "-&|~" and self.text.startswith(char, self.at):
             raise _RefusedError(f"{char}{char} in a set is kept for set operations; escape it")
         if char == "-" and not first and self.text[self.at : self.at + 1] != "]":
             raise _RefusedError(r"a - in a set stands for itself only as first or last, or \-")
-        return char
+        return Literal(char)
 
     def _take(self, char: str) -> bool:
         if self.text.startswith(char, self.at):
@@ -419,10 +376,6 @@ class _Parser:
             raise _RefusedError(otherwise)
         self.at += 1
         return self.text[self.at - 1]
-
-
-def _literal(char: str) -> Facts:
-    return Facts(1, 1, 1 + len(char.encode("utf-8")), local=char not in _SPACES)
 
 
 def _short(text: str, limit: int = 40) -> str:
