@@ -121,8 +121,8 @@ static enum logexport_status both(struct bench *bench, const char *path,
     double began = now();
     for (size_t at = 0; at < bench->log.length && status == LOGEXPORT_OK; at += 1 << 17) {
         size_t left = bench->log.length - at;
-        status = logexport_push(engine, bench->log.data + at, left < 1 << 17 ? left : 1 << 17,
-                                error);
+        status =
+            logexport_push(engine, bench->log.data + at, left < 1 << 17 ? left : 1 << 17, error);
     }
     if (status == LOGEXPORT_OK)
         status = logexport_finish(engine, error);

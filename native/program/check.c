@@ -20,12 +20,10 @@ struct arguments {
 
 static bool read_arguments(int argc, char **argv, struct arguments *arguments)
 {
-    static const struct option long_options[] = {{"model", required_argument, NULL, 'm'},
-                                                 {"variant", required_argument, NULL, 'v'},
-                                                 {"input", required_argument, NULL, 'i'},
-                                                 {"output-dir", required_argument, NULL, 'o'},
-                                                 {"ort-lib", required_argument, NULL, 'l'},
-                                                 {NULL, 0, NULL, 0}};
+    static const struct option long_options[] = {
+        {"model", required_argument, NULL, 'm'},   {"variant", required_argument, NULL, 'v'},
+        {"input", required_argument, NULL, 'i'},   {"output-dir", required_argument, NULL, 'o'},
+        {"ort-lib", required_argument, NULL, 'l'}, {NULL, 0, NULL, 0}};
     int option;
     while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
         switch (option) {

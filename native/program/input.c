@@ -169,8 +169,7 @@ static enum input_state read_gzip(struct input *input, bool wait, char *bytes, s
                 continue;
         }
         size_t got = 0;
-        enum input_state state =
-            read_file(input, wait, input->raw, sizeof input->raw, &got);
+        enum input_state state = read_file(input, wait, input->raw, sizeof input->raw, &got);
         if (state == INPUT_END && input->in_member)
             return corrupt(input, "it ends in the middle");
         if (state != INPUT_BYTES)

@@ -58,8 +58,7 @@ int main(int argc, char **argv)
     static const struct {
         const char *name;
         int (*run)(int argc, char **argv);
-    } commands[] = {
-        {"detect", command_detect}, {"check", command_check}, {"info", command_info}};
+    } commands[] = {{"detect", command_detect}, {"check", command_check}, {"info", command_info}};
 
     if (!le_ort_silence()) /* here, where there is one thread */
         return complain("Out of memory.");

@@ -128,21 +128,21 @@ enum logexport_status npy_write(const char *path, const struct le_tensor *tensor
     bool is_float = tensor->type == LE_ORT_FLOAT;
     if (!is_float && tensor->type != LE_ORT_INT64)
         return malformed(path, "the output is not float32 or int64", error);
-    int at = snprintf(header, sizeof header,
-                      "{'descr': '%s', 'fortran_order': False, 'shape': (", is_float ? "<f4" : "<i8");
+    int at = snprintf(header, sizeof header, "{'descr': '%s', 'fortran_order': False, 'shape': (",
+                      is_float ? "<f4" : "<i8");
     size_t size = is_float ? sizeof(float) : sizeof(int64_t);
     for (size_t i = 0; i < tensor->dimension_count; i++) {
-        at += snprintf(header + at, sizeof header - (size_t)at, "%lld,%s",
-                       (long long)tensor->dimensions[i],
-                       i + 1 < tensor->dimension_count ? " " : "");
+        at +=
+            snprintf(header + at, sizeof header - (size_t)at, "%lld,%s",
+                     (long long)tensor->dimensions[i], i + 1 < tensor->dimension_count ? " " : "");
         size *= (size_t)tensor->dimensions[i];
     }
     at += snprintf(header + at, sizeof header - (size_t)at, "), }");
     while ((10 + at + 1) % 64 != 0)
         header[at++] = ' ';
     header[at++] = '\n';
-    unsigned char begin[10] = {0x93, 'N', 'U', 'M', 'P', 'Y', 1, 0, (unsigned char)(at & 255),
-                               (unsigned char)(at >> 8)};
+    unsigned char begin[10] = {
+        0x93, 'N', 'U', 'M', 'P', 'Y', 1, 0, (unsigned char)(at & 255), (unsigned char)(at >> 8)};
     FILE *file = fopen(path, "wbe");
     if (file == NULL)
         return le_fail(error, LOGEXPORT_USAGE, "%.300s cannot be written: %s.", path,

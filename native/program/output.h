@@ -7,7 +7,7 @@
 
 struct output {
     int fd;
-    int error;   /* errno of the write that failed; 0 */
+    int error; /* errno of the write that failed; 0 */
     size_t length;
     char bytes[1 << 16];
 };

@@ -121,8 +121,8 @@ enum logexport_status le_bundle_open(struct le_bundle *bundle, const char *path,
         status = le_fail(error, LOGEXPORT_BUNDLE, "%.300s is no bundle: it holds no manifest.json.",
                          path);
     else
-        status = le_file_read(bundle->fd, bundle->path, manifest_name, LE_MAX_JSON_BYTES, &bytes,
-                              error);
+        status =
+            le_file_read(bundle->fd, bundle->path, manifest_name, LE_MAX_JSON_BYTES, &bytes, error);
     if (status == LOGEXPORT_OK)
         status = le_json_parse(bytes.data, bytes.length, in_manifest(bundle, ""), &bundle->manifest,
                                error);
@@ -164,8 +164,7 @@ enum logexport_status le_bundle_read(const struct le_bundle *bundle, const char 
     if (sum == NULL)
         return le_fail(error, LOGEXPORT_BUNDLE, "%.300s/manifest.json does not list %.128s.",
                        bundle->path, name);
-    enum logexport_status status =
-        le_file_read(bundle->fd, bundle->path, name, limit, out, error);
+    enum logexport_status status = le_file_read(bundle->fd, bundle->path, name, limit, out, error);
     if (status != LOGEXPORT_OK || !bundle->verify)
         return status;
     char hex[LE_SHA256_HEX];

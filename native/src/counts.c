@@ -6,8 +6,8 @@
 bool le_counts_init(struct le_counts *counts, size_t lines, size_t stride, size_t steps,
                     size_t features)
 {
-    *counts = (struct le_counts){
-        .lines = lines, .stride = stride, .steps = steps, .features = features};
+    *counts =
+        (struct le_counts){.lines = lines, .stride = stride, .steps = steps, .features = features};
     if (features > SIZE_MAX / (2 * sizeof(float)) / steps)
         return false;
     /* Windows begin every stride lines, and a sample covers (steps - 1) * stride + lines of them. */
@@ -70,8 +70,7 @@ bool le_counts_append(struct le_counts *counts, int64_t line, int32_t event,
     sample->number = (int64_t)counts->samples;
     sample->first_line = counts->first_lines[counts->samples % counts->first_capacity];
     sample->last_line = line;
-    sample->counts =
-        counts->rows + (size_t)(counts->complete % counts->steps) * counts->features;
+    sample->counts = counts->rows + (size_t)(counts->complete % counts->steps) * counts->features;
     counts->samples++;
     return true;
 }

@@ -11,7 +11,7 @@ struct le_counts {
     uint64_t seen;    /* non-blank lines */
     int32_t *last;    /* the last `lines` of them, a ring; -1: counted in no column */
     int32_t *running; /* counts over `last` */
-    float *rows;      /* the last `steps` complete windows, a ring, twice: every sample is one piece */
+    float *rows; /* the last `steps` complete windows, a ring, twice: every sample is one piece */
     uint64_t complete;
     int64_t *first_lines; /* line numbers at which windows begin, a ring */
     size_t first_capacity;

@@ -4,7 +4,7 @@
 #include <string.h>
 
 enum {
-    PENDING = 16384,    /* records held back at most; a power of two */
+    PENDING = 16384, /* records held back at most; a power of two */
     BATCHES_A_THREAD = 2
 };
 
@@ -49,11 +49,10 @@ static bool make_batches(struct le_detector *detector, int threads)
     return true;
 }
 
-enum logexport_status le_detector_init(struct le_detector *detector,
-                                       const struct le_loaded *loaded, struct le_pool *pool,
-                                       int threads, const struct logexport_options *options,
-                                       logexport_sink sink, void *user,
-                                       struct logexport_error *error)
+enum logexport_status le_detector_init(struct le_detector *detector, const struct le_loaded *loaded,
+                                       struct le_pool *pool, int threads,
+                                       const struct logexport_options *options, logexport_sink sink,
+                                       void *user, struct logexport_error *error)
 {
     const struct le_task *task = &loaded->meta.task;
     *detector = (struct le_detector){.loaded = loaded,
@@ -128,13 +127,13 @@ static void judge(const struct le_detector *detector, const struct le_outcome *o
 static void describe(const struct le_detector *detector, const struct le_pending *pending,
                      struct logexport_record *record)
 {
-    *record = (struct logexport_record){
-        .kind = pending->said == CLOSED                        ? LOGEXPORT_SESSION
-                : detector->format.input == LE_EVENT_WINDOW ? LOGEXPORT_LINE
-                                                               : LOGEXPORT_WINDOW,
-        .template_index = pending->template_index,
-        .rank = -1,
-        .score = (double)NAN};
+    *record = (struct logexport_record){.kind = pending->said == CLOSED ? LOGEXPORT_SESSION
+                                                : detector->format.input == LE_EVENT_WINDOW
+                                                    ? LOGEXPORT_LINE
+                                                    : LOGEXPORT_WINDOW,
+                                        .template_index = pending->template_index,
+                                        .rank = -1,
+                                        .score = (double)NAN};
     const struct le_session *session = pending->session;
     if (session != NULL && !session->null) {
         record->session = session->key;
@@ -182,8 +181,7 @@ static enum logexport_status give(struct le_detector *detector, const struct le_
         if (detector->anomalies_only && !anomaly)
             return LOGEXPORT_OK;
     }
-    const struct le_outcome *outcome =
-        pending->said == JUDGED ? &pending->entry->outcome : NULL;
+    const struct le_outcome *outcome = pending->said == JUDGED ? &pending->entry->outcome : NULL;
     if (!le_format_record(&detector->format, &record, pending->session, outcome, &detector->text))
         return le_out_of_memory(error);
     record.text = detector->text.data;
@@ -348,8 +346,7 @@ static enum logexport_status ask(struct le_detector *detector, const void *windo
     return batch->count == detector->loaded->scorer.most ? send(detector, error) : LOGEXPORT_OK;
 }
 
-static enum logexport_status close_session(struct le_detector *detector,
-                                           struct le_session *session,
+static enum logexport_status close_session(struct le_detector *detector, struct le_session *session,
                                            struct logexport_error *error)
 {
     if (!detector->session_summary) {
@@ -362,8 +359,7 @@ static enum logexport_status close_session(struct le_detector *detector,
 }
 
 static enum logexport_status take_event(struct le_detector *detector, int64_t line,
-                                        const struct le_event *event,
-                                        struct logexport_error *error)
+                                        const struct le_event *event, struct logexport_error *error)
 {
     const struct le_loaded *loaded = detector->loaded;
     struct le_sessions *sessions = &detector->sessions;

@@ -36,19 +36,17 @@ struct le_detector {
     struct logexport_stats stats;
 };
 
-enum logexport_status le_detector_init(struct le_detector *detector,
-                                       const struct le_loaded *loaded, struct le_pool *pool,
-                                       int threads, const struct logexport_options *options,
-                                       logexport_sink sink, void *user,
-                                       struct logexport_error *error);
+enum logexport_status le_detector_init(struct le_detector *detector, const struct le_loaded *loaded,
+                                       struct le_pool *pool, int threads,
+                                       const struct logexport_options *options, logexport_sink sink,
+                                       void *user, struct logexport_error *error);
 
 /* The pool must have been freed before, so that no batch is being scored. */
 void le_detector_free(struct le_detector *detector);
 
 /* Takes the event of the next non-blank line. */
 enum logexport_status le_detector_take(struct le_detector *detector, int64_t line,
-                                       const struct le_event *event,
-                                       struct logexport_error *error);
+                                       const struct le_event *event, struct logexport_error *error);
 
 /* Gives the records that are ready, without waiting. */
 enum logexport_status le_detector_give(struct le_detector *detector, struct logexport_error *error);

@@ -12,14 +12,13 @@ static const struct {
     enum message in;
     uint32_t field;
     enum message holds;
-} nested[] = {
-    {MODEL, 7, GRAPH},       {MODEL, 20, TRAINING},    {MODEL, 25, FUNCTION},
-    {TRAINING, 1, GRAPH},    {TRAINING, 2, GRAPH},     {FUNCTION, 7, NODE},
-    {FUNCTION, 11, ATTRIBUTE}, {GRAPH, 1, NODE},       {GRAPH, 5, TENSOR},
-    {GRAPH, 15, SPARSE},     {NODE, 5, ATTRIBUTE},     {ATTRIBUTE, 5, TENSOR},
-    {ATTRIBUTE, 6, GRAPH},   {ATTRIBUTE, 10, TENSOR},  {ATTRIBUTE, 11, GRAPH},
-    {ATTRIBUTE, 22, SPARSE}, {ATTRIBUTE, 23, SPARSE},  {SPARSE, 1, TENSOR},
-    {SPARSE, 2, TENSOR}};
+} nested[] = {{MODEL, 7, GRAPH},         {MODEL, 20, TRAINING},   {MODEL, 25, FUNCTION},
+              {TRAINING, 1, GRAPH},      {TRAINING, 2, GRAPH},    {FUNCTION, 7, NODE},
+              {FUNCTION, 11, ATTRIBUTE}, {GRAPH, 1, NODE},        {GRAPH, 5, TENSOR},
+              {GRAPH, 15, SPARSE},       {NODE, 5, ATTRIBUTE},    {ATTRIBUTE, 5, TENSOR},
+              {ATTRIBUTE, 6, GRAPH},     {ATTRIBUTE, 10, TENSOR}, {ATTRIBUTE, 11, GRAPH},
+              {ATTRIBUTE, 22, SPARSE},   {ATTRIBUTE, 23, SPARSE}, {SPARSE, 1, TENSOR},
+              {SPARSE, 2, TENSOR}};
 
 enum { EXTERNAL_DATA = 13, DATA_LOCATION = 14 }; /* fields of a tensor */
 

@@ -92,8 +92,8 @@ enum logexport_status le_load_text(struct le_loaded *loaded,
     if ((status = check_options(loaded, options, error)) ||
         (status = apply_options(loaded, options, error)) ||
         (status = le_vocab_load(&loaded->vocab, &loaded->bundle, &loaded->meta, error)) ||
-        (status = le_rules_load(&loaded->rules, &loaded->bundle, &loaded->meta,
-                                options->session_by, !options->no_jit, error)))
+        (status = le_rules_load(&loaded->rules, &loaded->bundle, &loaded->meta, options->session_by,
+                                !options->no_jit, error)))
         return status;
     if (loaded->meta.task.input == LE_COUNT_MATRIX)
         loaded->rules.by = LE_BY_NONE; /* it counts over the whole log */

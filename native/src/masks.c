@@ -29,8 +29,7 @@ enum logexport_status le_mask_replacement(struct le_mask *mask, const char *text
         }
         if (c == '\\' && next == '\\')
             i++;
-        struct le_piece *last =
-            mask->piece_count > 0 ? &mask->pieces[mask->piece_count - 1] : NULL;
+        struct le_piece *last = mask->piece_count > 0 ? &mask->pieces[mask->piece_count - 1] : NULL;
         if (last == NULL || last->group != 0) {
             last = &mask->pieces[mask->piece_count++];
             *last = (struct le_piece){.begin = stored};

@@ -98,8 +98,8 @@ static int compare(const void *left, const void *right)
     if (order == 0)
         order = compare_constants(a, b);
     if (order == 0) /* they differ in white space: the first in code point order stands for both */
-        order = compare_bytes(a->source->text, a->source->length, b->source->text,
-                              b->source->length);
+        order =
+            compare_bytes(a->source->text, a->source->length, b->source->text, b->source->length);
     return order;
 }
 
@@ -218,8 +218,7 @@ struct le_matcher *le_matcher_new(const struct le_vocab *vocab, bool general)
         while (end < count && templates[end].count == templates[begin].count)
             end++;
         matcher->group_count++;
-        if (!make_group(&matcher->groups[matcher->group_count - 1], templates + begin,
-                        end - begin))
+        if (!make_group(&matcher->groups[matcher->group_count - 1], templates + begin, end - begin))
             goto failed;
         begin = end;
     }

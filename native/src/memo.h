@@ -16,8 +16,8 @@
 
 /* What the model said of a window. */
 struct le_outcome {
-    int32_t rank;  /* next_event_topk; -1: a logit is not finite */
-    float score;   /* score_threshold */
+    int32_t rank; /* next_event_topk; -1: a logit is not finite */
+    float score;  /* score_threshold */
     int32_t top_count;
     int32_t top[LE_TOP];
     double share[LE_TOP];

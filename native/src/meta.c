@@ -23,8 +23,7 @@ static enum logexport_status read_input(struct le_task *task, const json_t *obje
     if (strcmp(task->input_kind, "count_matrix") == 0) {
         task->input = LE_COUNT_MATRIX;
         if ((status = le_json_integer(object, "lines", 1, MAX_LINES, place, &task->lines, error)) ||
-            (status = le_json_integer(object, "stride", 1, MAX_LINES, place, &task->stride,
-                                      error)))
+            (status = le_json_integer(object, "stride", 1, MAX_LINES, place, &task->stride, error)))
             return status;
         return le_json_integer(object, "steps", 1, MAX_STEPS, place, &task->steps, error);
     }
@@ -81,9 +80,8 @@ static enum logexport_status read_reference(const struct le_meta *meta, const ch
         return status;
     const char *listed = le_bundle_sum(bundle, *file);
     if (listed == NULL || strcmp(listed, sum) != 0)
-        return le_json_malformed(error, place,
-                                 "it refers to %s by a sha256 that manifest.json does not have",
-                                 *file);
+        return le_json_malformed(
+            error, place, "it refers to %s by a sha256 that manifest.json does not have", *file);
     return LOGEXPORT_OK;
 }
 
@@ -114,8 +112,8 @@ static enum logexport_status read_meta(struct le_meta *meta, const struct le_bun
 
     if ((status = read_reference(meta, "preprocess", bundle, place, &meta->preprocess_file,
                                  &reference, error)) ||
-        (status = read_reference(meta, "vocab", bundle, place, &meta->vocab_file, &reference,
-                                 error)))
+        (status =
+             read_reference(meta, "vocab", bundle, place, &meta->vocab_file, &reference, error)))
         return status;
     inside.inside = "vocab";
     if ((status = le_json_object(reference, "reserved", inside, &meta->reserved, error)) ||
@@ -148,9 +146,9 @@ enum logexport_status le_meta_load(struct le_meta *meta, const struct le_bundle 
     enum logexport_status status =
         le_bundle_read(bundle, meta->file, LE_MAX_JSON_BYTES, &bytes, error);
     if (status == LOGEXPORT_OK && (named == NULL || strcmp(named, meta->file) != 0))
-        status = le_json_malformed(
-            error, (struct le_place){bundle->path, "manifest.json", "models"},
-            "the metadata of %s must be %s", model, meta->file);
+        status =
+            le_json_malformed(error, (struct le_place){bundle->path, "manifest.json", "models"},
+                              "the metadata of %s must be %s", model, meta->file);
     if (status == LOGEXPORT_OK)
         status = le_json_parse(bytes.data, bytes.length, place, &meta->document, error);
     if (status == LOGEXPORT_OK)

@@ -140,9 +140,9 @@ enum logexport_status le_ort_open(const char *path, struct le_ort **out,
         status = check(ort, CALL(ort, CreateEnv)(LE_ORT_FATAL, "logexport", &ort->env),
                        "its environment", error);
     if (status == LOGEXPORT_OK)
-        status = check(ort,
-                       CALL(ort, CreateCpuMemoryInfo)(LE_ORT_ARENA, LE_ORT_DEFAULT, &ort->memory),
-                       "its memory", error);
+        status =
+            check(ort, CALL(ort, CreateCpuMemoryInfo)(LE_ORT_ARENA, LE_ORT_DEFAULT, &ort->memory),
+                  "its memory", error);
     if (status == LOGEXPORT_OK)
         status = check(ort, CALL(ort, GetAllocatorWithDefaultOptions)(&ort->allocator),
                        "its allocator", error);
@@ -226,8 +226,8 @@ static enum logexport_status describe(const struct le_model *model, bool input, 
     if (status == LOGEXPORT_OK)
         status = check(ort, CALL(ort, CastTypeInfoToTensorInfo)(type, &tensor), model->file, error);
     if (status == LOGEXPORT_OK && tensor != NULL)
-        status = read_shape(model, tensor, &value->type, &value->dimension_count,
-                            value->dimensions, error);
+        status = read_shape(model, tensor, &value->type, &value->dimension_count, value->dimensions,
+                            error);
     if (type != NULL)
         CALL(ort, ReleaseTypeInfo)(type);
     return status;
@@ -333,8 +333,8 @@ static enum logexport_status read_output(const struct le_model *model, struct le
         return status;
     if (!is_tensor)
         return le_fail(error, LOGEXPORT_RUNTIME, "%.300s: an output is not a tensor.", model->file);
-    status = check(ort, CALL(ort, GetTensorTypeAndShape)(tensor->handle, &info), model->file,
-                   error);
+    status =
+        check(ort, CALL(ort, GetTensorTypeAndShape)(tensor->handle, &info), model->file, error);
     if (status == LOGEXPORT_OK)
         status = read_shape(model, info, &tensor->type, &tensor->dimension_count,
                             tensor->dimensions, error);

@@ -90,8 +90,8 @@ int le_pattern_find(const struct le_pattern *pattern, struct le_match *match, co
         options |= PCRE2_NO_UTF_CHECK;
         if (pattern->jit)
             options |= PCRE2_NO_JIT; /* its stack was too small, the heap is larger */
-        found = pcre2_match(pattern->code, (PCRE2_SPTR)subject, length, start, options,
-                            match->data, match->context);
+        found = pcre2_match(pattern->code, (PCRE2_SPTR)subject, length, start, options, match->data,
+                            match->context);
     }
     return found > 0 ? 1 : found == PCRE2_ERROR_NOMATCH ? 0 : -1;
 }

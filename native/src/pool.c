@@ -48,8 +48,7 @@ static void *work(void *argument)
     return NULL;
 }
 
-enum logexport_status le_pool_new(struct le_pool **out, int threads,
-                                  struct logexport_error *error)
+enum logexport_status le_pool_new(struct le_pool **out, int threads, struct logexport_error *error)
 {
     struct le_pool *pool =
         calloc(1, sizeof *pool + (size_t)(threads - 1) * sizeof pool->workers[0]);

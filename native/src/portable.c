@@ -12,11 +12,12 @@ enum {
     MAX_COMPILED = 32 * 1024
 };
 
-#define UNBOUNDED INT64_MAX        /* of `high` */
-#define MUCH ((int64_t)1 << 50)    /* where sums and products stop growing */
+#define UNBOUNDED INT64_MAX     /* of `high` */
+#define MUCH ((int64_t)1 << 50) /* where sums and products stop growing */
 
 static const char punctuation[] = " !\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~";
-static const char name_letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_";
+static const char name_letters[] =
+    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_";
 
 /* What is known of a part: how many characters it matches, what it costs PCRE2, what it holds. */
 struct facts {
@@ -137,7 +138,8 @@ static int32_t literal_escape(struct parser *parser, int32_t point)
         refuse(parser, "\\x is not followed by two hexadecimal digits");
         return 0;
     default:
-        refuse(parser, "it holds an escape that is not the same, or not known, in Python and PCRE2");
+        refuse(parser,
+               "it holds an escape that is not the same, or not known, in Python and PCRE2");
         return 0;
     }
 }

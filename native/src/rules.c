@@ -32,8 +32,8 @@ static enum logexport_status compile(struct reader *reader, struct le_pattern *p
                                      const char *where, const char *what)
 {
     if (le_utf8_valid_prefix(text, length) != length) /* an option's may not be; JSON's is */
-        return le_fail(reader->error, LOGEXPORT_BUNDLE, "%.300s: the pattern of %.100s is not UTF-8.",
-                       where, what);
+        return le_fail(reader->error, LOGEXPORT_BUNDLE,
+                       "%.300s: the pattern of %.100s is not UTF-8.", where, what);
     const char *refusal = le_portable_refusal(text, length);
     if (refusal != NULL)
         return le_fail(reader->error, LOGEXPORT_BUNDLE,
@@ -149,8 +149,8 @@ static enum logexport_status read_masks(struct reader *reader, const json_t *doc
     return LOGEXPORT_OK;
 }
 
-static enum logexport_status session_pattern(struct reader *reader, const char *text,
-                                             size_t length, const char *where, const char *what)
+static enum logexport_status session_pattern(struct reader *reader, const char *text, size_t length,
+                                             const char *where, const char *what)
 {
     struct le_rules *rules = reader->rules;
     rules->by = LE_BY_PATTERN;
@@ -209,8 +209,8 @@ static enum logexport_status read_rules(struct reader *reader, const json_t *doc
     json_t *matching;
     const char *prefer;
     enum logexport_status status;
-    if ((status = le_json_integer(document, "schema_version", 1, 1, place, &version,
-                                  reader->error)) ||
+    if ((status =
+             le_json_integer(document, "schema_version", 1, 1, place, &version, reader->error)) ||
         (status = read_headers(reader, document)) || (status = read_masks(reader, document)) ||
         (status = read_session(reader, document, session_by)) ||
         (status = le_json_integer(document, "max_sessions", 1, 1000000000, place, &max_sessions,
@@ -235,8 +235,7 @@ enum logexport_status le_rules_load(struct le_rules *rules, const struct le_bund
                                     struct logexport_error *error)
 {
     *rules = (struct le_rules){0};
-    struct reader reader = {
-        rules, {bundle->path, meta->preprocess_file, ""}, "", jit, error};
+    struct reader reader = {rules, {bundle->path, meta->preprocess_file, ""}, "", jit, error};
     snprintf(reader.where, sizeof reader.where, "%.300s/%.130s", bundle->path,
              meta->preprocess_file);
     struct le_buffer bytes = {0};

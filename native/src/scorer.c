@@ -13,9 +13,8 @@ enum {
 static enum logexport_status misfit(const struct le_meta *meta, const char *name, const char *what,
                                     struct logexport_error *error)
 {
-    return le_fail(error, LOGEXPORT_BUNDLE,
-                   "The graph of %s does not fit its task: \"%.100s\" %s.", meta->model, name,
-                   what);
+    return le_fail(error, LOGEXPORT_BUNDLE, "The graph of %s does not fit its task: \"%.100s\" %s.",
+                   meta->model, name, what);
 }
 
 static bool dimension_fits(int64_t declared, int64_t wanted)
@@ -28,9 +27,10 @@ static enum logexport_status check_input(const struct le_model *model, const str
 {
     const struct le_value_info *input;
     if (le_model_inputs(model, &input) != 1)
-        return le_fail(error, LOGEXPORT_BUNDLE,
-                       "The graph of %s does not fit its task: it has more than one input, or none.",
-                       meta->model);
+        return le_fail(
+            error, LOGEXPORT_BUNDLE,
+            "The graph of %s does not fit its task: it has more than one input, or none.",
+            meta->model);
     const struct le_task *task = &meta->task;
     if (task->input == LE_EVENT_WINDOW) {
         if (input->type != LE_ORT_INT64 || input->dimension_count != 2)
@@ -58,8 +58,9 @@ static enum logexport_status check_output(const struct le_model *model, const st
         if (strcmp(outputs[i].name, name) != 0)
             continue;
         if (outputs[i].type != LE_ORT_FLOAT || outputs[i].dimension_count != (rows ? 2u : 1u))
-            return misfit(meta, name, rows ? "is not float32 with two axes"
-                                           : "is not float32 with one axis", error);
+            return misfit(meta, name,
+                          rows ? "is not float32 with two axes" : "is not float32 with one axis",
+                          error);
         if (rows && !dimension_fits(outputs[i].dimensions[1], meta->vocab_size))
             return misfit(meta, name, "has another size than the vocabulary", error);
         return LOGEXPORT_OK;

@@ -3,8 +3,8 @@
 #include <string.h>
 
 enum {
-    CHUNK = 1 << 17,     /* bytes: a few milliseconds of work */
-    CHUNKS_A_THREAD = 3  /* enough that no worker waits for the thread that hands on */
+    CHUNK = 1 << 17,    /* bytes: a few milliseconds of work */
+    CHUNKS_A_THREAD = 3 /* enough that no worker waits for the thread that hands on */
 };
 
 /* What became of a line. */
@@ -32,8 +32,8 @@ enum logexport_status le_stream_init(struct le_stream *stream, const struct le_t
                                      struct le_pool *pool, int threads,
                                      struct le_detector *detector, struct logexport_error *error)
 {
-    *stream = (struct le_stream){
-        .text = text, .pool = pool, .detector = detector, .threads = threads};
+    *stream =
+        (struct le_stream){.text = text, .pool = pool, .detector = detector, .threads = threads};
     stream->chunk_count = threads == 1 ? 1 : (size_t)threads * CHUNKS_A_THREAD + 1;
     stream->chunks = calloc(stream->chunk_count, sizeof *stream->chunks);
     stream->scratches = calloc((size_t)threads, sizeof *stream->scratches);

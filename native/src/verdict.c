@@ -14,7 +14,8 @@ static bool integer(struct le_buffer *out, const char *before, int64_t value)
 
 static bool integer_or_null(struct le_buffer *out, const char *before, int64_t value)
 {
-    return text(out, before) && (value < 0 ? text(out, "null") : le_json_append_integer(out, value));
+    return text(out, before) &&
+           (value < 0 ? text(out, "null") : le_json_append_integer(out, value));
 }
 
 bool le_format_init(struct le_format *format, const struct le_task *task, int64_t top_k,
@@ -64,7 +65,8 @@ static bool score(const struct le_format *format, const struct logexport_record 
     else
         ok = ok && le_json_append_real(out, record->score, format->c_locale);
     ok = ok && le_buffer_append(out, format->limit.data, format->limit.length);
-    int32_t count = outcome != NULL && record->verdict == LOGEXPORT_ANOMALY ? outcome->top_count : 0;
+    int32_t count =
+        outcome != NULL && record->verdict == LOGEXPORT_ANOMALY ? outcome->top_count : 0;
     for (int32_t i = 0; ok && i < count; i++)
         ok = integer(out, i == 0 ? "{\"template\": " : ", {\"template\": ", outcome->top[i]) &&
              text(out, ", \"share\": ") &&

@@ -177,8 +177,8 @@ static struct OrtStatus *output_info(const struct OrtSession *session, size_t in
                                      struct OrtTypeInfo **out)
 {
     *out = calloc(1, sizeof **out);
-    (*out)->tensor = (struct OrtTensorTypeAndShapeInfo){
-        LE_ORT_FLOAT, index == 1 ? 1 : 2, {-1, session->size}};
+    (*out)->tensor =
+        (struct OrtTensorTypeAndShapeInfo){LE_ORT_FLOAT, index == 1 ? 1 : 2, {-1, session->size}};
     return NULL;
 }
 

@@ -15,9 +15,10 @@ const char events_score[] = "{\"input\": \"event_window\", \"length\": 3, \"deci
                             "\"score_threshold\", \"output\": \"error\", \"attribution\": "
                             "\"attribution\", \"threshold\": 6.5, \"threshold_name\": \"p99\", "
                             "\"thresholds\": {\"p99\": 6.5, \"low\": 0.5}}";
-const char counts_topk[] = "{\"input\": \"count_matrix\", \"lines\": 4, \"stride\": 2, \"steps\": 2, "
-                           "\"decision\": \"next_event_topk\", \"output\": \"predictions\", "
-                           "\"top_k\": 2}";
+const char counts_topk[] =
+    "{\"input\": \"count_matrix\", \"lines\": 4, \"stride\": 2, \"steps\": 2, "
+    "\"decision\": \"next_event_topk\", \"output\": \"predictions\", "
+    "\"top_k\": 2}";
 const char counts_score[] = "{\"input\": \"count_matrix\", \"lines\": 4, \"stride\": 2, "
                             "\"steps\": 2, \"decision\": \"score_threshold\", \"output\": "
                             "\"error\", \"attribution\": \"attribution\", \"threshold\": 6.5, "
@@ -121,13 +122,13 @@ void fill_bundle(const char *path, const char *graph, struct piece task, struct 
     struct le_buffer meta = {0};
     le_sha256_hex(vocab.bytes, vocab.length, vocab_sum);
     le_sha256_hex(rules.bytes, rules.length, rules_sum);
-    int length = snprintf(
-        begin, sizeof begin,
-        "{\"schema_version\": 1, \"model_type\": \"tiny\", \"vocab_size\": 6, \"vocab\": "
-        "{\"file\": \"vocab.json\", \"sha256\": \"%s\", \"reserved\": {\"unknown\": 4}}, "
-        "\"preprocess\": {\"file\": \"preprocess.json\", \"sha256\": \"%s\", \"source\": "
-        "\"option\"}, \"variants\": {}, \"task\": ",
-        vocab_sum, rules_sum);
+    int length =
+        snprintf(begin, sizeof begin,
+                 "{\"schema_version\": 1, \"model_type\": \"tiny\", \"vocab_size\": 6, \"vocab\": "
+                 "{\"file\": \"vocab.json\", \"sha256\": \"%s\", \"reserved\": {\"unknown\": 4}}, "
+                 "\"preprocess\": {\"file\": \"preprocess.json\", \"sha256\": \"%s\", \"source\": "
+                 "\"option\"}, \"variants\": {}, \"task\": ",
+                 vocab_sum, rules_sum);
     need(le_buffer_append(&meta, begin, (size_t)length) &&
              le_buffer_append(&meta, task.bytes, task.length) && le_buffer_append(&meta, "}", 1),
          "memory");

@@ -4,7 +4,6 @@
 
 #include <stddef.h>
 
-
 /* Events "a b", "a <*>", "x", "<*> <*> c" and the like; a task by its JSON. */
 extern const char events_topk[], events_score[], counts_topk[], counts_score[];
 extern const char plain_rules[], session_rules[], plain_vocab[];

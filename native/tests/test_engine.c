@@ -48,9 +48,9 @@ static void say(const char *path, const struct logexport_options *options, const
 
 static size_t draw_log(char *log, size_t size)
 {
-    static const char *const lines[] = {"a b\n",  "a c\n",      "x\n",  "n 12\r\n", "\n",  " \t\n",
-                                        "y z c\n", "nothing\n", "x\r\r\n", "a \xff\n", "s=1 s=2\n",
-                                        "h1: a b\n", "h2: x\n", "s=q a\n"};
+    static const char *const lines[] = {
+        "a b\n",     "a c\n",   "x\n",      "n 12\r\n",  "\n",        " \t\n",   "y z c\n",
+        "nothing\n", "x\r\r\n", "a \xff\n", "s=1 s=2\n", "h1: a b\n", "h2: x\n", "s=q a\n"};
     size_t length = 0;
     for (;;) {
         if (below(60) == 0 && length + 300 < size) {
@@ -100,8 +100,7 @@ static void threads_and_pieces_change_nothing(void)
         options.threads = 2;
         say(path, &options, log, 3000, 0, &expected);
         say(path, &options, log, 3000, 7, &said);
-        CHECK(said.length == expected.length &&
-              memcmp(said.data, expected.data, said.length) == 0);
+        CHECK(said.length == expected.length && memcmp(said.data, expected.data, said.length) == 0);
         le_buffer_free(&expected);
         le_buffer_free(&said);
         remove_bundle(path);
@@ -149,8 +148,7 @@ static void an_engine_can_read_one_log_after_another(void)
         CHECK(logexport_push(engine, log, sizeof log - 1, &error) == LOGEXPORT_OK);
         CHECK(logexport_finish(engine, &error) == LOGEXPORT_OK);
     }
-    CHECK(both.length == 2 * first.length &&
-          memcmp(both.data, first.data, first.length) == 0 &&
+    CHECK(both.length == 2 * first.length && memcmp(both.data, first.data, first.length) == 0 &&
           memcmp(both.data + first.length, first.data, first.length) == 0);
     struct logexport_stats stats = {.size = sizeof stats};
     logexport_get_stats(engine, &stats);
@@ -201,9 +199,9 @@ static void a_run_that_fails_is_an_error(void)
             struct logexport_options options = options_of(threads);
             NEED(logexport_open(path, &options, keep, &said, &engine, &error) == LOGEXPORT_OK);
             CHECK(logexport_push(engine, "x\nx\nx\nx\n", 8, &error) == LOGEXPORT_OK);
-            CHECK(logexport_flush(engine, &error) ==
-                  (wide ? LOGEXPORT_BUNDLE : LOGEXPORT_RUNTIME));
-            CHECK(strstr(error.text, wide ? "another shape" : "says: it was told to fail.") != NULL);
+            CHECK(logexport_flush(engine, &error) == (wide ? LOGEXPORT_BUNDLE : LOGEXPORT_RUNTIME));
+            CHECK(strstr(error.text, wide ? "another shape" : "says: it was told to fail.") !=
+                  NULL);
             CHECK(logexport_finish(engine, NULL) != LOGEXPORT_OK);
             logexport_close(engine);
             remove_bundle(path);
@@ -309,8 +307,8 @@ static void file_says(const char *name, const char *bytes, const char *why)
     make_bundle(path, "events 6", events_topk, plain_rules);
     put_file(path, name, bytes, strlen(bytes));
     options.no_verify = strcmp(name, "tiny.onnx.meta.json") != 0;
-    cannot_open(path, &options, strcmp(name, "tiny.onnx") == 0 ? LOGEXPORT_RUNTIME : LOGEXPORT_BUNDLE,
-                why);
+    cannot_open(path, &options,
+                strcmp(name, "tiny.onnx") == 0 ? LOGEXPORT_RUNTIME : LOGEXPORT_BUNDLE, why);
     remove_bundle(path);
 }
 
@@ -320,7 +318,8 @@ static void malformed_files_are_refused(void)
     file_says("tiny.onnx.meta.json", "{\"schema_version\": 1, \"model_type\": \"big\"}",
               "\"model_type\" is \"big\", not \"tiny\"");
     file_says("tiny.onnx.meta.json",
-              "{\"schema_version\": 1, \"model_type\": \"tiny\", \"vocab_size\": 0}", "\"vocab_size\"");
+              "{\"schema_version\": 1, \"model_type\": \"tiny\", \"vocab_size\": 0}",
+              "\"vocab_size\"");
     file_says("tiny.onnx.meta.json",
               "{\"schema_version\": 1, \"model_type\": \"tiny\", \"vocab_size\": 6, \"task\": "
               "{\"input\": \"event_window\", \"length\": 1000000}}",
@@ -392,8 +391,9 @@ static void the_graph_must_fit_the_task(void)
          "{\"input\": \"event_window\", \"length\": 3, \"decision\": \"next_event_topk\", "
          "\"output\": \"predictions\", \"top_k\": 6}",
          "Top k is 6, but the vocabulary has 6", LOGEXPORT_BUNDLE},
-        {"events 6", "{\"input\": \"graph\", \"decision\": \"next_event_topk\", \"output\": \"x\", "
-                     "\"top_k\": 1}",
+        {"events 6",
+         "{\"input\": \"graph\", \"decision\": \"next_event_topk\", \"output\": \"x\", "
+         "\"top_k\": 1}",
          "is not known to this engine", LOGEXPORT_BUNDLE},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -415,9 +415,9 @@ static void weights_in_other_files_are_refused(void)
         {"\x3a\x04\x2a\x02\x70\x01", 6, "has weights in another file"}, /* data_location */
         {"\x3a\x04\x2a\x02\x6a\x00", 6, "has weights in another file"}, /* external_data */
         {"\x3a\x08\x0a\x06\x2a\x04\x2a\x02\x70\x01", 10, "has weights in another file"},
-        {"\x3a\x04\x2a\x02\x70\x00", 6, "says: not a graph"}, /* it holds its own */
+        {"\x3a\x04\x2a\x02\x70\x00", 6, "says: not a graph"},    /* it holds its own */
         {"\x3a\x05\x2a\x02\x70\x01", 6, "is not an ONNX graph"}, /* cut off */
-        {"\x3b", 1, "is not an ONNX graph"},                      /* a group */
+        {"\x3b", 1, "is not an ONNX graph"},                     /* a group */
         {"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", 11, "is not an ONNX graph"},
     };
     struct logexport_options options = options_of(1);

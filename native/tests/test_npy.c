@@ -19,9 +19,10 @@ static enum logexport_status parse(const char *header, size_t data, struct le_te
 static void headers_are_read(void)
 {
     struct le_tensor tensor;
-    CHECK(parse("{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }  \n", 24, &tensor) == 0);
-    CHECK(tensor.type == LE_ORT_FLOAT && tensor.dimension_count == 2 &&
-          tensor.dimensions[0] == 2 && tensor.dimensions[1] == 3 && tensor.size == 24);
+    CHECK(parse("{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }  \n", 24, &tensor) ==
+          0);
+    CHECK(tensor.type == LE_ORT_FLOAT && tensor.dimension_count == 2 && tensor.dimensions[0] == 2 &&
+          tensor.dimensions[1] == 3 && tensor.size == 24);
     CHECK(parse("{'descr': '<i8', 'fortran_order': False, 'shape': (4,), }\n", 32, &tensor) == 0);
     CHECK(tensor.type == LE_ORT_INT64 && tensor.dimension_count == 1);
     CHECK(parse("{'descr': '<i8', 'fortran_order': False, 'shape': (), }\n", 8, &tensor) == 0);
@@ -49,10 +50,8 @@ static void what_does_not_fit_is_refused(void)
 static void what_is_written_is_read_again(void)
 {
     float values[6] = {1, -2, 3.5f, 0, 1e30f, -0.0f};
-    struct le_tensor tensor = {.type = LE_ORT_FLOAT,
-                               .dimension_count = 2,
-                               .dimensions = {3, 2},
-                               .data = values};
+    struct le_tensor tensor = {
+        .type = LE_ORT_FLOAT, .dimension_count = 2, .dimensions = {3, 2}, .data = values};
     struct le_tensor again;
     struct logexport_error error;
     char path[] = "/tmp/logexport-npy-XXXXXX";

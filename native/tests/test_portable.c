@@ -13,6 +13,7 @@ static void is(const char *pattern, bool portable)
 
 int main(void)
 {
+    /* clang-format off */
     static const char *const good[] = {
         "",          "a|b|",          "[]a-z-]+",       "[^]\\s-]",         "(?P<m>.*)$",
         "\\x41\\t",  "a{2,5}?b{3}c{1,}", "(?<!\\w)-?\\d+(?!\\w)", "(a)?b",  "(?:a|bc)*?",
@@ -26,6 +27,7 @@ int main(void)
         "[a-c-e]", "(?<=a+)b", "(?<=(?=a))", "(?=(a))", "(?P<a>x)(?P<a>y)", "[",  "(?<n>a)",
         "[.a.]",  "[:x:]",    "[=\\=]",   "[.+-.]",
         "((((((((((((((((((((((((((((((((((((((((((((((((((((", "(?:(?:a{1,900}b){1,900}c){1,900}"};
+    /* clang-format on */
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
         is(good[i], true);
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)

@@ -72,9 +72,9 @@ static void masks_run_one_after_another(void)
     MASKS_TO("a 12 b3", "a <N> b<N>", "\\d+", "<N>");
     MASKS_TO("x7", "<B>", "7", "9", "x9", "<A>", "<A>", "<B>"); /* each on the last one's result */
     MASKS_TO("unchanged", "unchanged", "\\d", "N", "\\s", "S");
-    MASKS_TO("aXbX", "a\\1-b\\1-", "X", "\\\\1-");           /* a doubled backslash is literal */
+    MASKS_TO("aXbX", "a\\1-b\\1-", "X", "\\\\1-"); /* a doubled backslash is literal */
     MASKS_TO("pid=12", "pid=<ID>", "\\b(pid|tid)=\\d+\\b", "\\1=<ID>");
-    MASKS_TO("ab b", "[a] []", "(a)?b", "[\\1]");            /* a group without part is nothing */
+    MASKS_TO("ab b", "[a] []", "(a)?b", "[\\1]"); /* a group without part is nothing */
     MASKS_TO("ab", "\\0b\\q", "a", "\\0", "$", "never", "(b)", "\\1\\q");
     MASKS_TO("a", "", "a", "");
     MASKS_TO("", "", "x*", "X");
@@ -83,17 +83,17 @@ static void masks_run_one_after_another(void)
 static void an_empty_match_replaces_nothing(void)
 {
     MASKS_TO("axxb", "a<X>b", "x*", "<X>");
-    MASKS_TO("aab", "||b", "a*?", "|");  /* the next way to match that is not empty */
+    MASKS_TO("aab", "||b", "a*?", "|"); /* the next way to match that is not empty */
     MASKS_TO("ab", "ab", "\\b", "|");
     MASKS_TO("ab", "aB", "(?=a)|b", "B");
 }
 
 static void classes_are_ascii(void)
 {
-    MASKS_TO("\xD9\xA3 7", "\xD9\xA3 N", "\\d", "N");                  /* an Arabic digit */
+    MASKS_TO("\xD9\xA3 7", "\xD9\xA3 N", "\\d", "N"); /* an Arabic digit */
     MASKS_TO("\xC3\xA9t\xC3\xA9", "\xC3\xA9[t]\xC3\xA9", "\\bt\\b", "[t]");
     MASKS_TO("a\xC2\xA0-b", "a\xC2\xA0-b", "\\s", "_");
-    MASKS_TO("\xE6\x97\xA5", ".", ".", ".");                           /* one character, not three */
+    MASKS_TO("\xE6\x97\xA5", ".", ".", "."); /* one character, not three */
 }
 
 static void bad_patterns_and_replacements_are_refused(void)

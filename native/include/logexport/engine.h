@@ -85,8 +85,8 @@ extern "C" {
 
 enum logexport_status {
     LOGEXPORT_OK = 0,
-    LOGEXPORT_USAGE = 1,   /* options or calls that do not fit each other or the model */
-    LOGEXPORT_BUNDLE = 2,  /* a bundle that is malformed, incomplete or not what its manifest says */
+    LOGEXPORT_USAGE = 1,  /* options or calls that do not fit each other or the model */
+    LOGEXPORT_BUNDLE = 2, /* a bundle that is malformed, incomplete or not what its manifest says */
     LOGEXPORT_RUNTIME = 3, /* no ONNX Runtime, one too old, or one that refuses the model */
     LOGEXPORT_TEXT = 4,    /* a line on which a pattern of the bundle cannot be run to its end */
     LOGEXPORT_MEMORY = 5,  /* out of memory or threads */
@@ -104,21 +104,21 @@ typedef struct logexport_engine logexport_engine;
 
 /* What to open, and how. Filled by logexport_options_init(); then set what differs. */
 struct logexport_options {
-    size_t size;             /* sizeof (struct logexport_options) of the caller */
-    const char *model;       /* model type's name; NULL: the only one in the bundle */
-    const char *variant;     /* "portable" or "optimized" graph; NULL: the graph itself */
-    const char *ort_library; /* path of libonnxruntime.so; NULL: LOGEXPORT_ORT_LIB, then the system's */
-    const char *session_by;  /* "none", "host" or a pattern; NULL: as the bundle says */
+    size_t size;                /* sizeof (struct logexport_options) of the caller */
+    const char *model;          /* model type's name; NULL: the only one in the bundle */
+    const char *variant;        /* "portable" or "optimized" graph; NULL: the graph itself */
+    const char *ort_library;    /* libonnxruntime.so; NULL: LOGEXPORT_ORT_LIB, then the system's */
+    const char *session_by;     /* "none", "host" or a pattern; NULL: as the bundle says */
     const char *threshold_name; /* one of the metadata's named thresholds; wins over a number */
-    double threshold;        /* used if set_threshold; without either, as the bundle says */
+    double threshold;           /* used if set_threshold; without either, as the bundle says */
     int set_threshold;
-    int64_t top_k;           /* 0: as the bundle says */
-    int threads;             /* 1 to 1024 */
-    int anomalies_only;      /* give only records whose verdict is anomaly (and summaries) */
-    int session_summary;     /* a record for each session, when it is evicted or the log ends */
-    int require_proof;       /* refuse a bundle whose proof is not full */
-    int no_verify;           /* do not check the sums of the manifest */
-    int no_jit;              /* interpret patterns: for systems that forbid executable memory */
+    int64_t top_k;       /* 0: as the bundle says */
+    int threads;         /* 1 to 1024 */
+    int anomalies_only;  /* give only records whose verdict is anomaly (and summaries) */
+    int session_summary; /* a record for each session, when it is evicted or the log ends */
+    int require_proof;   /* refuse a bundle whose proof is not full */
+    int no_verify;       /* do not check the sums of the manifest */
+    int no_jit;          /* interpret patterns: for systems that forbid executable memory */
 };
 
 enum logexport_kind {
@@ -147,17 +147,17 @@ struct logexport_record {
     enum logexport_kind kind;
     enum logexport_verdict verdict;
     enum logexport_reason reason;
-    int64_t line;                  /* from 1 */
-    int64_t window;                /* from 0 */
+    int64_t line;   /* from 1 */
+    int64_t window; /* from 0 */
     int64_t first_line, last_line;
-    const char *session;           /* UTF-8, not ended; NULL: the session null */
+    const char *session; /* UTF-8, not ended; NULL: the session null */
     size_t session_length;
-    int64_t template_index;        /* -1: null */
-    int64_t rank;                  /* -1: null */
-    double score;                  /* NaN: null */
+    int64_t template_index; /* -1: null */
+    int64_t rank;           /* -1: null */
+    double score;           /* NaN: null */
     uint64_t lines, judged, anomalies;
-    const char *text;              /* the JSON object and an LF */
-    size_t text_length;            /* with the LF */
+    const char *text;   /* the JSON object and an LF */
+    size_t text_length; /* with the LF */
 };
 
 /* Takes a record. Returns 0 to go on; anything else makes the call that gave it return
@@ -169,11 +169,9 @@ LOGEXPORT_API void logexport_options_init(struct logexport_options *options, siz
 
 /* Opens the bundle in directory `path` and makes an engine at the beginning of a log. `options` may
  * be NULL. On failure *engine is NULL. */
-LOGEXPORT_API enum logexport_status logexport_open(const char *path,
-                                                   const struct logexport_options *options,
-                                                   logexport_sink sink, void *user,
-                                                   logexport_engine **engine,
-                                                   struct logexport_error *error);
+LOGEXPORT_API enum logexport_status
+logexport_open(const char *path, const struct logexport_options *options, logexport_sink sink,
+               void *user, logexport_engine **engine, struct logexport_error *error);
 
 /* The next bytes of the log. */
 LOGEXPORT_API enum logexport_status logexport_push(logexport_engine *engine, const void *bytes,
@@ -193,13 +191,13 @@ LOGEXPORT_API void logexport_close(logexport_engine *engine);
 
 /* What an engine has done since it was opened, and what it is. Strings belong to the engine. */
 struct logexport_stats {
-    size_t size;                 /* sizeof (struct logexport_stats) of the caller: set it first */
-    uint64_t lines;              /* read, blank ones included */
+    size_t size;    /* sizeof (struct logexport_stats) of the caller: set it first */
+    uint64_t lines; /* read, blank ones included */
     uint64_t blank;
     uint64_t unseen;
-    uint64_t records[3];         /* by enum logexport_verdict: warm-up, normal, anomaly */
-    uint64_t scored;             /* windows that the model was asked about */
-    uint64_t remembered;         /* windows that were looked up instead */
+    uint64_t records[3]; /* by enum logexport_verdict: warm-up, normal, anomaly */
+    uint64_t scored;     /* windows that the model was asked about */
+    uint64_t remembered; /* windows that were looked up instead */
     const char *model;
     const char *proof;           /* "full", "no_native" or "none" */
     const char *runtime_version; /* ONNX Runtime's */
