@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
-import subprocess
 
 import pytest
 
-from tests.native.engine import NATIVE, engine_path, library_path
+from tests.native.engine import engine_path, library_path, make
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -20,11 +18,7 @@ def built_engine() -> None:
     if os.environ.get("LOGEXPORT_TEST_NO_ENGINE"):
         pytest.skip("LOGEXPORT_TEST_NO_ENGINE is set")
     if "LOGEXPORT_ENGINE" not in os.environ:
-        with (NATIVE / ".lock").open("w") as lock:  # test processes run side by side
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            done = subprocess.run(
-                ["make", "-C", str(NATIVE)], capture_output=True, text=True, check=False
-            )
+        done = make()
         if done.returncode != 0:
             pytest.fail(f"`make -C native` failed:\n{done.stderr[-2000:]}", pytrace=False)
     for path in (engine_path(), library_path()):

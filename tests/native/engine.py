@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import os
 import subprocess
 from collections.abc import Iterable, Iterator
@@ -30,6 +31,13 @@ def engine_path() -> Path:
 
 def library_path() -> Path:
     return Path(os.environ.get("LOGEXPORT_ENGINE_LIB", NATIVE / "build" / "liblogexport.so"))
+
+
+def make(*targets: str) -> subprocess.CompletedProcess[str]:
+    """Run ``make -C native``; one test process at a time, as all have one build tree."""
+    with (NATIVE / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return subprocess.run(["make", "-C", str(NATIVE), *targets], capture_output=True, text=True)
 
 
 @lru_cache(maxsize=1)
