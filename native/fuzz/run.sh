@@ -14,7 +14,11 @@ log=$tree/$target.log
 [ -n "$(ls -A "$seeds" 2>/dev/null)" ] || { echo "$target: native/$seeds keeps no input"; exit 1; }
 mkdir -p "$corpus" "$tree/found"
 # Targets write bundles: in memory that is ten times as fast.
-[ ! -w /dev/shm ] || export TMPDIR=/dev/shm
+place=${TMPDIR:-/tmp}
+[ ! -w /dev/shm ] || place=/dev/shm
+TMPDIR=$(mktemp -d "$place/fuzz-XXXXXX")
+trap 'rm -rf "$TMPDIR"' EXIT
+export TMPDIR
 export UBSAN_OPTIONS=print_stacktrace=1
 
 limits=(-max_len=4096 -rss_limit_mb=4096 -timeout=20 -artifact_prefix="$tree/found/$target-")

@@ -24,8 +24,8 @@ Record = dict[str, Any]
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 KEPT = HERE / "records"
-WRITTEN = ("docs/compatibility.md", "tests/matrix/records/")
-"""What a run of the matrix writes into the source."""
+WRITTEN = ("docs/compatibility.md", "tests/matrix/records/", "tests/native/slow.json")
+"""What a run of the matrix, or of the slow tests, writes into the source."""
 BESIDE = ".ci/"
 """What calls the tests and is called by none."""
 RUN = "docs/plugin-guide.md"
