@@ -1,10 +1,13 @@
 """The gate, .ci/run: what it runs, and that no test of C is left out of it.
 
-The script itself runs here, with programs that only note how they were called.
+The script itself runs here, with programs that only note how they were called; and so do
+native/Makefile and native/fuzz/run.sh.
 """
 
 from __future__ import annotations
 
+import base64
+import json
 import os
 import re
 import shutil
@@ -13,6 +16,8 @@ from configparser import ConfigParser
 from pathlib import Path
 
 import pytest
+
+from tests.native import slow
 
 ROOT = Path(__file__).resolve().parents[1]
 NATIVE = ROOT / "native"
@@ -182,3 +187,95 @@ def test_cmake_builds_every_fuzz_target_and_each_has_kept_inputs() -> None:
     assert {path.parent.name for path in kept} == {path.stem for path in fuzz_targets()}
     assert sum(path.stat().st_size for path in kept) < 400_000
     assert all(path.stat().st_size <= 4096 for path in kept), "fuzzing reads no more of an input"
+
+
+# --- what make and the fuzz targets say -----------------------------------------------------------
+
+CMAKE = """#!/bin/bash
+[ "$1" = --build ] && exit
+[ ! -e "$4/CMakeCache.txt" ] || echo "with what was there" >>"$CALLS"
+echo "${*:5}" >>"$CALLS"
+touch "$4/CMakeCache.txt"
+"""
+TARGET = """#!/bin/bash
+for word; do case $word in -artifact_prefix=*) found=${word#*=}crash-1 ;; esac; done
+printf '#1\\tDONE   cov: 12 ft: 1\\nDone 34 runs in 5 second(s)\\n'
+if [ "${0##*/}" = fuzz_broken ]; then
+  echo "ERROR: AddressSanitizer: heap-use-after-free"
+  printf 'the\\0input' >"$found"
+  echo "Test unit written to $found"
+  exit 77
+fi
+"""
+
+
+@pytest.fixture
+def native(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A directory with the Makefile, two fuzz targets, and a CMake that notes its calls."""
+    for name in ("Makefile", "fuzz/run.sh"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copy(NATIVE / name, tmp_path / name)
+    programs = {"programs/cmake": CMAKE, "programs/ctest": "#!/bin/sh\n"}
+    for name in ("fuzz_broken", "fuzz_sound"):
+        (tmp_path / "fuzz" / f"{name}.c").touch()
+        seeds = tmp_path / "fuzz/seeds" / name
+        seeds.mkdir(parents=True)
+        (seeds / "some").write_text("seed")
+        programs[f"build/fuzz/fuzz/{name}"] = TARGET
+    for name, text in programs.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'programs'}:{os.environ['PATH']}")
+    monkeypatch.setenv("CALLS", str(tmp_path / "calls"))
+    return tmp_path
+
+
+def make(native: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["make", *words], cwd=native, capture_output=True, text=True)
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="no make")
+def test_make_configures_a_tree_anew_where_its_flags_have_changed_and_only_there(
+    native: Path,
+) -> None:
+    quoted = "CMAKE_FLAGS=-DA='x y' -DB=1,2"
+    for words in ([], [], [quoted], [quoted], ["CMAKE_FLAGS="], ["CC=other"]):
+        assert make(native, "test", *words).returncode == 0
+    assert (native / "calls").read_text().splitlines() == ["", "-DA=x y -DB=1,2", "", ""]
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="no make")
+def test_a_fuzz_target_that_fails_shows_its_report_and_its_input_and_stops_no_other(
+    native: Path,
+) -> None:
+    done = make(native, "fuzz", "JOBS=1")
+    assert done.returncode != 0
+    assert "ERROR: AddressSanitizer: heap-use-after-free" in done.stdout
+    found = native / "build/fuzz/found/fuzz_broken-crash-1"
+    assert f"fuzz_broken fails on {found}" in done.stdout
+    assert base64.b64encode(found.read_bytes()).decode() in done.stdout
+    assert "fuzz_sound: 34 runs in 5 s, 12 edges covered, nothing found" in done.stdout
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="no make")
+@pytest.mark.parametrize("lost", ["fuzz/seeds/fuzz_sound/some", "build/fuzz/fuzz/fuzz_sound"])
+def test_a_fuzz_target_without_inputs_or_that_is_not_built_fails(native: Path, lost: str) -> None:
+    (native / "fuzz/fuzz_broken.c").unlink()
+    assert make(native, "fuzz").returncode == 0
+    (native / lost).unlink()
+    assert make(native, "fuzz").returncode != 0
+
+
+# --- what is too slow for the gate ----------------------------------------------------------------
+
+
+def test_every_slow_step_has_a_result_on_record_and_it_passed() -> None:
+    record = json.loads(slow.RECORD.read_text(encoding="utf-8"))
+    assert set(record) == set(slow.steps(fuzz_seconds=1, cases=1))
+    for name, result in record.items():
+        assert result["result"] == "passed", name
+        assert re.fullmatch("[0-9a-f]{12}", result["commit"]), name
+        assert result["figures"], name
+    assert set(record["fuzz"]["figures"]) == {path.stem for path in fuzz_targets()}
+    assert record["valgrind"]["figures"]["c_tests"] == len(list(NATIVE.glob("tests/test_*.c")))

@@ -49,7 +49,7 @@ def steps(fuzz_seconds: int, cases: int) -> dict[str, Step]:
         "fuzz": Step(f"make -C native fuzz FUZZ_SECONDS={fuzz_seconds}"),
         "valgrind": Step("make -C native valgrind"),
         "differential": Step(
-            "python -m pytest tests/native/test_differential.py",
+            "python -m pytest --timeout=0 tests/native/test_differential.py",
             ("make -C native",),
             {"LOGEXPORT_DIFFERENTIAL_CASES": str(cases)},
         ),
