@@ -92,10 +92,10 @@ static void threads_may_open_at_once(void)
 
 int main(void)
 {
-    static void (*const cases[])(void) = {
-        the_first_open_sets_it, an_open_that_finds_no_runtime_comes_after_it,
-        a_later_open_leaves_the_environment_alone, what_the_host_has_set_stays,
-        threads_may_open_at_once};
+    static void (*const cases[])(void) = {the_first_open_sets_it,
+                                          an_open_that_finds_no_runtime_comes_after_it,
+                                          a_later_open_leaves_the_environment_alone,
+                                          what_the_host_has_set_stays, threads_may_open_at_once};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         pid_t child = fork();
         int status;
