@@ -84,7 +84,7 @@ def test_an_engine_of_one_thread_has_no_other(bundle: Path, alone: Alone) -> Non
 
 
 @another_build
-def test_a_program_that_links_the_library_leaves_nothing(
+def test_programs_that_link_the_library_leave_nothing(
     bundle: Path, alone: Alone, tmp_path: Path
 ) -> None:
     program, source = tmp_path / "anomalies", NATIVE / "examples" / "anomalies.c"
@@ -95,6 +95,10 @@ def test_a_program_that_links_the_library_leaves_nothing(
         program, bundle, data=log_of(bundle).read_bytes(), LOGEXPORT_ORT_LIB=ort_library()
     )
     assert said.endswith(b" anomalies\n")
+    bench = place / "logexport-bench"
+    assert b"both_seconds" in alone.run(
+        bench, bundle, log_of(bundle), 1, LOGEXPORT_ORT_LIB=ort_library()
+    )
     alone.assert_silent()
 
 
