@@ -388,7 +388,7 @@ class OpenTable:
 
     def numbers(self, names: Sequence[str], dtype: str) -> np.ndarray:
         """Columns of numbers as an array ``[rows, len(names)]`` of ``dtype``, made a column at a
-        time.
+        time. What a floating point type cannot hold becomes infinite in it.
 
         Raises:
             InputError: a column has gaps or holds something else, or the file is damaged.
@@ -396,7 +396,7 @@ class OpenTable:
         import numpy as np
         import pyarrow as pa
 
-        with _reading(self.path, self._what):
+        with _reading(self.path, self._what), np.errstate(over="ignore"):
             out = np.empty((self.rows, len(names)), dtype=dtype)
             for place, name in enumerate(names):
                 column = self._file.read(columns=[name]).column(0)

@@ -283,7 +283,8 @@ def test_paths_need_not_be_utf8(parsed: Path, tmp_path: Path) -> None:
     build(parsed, odd)
     with open_table(odd / "line_events.parquet", "line_events", "events", "") as table:
         assert table.rows == LINES
-    assert pq.read_schema((odd / "line_events.parquet").open("rb")).names == ["line", "event"]
+    with (odd / "line_events.parquet").open("rb") as file:
+        assert pq.read_schema(file).names == ["line", "event"]
     with (
         pytest.raises(InputError, match="cannot be read as events in parquet: No such file"),
         open_table(odd / "none.parquet", "line_events", "events", ""),

@@ -105,6 +105,7 @@ def _table(tmp_path: object, columns: dict[str, object], about: object = None) -
         ({"t0": [-1, 2], "start_index": [0, 25]}, None, "no counts"),
         ({"t0": [float("nan"), 2], "start_index": [0, 25]}, None, "no counts"),
         ({"t0": [1.0, 2.0**25], "start_index": [0, 25]}, None, "no counts"),
+        ({"t0": [1.0, 1e300], "start_index": [0, 25]}, None, "no counts"),
         ({"t0": [1, 2]}, None, "does not show how many lines"),
         ({"t0": [5], "start_index": [0]}, None, "does not show how many lines"),
         ({"t0": [0, 0], "start_index": [0, 5]}, None, "does not show how many lines"),
