@@ -1,4 +1,4 @@
-"""Catch what an exporter says: warnings, and both output descriptors."""
+"""Catch what an exporter says: warnings, and what it prints on either stream."""
 
 from __future__ import annotations
 
@@ -56,8 +56,8 @@ def capture() -> Iterator[Captured]:
     """Keep descriptors 1 and 2, ``sys.stdout``, ``sys.stderr`` and warnings to ourselves.
 
     Exporters print from Python and from C++; a stray line on standard output would break the JSON
-    document of ``--json``. Not for use in several threads at once: descriptors belong to the
-    process.
+    document of ``--json``. Not for use in several threads at once: streams and warnings belong to
+    the process, so one would keep what another said.
     """
     captured = Captured()
     with Redirection("stdout", "stderr") as aside, warnings.catch_warnings(record=True) as caught:
