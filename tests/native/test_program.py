@@ -132,11 +132,10 @@ def test_logs_that_cannot_be_read_are_errors(events: Path, tmp_path: Path) -> No
 
 @pytest.mark.parametrize("threads", [1, 3])
 def test_a_verdict_follows_its_line_within_100_ms(events: Path, threads: int) -> None:
-    process = start("detect", events, "-", "--threads", threads)
-    assert process.stdin is not None
-    assert process.stdout is not None
     delays = []
-    try:
+    with start("detect", events, "-", "--threads", threads) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
         for number in range(1, 31):
             sent = time.monotonic()
             process.stdin.write(b"tick\nop")  # the second line is not finished
@@ -148,9 +147,6 @@ def test_a_verdict_follows_its_line_within_100_ms(events: Path, threads: int) ->
             process.stdin.write(b"en 5\n")
             process.stdout.readline()
             time.sleep(0.002)
-    finally:
-        process.stdin.close()
-        process.wait(timeout=10)
     delays.sort()
     assert delays[len(delays) // 2] < 0.1  # the median: other work on the machine is not ours
 
@@ -160,30 +156,30 @@ def test_a_verdict_follows_its_line_within_100_ms(events: Path, threads: int) ->
 def test_a_signal_ends_it_after_what_was_read(
     events: Path, number: signal.Signals, threads: int
 ) -> None:
-    process = start("detect", events, "-", "--threads", threads, "--session-summary")
-    assert process.stdin is not None
-    assert process.stdout is not None
-    assert process.stderr is not None
-    process.stdin.write(LOG + b"tick")
-    first = process.stdout.read(10)  # it has begun
-    time.sleep(0.3)
-    process.send_signal(number)
-    rest = process.stdout.read()
-    assert process.wait(timeout=10) == 0
-    assert first + rest == reference(events, LOG + b"tick", session_summary=True)
-    assert b"verdicts" in process.stderr.read()
+    with start("detect", events, "-", "--threads", threads, "--session-summary") as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdin.write(LOG + b"tick")
+        first = process.stdout.read(10)  # it has begun
+        time.sleep(0.3)
+        process.send_signal(number)
+        rest = process.stdout.read()
+        assert process.wait(timeout=10) == 0
+        assert first + rest == reference(events, LOG + b"tick", session_summary=True)
+        assert b"verdicts" in process.stderr.read()
 
 
 def test_a_closed_pipe_ends_it_quietly(events: Path, tmp_path: Path) -> None:
     log = tmp_path / "long.log"
     log.write_bytes(LOG * 200)
-    process = start("detect", events, log)
-    assert process.stdout is not None
-    assert process.stderr is not None
-    process.stdout.read(100)
-    process.stdout.close()
-    assert process.wait(timeout=20) == 0
-    assert process.stderr.read() == b""
+    with start("detect", events, log) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.read(100)
+        process.stdout.close()
+        assert process.wait(timeout=20) == 0
+        assert process.stderr.read() == b""
 
 
 def test_a_full_disk_is_an_error(events: Path) -> None:
