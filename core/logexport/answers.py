@@ -499,9 +499,9 @@ def check_results(
         plugin: who is named in an error.
         name: what the results get as ``plugin``.
         seconds: how long the hook took, for a result that does not say it.
-        own_engine: whether the engine in use is this plugin's; asked where a result says that it
-            showed something of the engine. Another plugin's result counts for nothing there: what
-            it says is taken away, with a warning.
+        own_engine: whether the engine in use is this plugin's; asked where a result that passed
+            says that it showed something of the engine. Another plugin's result counts for nothing
+            there: what it says is taken away, with a warning.
 
     Raises:
         PluginError: something is not a CheckResult, holds what ``validation.json`` cannot, or two
@@ -532,7 +532,7 @@ def check_results(
                 )
             own = seconds if check.seconds is None else check.seconds
             check = replace(check, plugin=name, seconds=own)
-            counts = check.engine is None or own_engine()
+            counts = check.status != "passed" or check.engine is None or own_engine()
             results.append(check if counts else _without_engine(check))
     return results
 
