@@ -489,7 +489,7 @@ def test_more_than_one_file_can_hold_is_an_error(
         ({"draw": lambda sizes, generator: ()}, "gave 0 arrays for 1 inputs"),
         (
             {"draw": lambda sizes, generator: (np.zeros((sizes["batch_size"], 4)),)},
-            r"as float64 \[1, 4\] at batch_size 1; float32 \[1, 4\] was declared",
+            r"as float64 \[1, 4\] for {'batch_size': 1} where the example says float32 \[1, 4\]",
         ),
         ({"grid": ({"rows": 2},)}, "grid names no size for batch_size"),
     ],
