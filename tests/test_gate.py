@@ -29,7 +29,7 @@ if [ "${0##*/} $1 $2" = "python3 -m venv" ]; then
   mkdir -p "$3/bin"
   for name in pip python tox; do cp "$0" "$3/bin/$name"; done
 fi
-if [[ $call =~ pytest|-m\ torch$ ]]; then echo "$CLOSING"; fi
+if [[ $call =~ pytest|-m\ torch ]]; then echo "$CLOSING"; fi
 [[ ! $call =~ ${SLOW:-^$} ]] || sleep 60
 [[ ! $call =~ ${FAILING:-^$} ]] || { echo "$call does not work"; exit 3; }
 """
