@@ -54,7 +54,7 @@ def steps(fuzz_seconds: int, cases: int) -> dict[str, Step]:
             {"LOGEXPORT_DIFFERENTIAL_CASES": str(cases)},
         ),
         "sanitized": Step(
-            "python -m pytest -n auto tests/native",
+            "python -m pytest -n auto -m 'not slow' tests/native",
             ("make -C native", "make -C native asan"),
             {
                 "LOGEXPORT_ENGINE": f"{ASAN}/logexport-engine",
