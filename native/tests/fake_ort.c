@@ -354,7 +354,7 @@ const struct le_ort_api_base *OrtGetApiBase(void)
     return &base;
 }
 
-/* Atomic, because the sanitizers do not see that dlopen() orders this before every call. */
+/* Atomic, because the sanitizers do not see that loading comes before every call. */
 __attribute__((constructor)) static void when_opened(void)
 {
     silenced = getenv("ORT_DISABLE_TELEMETRY") != NULL;
