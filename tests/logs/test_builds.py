@@ -25,6 +25,9 @@ from logexport.vocab import load_vocab
 
 LINES = 2500
 EVENTS = Table("line_events", (Column("line", "int64"), Column("event", "int32", nullable=True)))
+PATHS = [str(Path(__file__).resolve().parents[2]), os.environ.get("PYTHONPATH")]
+CHILDS = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, PATHS))}
+"""The environment of a process that builds by this module's own functions."""
 FILES = ("vocab.json", "preprocess.json", "line_events.parquet")
 
 
@@ -133,7 +136,7 @@ def test_a_build_that_is_killed_leaves_the_files_as_they_were(
     )
     done = subprocess.run(
         [sys.executable, "-c", script, parsed, out, str(row)],
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])}, check=False,
+        env=CHILDS, check=False,
     )  # fmt: skip
     assert done.returncode == -signal.SIGKILL
     assert {name: contents(out)[name] for name in FILES} == contents(before)
@@ -156,7 +159,7 @@ def test_a_build_without_space_says_so_and_leaves_the_files_as_they_were(
     )
     done = subprocess.run(
         [sys.executable, "-B", "-c", script, parsed, out, str(room)],
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])},
+        env=CHILDS,
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert re.search(rf"{re.escape(str(out))}.* cannot be written: ", done.stdout), done.stderr
