@@ -61,7 +61,7 @@ def reference(bundle: Path, model_name: str | None, data: bytes, runs: int) -> d
     from logexport.detect import Detector, Stats
     from logexport.logs.events import EventReader
     from logexport.logs.lines import iter_lines
-    from logexport.scorers import OnnxRuntimeScorer
+    from logexport.verdicts.scorers import OnnxRuntimeScorer
 
     model = Bundle.load(bundle).model(model_name)
     rules = model.preprocess

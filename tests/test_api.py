@@ -23,10 +23,10 @@ from typing import Any, get_origin
 
 import pytest
 from logexport import hookspecs, schemas
-from logexport.deprecation import renamed
-from logexport.discovery import Declaration
+from logexport.hookspecs import hookspec
 from logexport.host import Host
-from logexport.markers import hookspec
+from logexport.hosting.deprecation import renamed
+from logexport.hosting.discovery import Declaration
 
 from tests.sources import PLUGIN_SOURCES, python
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 import pytest
-from logexport import declared, errors, hookspecs, schemas, types
+from logexport import errors, hookspecs, model_info, schemas, types
 from logexport.bundle import MANIFEST, VALIDATION, FileNames
 from logexport.cli import cli
 
@@ -76,7 +76,7 @@ def test_every_type_of_a_signature_is_described() -> None:
     used = {
         name
         for name, found in vars(types).items()
-        if getattr(found, "__module__", "") in (types.__name__, declared.__name__)
+        if getattr(found, "__module__", "") in (types.__name__, model_info.__name__)
         and re.search(rf"\b{name}\b", source)
     }
     assert used >= {"ModelInfo", "LoadedModel", "CheckResult"}

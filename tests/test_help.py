@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 import pytest
 from logexport.cli import COMMANDS, SUMMARIES, cli
-from logexport.discovery import declarations
+from logexport.hosting.discovery import declarations
 
 ROOT = Path(__file__).resolve().parents[1]
 

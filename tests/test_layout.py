@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from logexport.discovery import declarations
+from logexport.hosting.discovery import declarations
 
 from tests.sources import PLUGIN_SOURCES, ROOT, python
 
@@ -89,7 +89,7 @@ def test_a_plugin_imports_public_names_of_the_host_only(package: str) -> None:
 
 
 THE_HOSTS_ALONE = {
-    "pyarrow": "logexport.parquet writes and opens tables, whatever the bytes of their paths",
+    "pyarrow": "training.tables writes and opens tables, whatever the bytes of their paths",
     "ParquetWriter": "TrainingLog.build writes a table",
     "ParquetFile": "open_table opens one",
     "save_training_vocab": "TrainingLog.build and save_vocab_and_rules publish a vocabulary",

@@ -111,10 +111,10 @@ def test_the_library_is_found_without_importing_the_package(tmp_path: Path) -> N
 
 SCORER = f"""
 import os, sys
-import logexport, logexport.scorers
+import logexport, logexport.verdicts.scorers
 assert "onnxruntime" not in sys.modules
 before = dict(os.environ)
-scorer = logexport.scorers.OnnxRuntimeScorer(__import__("pathlib").Path(sys.argv[1]))
+scorer = logexport.verdicts.scorers.OnnxRuntimeScorer(__import__("pathlib").Path(sys.argv[1]))
 import numpy
 print(scorer(numpy.ones((2, 3), dtype="float32"))["y"].sum())
 assert dict(os.environ) == before

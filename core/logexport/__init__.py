@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from logexport.declared import ModelInfo, Sample
-from logexport.markers import API_VERSION, hookimpl
+from logexport.hookspecs import API_VERSION, hookimpl
+from logexport.model_info import ModelInfo, Sample
 
 if TYPE_CHECKING:
     from logexport.errors import LogexportError

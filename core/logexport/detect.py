@@ -18,10 +18,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from logexport.errors import InputError, UsageError
-from logexport.records import Record, SessionSummary
-from logexport.scorers import Memo
-from logexport.tasks import Closed, Item, SessionState, Waiting, decision_of, input_of
 from logexport.types import CountMatrix, NextEventTopK, ScoreThreshold, Task
+from logexport.verdicts.records import Record, SessionSummary
+from logexport.verdicts.scorers import Memo
+from logexport.verdicts.tasks import Closed, Item, SessionState, Waiting, decision_of, input_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from logexport.logs.events import Event, EventReader
     from logexport.logs.lines import Line as LogLine
     from logexport.logs.preprocess import Preprocess
-    from logexport.scorers import Scorer
     from logexport.types import Vocabulary
+    from logexport.verdicts.scorers import Scorer
 
 __all__ = [
     "Detector",

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from logexport.markers import hookspec
+import pluggy
 
 if TYPE_CHECKING:
     import click
@@ -29,6 +29,14 @@ if TYPE_CHECKING:
         Vocabulary,
     )
 
+PROJECT = "logexport"
+"""pluggy project name and entry-point group."""
+
+API_VERSION = 1
+"""Version of the hook contract; a plugin states it as its attribute ``logexport_api``."""
+
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
 
 REQUIRED_OF_MODELS = ("load_model", "build_vocab", "dummy_input", "write_meta")
 """What a plugin that answers ``model_info`` must answer too; it takes no part otherwise."""

@@ -21,7 +21,9 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 
 from logexport import hookspecs
-from logexport.answers import (
+from logexport.errors import LogexportError, PluginError, UnknownModelError
+from logexport.hookspecs import API_VERSION, PROJECT
+from logexport.hosting.answers import (
     check_engine_command,
     check_strategies,
     check_type,
@@ -29,11 +31,9 @@ from logexport.answers import (
     wrong_model_info,
     wrong_option,
 )
-from logexport.declared import ModelInfo
-from logexport.discovery import Declaration, declarations
-from logexport.errors import LogexportError, PluginError, UnknownModelError
-from logexport.guard import Printed, faults, quiet_stdout
-from logexport.markers import API_VERSION, PROJECT
+from logexport.hosting.discovery import Declaration, declarations
+from logexport.hosting.guard import Printed, faults, quiet_stdout
+from logexport.model_info import ModelInfo
 
 if TYPE_CHECKING:
     import click
@@ -108,7 +108,8 @@ class Host:
     # --- discovery ---
 
     def _add_host_plugin(self) -> None:
-        from logexport import __version__, builtin
+        from logexport import __version__
+        from logexport.hosting import builtin
 
         plugin = Plugin(HOST_PLUGIN, "logexport", __version__, builtin.__name__)
         self.plugins.append(plugin)

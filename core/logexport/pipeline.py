@@ -15,15 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from logexport import schemas
-from logexport.answers import (
-    check_dummy,
-    check_loaded,
-    check_outputs,
-    check_results,
-    check_type,
-    check_vocab,
-    merge_entries,
-)
 from logexport.bundle import (
     MANIFEST,
     SCHEMA_VERSION,
@@ -43,9 +34,18 @@ from logexport.errors import (
     UsageError,
 )
 from logexport.files import encode_json, write_json
-from logexport.guard import changes, snapshot
 from logexport.host import HOST_PLUGIN, Host, Plugin, default_host
-from logexport.request import ModelJob, PluginOptions, plan
+from logexport.hosting.answers import (
+    check_dummy,
+    check_loaded,
+    check_outputs,
+    check_results,
+    check_type,
+    check_vocab,
+    merge_entries,
+)
+from logexport.hosting.guard import changes, snapshot
+from logexport.publishing.plan import ModelJob, PluginOptions, plan
 from logexport.runtime import silenced
 from logexport.types import (
     Attempt,
@@ -64,7 +64,7 @@ from logexport.types import (
 if TYPE_CHECKING:
     from logexport.exporters import Choice
     from logexport.logs.preprocess import Preprocess
-    from logexport.publish import Staging
+    from logexport.publishing.staging import Staging
 
 _LITTLE_SPACE = 64 << 10  # bytes; a failure to export with less is one of space
 
@@ -99,7 +99,7 @@ def run(
         PluginError: a plugin is at fault.
         In every case nothing was published, and an old bundle is what it was.
     """
-    from logexport.publish import staging
+    from logexport.publishing.staging import staging
 
     began = time.perf_counter()
     host = host or default_host()

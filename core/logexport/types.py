@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Union
 
-from logexport.declared import ModelInfo as ModelInfo
-from logexport.declared import Sample as Sample
 from logexport.errors import InputError
+from logexport.model_info import ModelInfo as ModelInfo
+from logexport.model_info import Sample as Sample
 
 if TYPE_CHECKING:
     import numpy as np

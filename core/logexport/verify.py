@@ -61,7 +61,7 @@ def _graph(model: BundledModel) -> CheckResult:
 
     from logexport.exporters import read_graph
     from logexport.pipeline import dynamic_axes
-    from logexport.scorers import OnnxRuntimeScorer
+    from logexport.verdicts.scorers import OnnxRuntimeScorer
 
     problems: list[str] = []
     meta = model.meta
@@ -167,8 +167,8 @@ def _replay(model: BundledModel, log: Path, verdicts: Path) -> tuple[list[str], 
 
     from logexport.detect import detect
     from logexport.logs.lines import iter_logs
-    from logexport.records import agreement
-    from logexport.scorers import OnnxRuntimeScorer
+    from logexport.verdicts.records import agreement
+    from logexport.verdicts.scorers import OnnxRuntimeScorer
 
     lines = iter_logs([log], model.preprocess.max_line_bytes)
     scorer = OnnxRuntimeScorer(model.onnx)

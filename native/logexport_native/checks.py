@@ -16,11 +16,8 @@ from logexport.detect import Stats, detect
 from logexport.engine import HOW_TO_GET, EngineError, last_line, run_engine
 from logexport.errors import InputError, UsageError
 from logexport.logs.lines import iter_logs
-from logexport.parity import Comparison, compare, parity_result, probes
-from logexport.parquet import read_parsed, read_sequences
-from logexport.records import Record, SessionSummary, agreement
-from logexport.scorers import TorchScorer
 from logexport.selftest import render_selftest
+from logexport.training.tables import read_parsed, read_sequences
 from logexport.types import (
     CheckResult,
     CountMatrix,
@@ -33,6 +30,9 @@ from logexport.types import (
     Status,
     Vocabulary,
 )
+from logexport.verdicts.comparing import Comparison, compare, parity_result, probes
+from logexport.verdicts.records import Record, SessionSummary, agreement
+from logexport.verdicts.scorers import TorchScorer
 from logexport.verify import engine_selftest
 
 from logexport_native.engine import EngineScorer, find_engine

@@ -44,7 +44,7 @@ def find_engine() -> list[str] | None:
 
 
 class EngineScorer:
-    """Runs a bundle's graph in the engine: a :class:`logexport.scorers.Scorer`.
+    """Runs a bundle's graph in the engine: a :class:`logexport.verdicts.scorers.Scorer`.
 
     Args:
         engine: the words that start the engine.

@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from logexport.discovery import Declaration
 from logexport.host import Host
+from logexport.hosting.discovery import Declaration
 from logexport.testing import CHECKS, Contract, ContractError, NotApplicable, Subject, check_plugin
 from logexport.testing.watch import written_files
 

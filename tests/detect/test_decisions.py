@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from logexport.detect import Detector, with_options
 from logexport.errors import BundleError, InputError, UsageError
-from logexport.scorers import Scorer
 from logexport.types import (
     CountMatrix,
     EventWindow,
@@ -19,6 +18,7 @@ from logexport.types import (
     Task,
     Vocabulary,
 )
+from logexport.verdicts.scorers import Scorer
 
 from tests.detect.fakes import (
     ConstantScorer,

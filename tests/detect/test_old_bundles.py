@@ -10,8 +10,8 @@ import pytest
 from logexport.bundle import Bundle
 from logexport.detect import detect
 from logexport.logs.lines import iter_logs
-from logexport.records import agreement
-from logexport.scorers import OnnxRuntimeScorer
+from logexport.verdicts.records import agreement
+from logexport.verdicts.scorers import OnnxRuntimeScorer
 from logexport.verify import verify_bundle
 
 from tests.old_bundles import OLD_BUNDLES, OldBundle

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from logexport.errors import BundleError
 from logexport.exporters import read_graph
-from logexport.scorers import OnnxRuntimeScorer
+from logexport.verdicts.scorers import OnnxRuntimeScorer
 
 from tests.detect.fakes import write_event_graph
 from tests.onnx_places import everything, places, plant, send_outside

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from logexport.records import (
+from logexport.verdicts.records import (
     Line,
     Rank,
     Ranking,
@@ -126,7 +126,7 @@ for name in {names!r}:
         break
     except locale.Error:
         continue
-from logexport.records import number
+from logexport.verdicts.records import number
 sys.stdout.write(number(3.1375) + " " + number(1e10))
 """
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from logexport.errors import InputError
 from logexport.logs.headers import GROUPS
 from logexport.logs.patterns import parse
-from logexport.sampling import draw
+from logexport.selftest.sampling import draw
 
 from tests.logs.test_patterns import ASSERTION, PATTERN, QUANTIFIER, SHIPPED
 

@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 import pytest
 from logexport.errors import BundleError
-from logexport.scorers import Memo, OnnxRuntimeScorer, TorchScorer
+from logexport.verdicts.scorers import Memo, OnnxRuntimeScorer, TorchScorer
 
 from tests.detect.fakes import write_count_graph, write_event_graph
 

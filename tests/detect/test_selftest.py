@@ -18,11 +18,11 @@ from logexport.logs.headers import PRESETS, Header
 from logexport.logs.lines import iter_lines
 from logexport.logs.masks import MASK_SETS, Mask
 from logexport.logs.preprocess import ALOG_DETECT, Preprocess, SessionRule
-from logexport.records import Record
-from logexport.sampling import draw
-from logexport.scorers import OnnxRuntimeScorer
 from logexport.selftest import MAX_BYTES, RenderedLog, render_selftest, write_selftest
+from logexport.selftest.sampling import draw
 from logexport.types import Task, Vocabulary
+from logexport.verdicts.records import Record
+from logexport.verdicts.scorers import OnnxRuntimeScorer
 
 from tests.detect.bundles import write_bundle
 from tests.detect.fakes import count_score, event_topk

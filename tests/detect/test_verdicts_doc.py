@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from logexport.detect import DEFAULT_MAX_SESSIONS
 from logexport.logs import headers, lines, masks, patterns, preprocess
-from logexport.records import ABSOLUTE, RELATIVE
+from logexport.verdicts.records import ABSOLUTE, RELATIVE
 
 DOC = Path(__file__).resolve().parents[2] / "docs" / "verdicts.md"
 
@@ -81,7 +81,7 @@ def test_every_option_of_the_command_is_described() -> None:
 
 
 def test_the_examples_are_records_that_the_code_writes() -> None:
-    from logexport.records import (
+    from logexport.verdicts.records import (
         Line,
         Rank,
         Record,

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from logexport.discovery import Declaration
 from logexport.host import Host
+from logexport.hosting.discovery import Declaration
 from logexport.types import ExportRequest
 
 from tests.distributions import TINY, tiny_checkpoint

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from logexport import run
 from logexport.errors import CheckFailedError, LogexportError, PluginError, UsageError
-from logexport.guard import quiet_stdout
 from logexport.host import Host
+from logexport.hosting.guard import quiet_stdout
 
 from tests.distributions import TINY, Site, tiny_checkpoint
 from tests.host.exports import Job, contents, hosted, leftovers, tiny

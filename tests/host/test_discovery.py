@@ -8,7 +8,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
-from logexport.discovery import Declaration, declarations
+from logexport.hosting.discovery import Declaration, declarations
 
 
 def expected(group: str) -> set[Declaration]:

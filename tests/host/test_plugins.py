@@ -8,9 +8,9 @@ from pathlib import Path
 
 import click
 import pytest
-from logexport.answers import RUN_NAMES, RUN_OPTIONS
 from logexport.cli import cli
 from logexport.cli.run import run
+from logexport.hosting.answers import RUN_NAMES, RUN_OPTIONS
 
 from tests.distributions import TINY, Site, tiny_checkpoint
 

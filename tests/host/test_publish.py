@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from logexport.bundle import MANIFEST
 from logexport.errors import InputError, OutputError
-from logexport.publish import staging
+from logexport.publishing.staging import staging
 
 
 def publish(target: Path, content: str) -> None:
@@ -123,7 +123,7 @@ KILLED = """
 import sys
 from pathlib import Path
 sys.path[:0] = {path!r}
-from logexport.publish import staging
+from logexport.publishing.staging import staging
 target = Path(sys.argv[1])
 number = 0
 print("begun", flush=True)

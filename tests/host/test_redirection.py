@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from logexport.exporters.capture import capture
-from logexport.guard import quiet_stdout
+from logexport.hosting.guard import quiet_stdout
 from logexport.streams import Redirection
 
 LIBC = ctypes.CDLL(None)
@@ -202,7 +202,7 @@ def test_who_keeps_or_closes_the_stream_of_a_hook_does_no_harm(
 CLOSED = """
 import os, sys
 from logexport.exporters.capture import capture
-from logexport.guard import quiet_stdout
+from logexport.hosting.guard import quiet_stdout
 
 def opened():
     found = []

@@ -12,7 +12,7 @@ import pytest
 from logexport.cli import main
 from logexport.errors import InputError, UsageError
 from logexport.host import Host
-from logexport.request import ModelJob, PluginOptions, plan
+from logexport.publishing.plan import ModelJob, PluginOptions, plan
 from logexport.types import ExportRequest
 
 from tests.host.exports import hosted, tiny

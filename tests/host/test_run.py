@@ -28,7 +28,7 @@ from logexport.errors import (
     VocabularyError,
 )
 from logexport.host import Host
-from logexport.publish import staging
+from logexport.publishing.staging import staging
 
 from tests.distributions import TINY, Site
 from tests.host.exports import Job, contents, hosted, leftovers, meta_of, tiny
@@ -563,7 +563,8 @@ import onnx, onnxruntime, torch  # before the fork: a killed run shall not be on
 from logexport.bundle import Bundle
 from logexport.cli import main
 from logexport.host import default_host
-import logexport.pipeline, logexport.exporters, logexport.checks, logexport.publish, jsonschema
+import logexport.pipeline, logexport.exporters, logexport.checks, jsonschema
+import logexport.publishing.staging
 
 default_host()
 target, words = Path(sys.argv[1]), sys.argv[2:]

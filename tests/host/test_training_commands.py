@@ -22,7 +22,7 @@ from logexport.cli.training import (
     schedule_options,
     size_options,
 )
-from logexport.training import Epoch, Schedule, training_record
+from logexport.training.loop import Epoch, Schedule, training_record
 
 
 @dataclass(frozen=True)
@@ -188,7 +188,7 @@ def test_a_record_of_a_training_has_all_but_the_path_of_the_checkpoint() -> None
 
 TRAINING = """
 from logexport.cli.training import training_progress
-from logexport.training import Epoch
+from logexport.training.loop import Epoch
 
 with training_progress(3, "elsewhere") as shown:
     shown.begin(40, "40 windows", warnings=["watch out"])
@@ -262,7 +262,7 @@ def screen(written: str) -> list[str]:
 
 def test_the_module_of_the_options_and_the_schedule_import_nothing_heavy() -> None:
     script = (
-        "import sys, logexport.cli.training, logexport.training, logexport.training_log;"
+        "import sys, logexport.cli.training, logexport.training.loop, logexport.training.log;"
         "print([m for m in ('torch','onnx','numpy','pyarrow','jsonschema') if m in sys.modules])"
     )
     done = subprocess.run(

@@ -21,15 +21,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from logexport.cli import main
 from logexport.errors import InputError
-from logexport.logs import parsing
 from logexport.logs.events import EventReader
 from logexport.logs.lines import tokens
 from logexport.logs.masks import ALOG_DETECT_MASKS, DEFAULT_MASKS
 from logexport.logs.matching import TemplateMatcher
-from logexport.logs.parsing import ParseRequest, parse_logs
 from logexport.logs.preprocess import Preprocess
-from logexport.logs.templates import DrainOptions, TemplateMiner
-from logexport.parquet import (
+from logexport.training import parse
+from logexport.training.mining import DrainOptions, TemplateMiner
+from logexport.training.parse import ParseRequest, parse_logs
+from logexport.training.tables import (
     ParsedRow,
     SequenceRow,
     read_parsed,
@@ -278,7 +278,7 @@ def test_a_log_that_grows_is_read_as_far_as_it_was_and_one_that_changes_is_refus
                 out.write(data)
             return original(miner)
 
-        monkeypatch.setattr(parsing.TemplateMiner, "templates", templates)
+        monkeypatch.setattr(parse.TemplateMiner, "templates", templates)
 
     meanwhile(b" and more\nc\n", "ab")
     parse_logs(ParseRequest([log], tmp_path / "out"))

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from logexport.errors import InputError
-from logexport.parquet import (
+from logexport.training.tables import (
     PARSED,
     SEQUENCES,
     Column,

@@ -16,7 +16,7 @@ from logexport import run
 from logexport.bundle import Bundle
 from logexport.cli import cli
 from logexport.errors import CheckFailedError, InputError
-from logexport.logs.parsing import ParseRequest, parse_logs
+from logexport.training.parse import ParseRequest, parse_logs
 from logexport.types import ExportRequest, RunResult, ScoreThreshold
 from logexport_mscred.build import build_counts
 from logexport_mscred.checks import parity_counts, training_counts

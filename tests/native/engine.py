@@ -20,7 +20,7 @@ from logexport.bundle import Bundle
 from logexport.detect import detect
 from logexport.logs.lines import iter_lines
 from logexport.runtime import runtime_library
-from logexport.scorers import OnnxRuntimeScorer
+from logexport.verdicts.scorers import OnnxRuntimeScorer
 
 NATIVE = Path(__file__).resolve().parent.parent.parent / "native"
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from logexport.logs.preprocess import Preprocess
-from logexport.scorers import OnnxRuntimeScorer
 from logexport.selftest import render_selftest
 from logexport.types import OtherDecision, OtherInput, Task, Vocabulary
+from logexport.verdicts.scorers import OnnxRuntimeScorer
 
 from tests.native.bundles import KINDS, make_task, write_bundle, write_manifest
 from tests.native.engine import NATIVE, engine, engine_path, ort_library, reference

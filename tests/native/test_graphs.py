@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from logexport.errors import BundleError
 from logexport.logs.preprocess import Preprocess
-from logexport.scorers import OnnxRuntimeScorer
 from logexport.types import Vocabulary
+from logexport.verdicts.scorers import OnnxRuntimeScorer
 
 from tests.native.bundles import make_task, write_bundle, write_manifest
 from tests.native.engine import Engine, EngineError

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from logexport.bundle import BundledModel
-from logexport.scorers import OnnxRuntimeScorer, TorchScorer
 from logexport.types import (
     CheckResult,
     CountMatrix,
@@ -22,6 +21,7 @@ from logexport.types import (
     StagedBundle,
     Vocabulary,
 )
+from logexport.verdicts.scorers import OnnxRuntimeScorer, TorchScorer
 
 if TYPE_CHECKING:
     import numpy as np
@@ -116,8 +116,8 @@ Sessioned = tuple["str | None", "int | None"]
 def _events(context: Context) -> tuple[Path | None, Iterable[Sessioned]]:
     from logexport.logs.events import EventReader
     from logexport.logs.lines import iter_logs
-    from logexport.parquet import read_parsed, read_sequences
-    from logexport.training_log import rematch
+    from logexport.training.log import rematch
+    from logexport.training.tables import read_parsed, read_sequences
 
     request = context.request
     if request.sequences is not None:

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from logexport.answers import draw
 from logexport.checks.context import MAX_WINDOWS, Context
 from logexport.errors import BundleError
-from logexport.parity import SEED, Comparison, compare, parity_result, probes, tolerance
-from logexport.scorers import OnnxRuntimeScorer, Scorer
+from logexport.hosting.answers import draw
 from logexport.types import CheckResult
+from logexport.verdicts.comparing import SEED, Comparison, compare, parity_result, probes, tolerance
+from logexport.verdicts.scorers import OnnxRuntimeScorer, Scorer
 
 if TYPE_CHECKING:
     import numpy as np

@@ -208,7 +208,7 @@ def _python(
     from logexport.detect import Detector, Stats, counted, with_options, with_sessions
     from logexport.logs.events import EventReader
     from logexport.logs.lines import iter_lines
-    from logexport.scorers import OnnxRuntimeScorer
+    from logexport.verdicts.scorers import OnnxRuntimeScorer
 
     started = time.monotonic()
     task = with_options(

@@ -98,9 +98,9 @@ def parse(
     """
     from logexport.errors import UsageError
     from logexport.logs.headers import parse_header
-    from logexport.logs.parsing import ParseRequest, parse_logs
     from logexport.logs.preprocess import Preprocess
-    from logexport.logs.templates import DrainOptions
+    from logexport.training.mining import DrainOptions
+    from logexport.training.parse import ParseRequest, parse_logs
 
     if headers and format_name is not None:
         raise UsageError("--header and --format exclude each other", "Give only one of them.")

@@ -18,7 +18,7 @@ from logexport.cli.common import progress, say
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-    from logexport.training import Epoch
+    from logexport.training.loop import Epoch
 
 __all__ = [
     "FILE",
@@ -50,7 +50,7 @@ checkpoint_option = click.option(
 
 
 def build_options(sessions: bool = False) -> Callable[[Command], Command]:
-    """Options of a build: those of :class:`logexport.training_log.TrainingLog` under the names of
+    """Options of a build: those of :class:`logexport.training.log.TrainingLog` under the names of
     its arguments, and ``-o``, ``--output-dir``.
 
     Args:
@@ -107,8 +107,8 @@ def schedule_options(
     and ``--device``: those that ``settings`` has a field for, with its default.
 
     Args:
-        settings: a dataclass, such as one that extends :class:`logexport.training.Schedule`; each
-            of these fields has a default.
+        settings: a dataclass, such as one that extends
+            :class:`logexport.training.loop.Schedule`; each of these fields has a default.
         helps: what to say of an option instead of the usual, by the name of its field.
 
     Raises:
@@ -176,9 +176,9 @@ def matching_progress(parsed: Path) -> Iterator[Callable[[int], None]]:
         a function that takes how many more lines are matched.
 
     Raises:
-        InputError: see :func:`logexport.parquet.read_parsed`.
+        InputError: see :func:`logexport.training.tables.read_parsed`.
     """
-    from logexport.parquet import read_parsed
+    from logexport.training.tables import read_parsed
 
     with progress("Matching", read_parsed(parsed).rows) as done:
         yield done
@@ -188,7 +188,7 @@ class TrainingProgress:
     """What a training shows on standard error: a bar on a terminal, and a line an epoch.
 
     Its methods are what a training calls back: :meth:`begin` when it is known what is trained on,
-    then :meth:`batch` and :meth:`epoch`, as :func:`logexport.training.fit` does.
+    then :meth:`batch` and :meth:`epoch`, as :func:`logexport.training.loop.fit` does.
     """
 
     def __init__(self, bars: ExitStack, epochs: int, validation: str) -> None:

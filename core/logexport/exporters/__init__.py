@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from logexport.exporters.chooser import AUTO, Choice, StrategyReport, choose, explain, opset_range
 from logexport.exporters.dynamo import DynamoStrategy
+from logexport.exporters.export import export_with
 from logexport.exporters.finish import GraphShapeError, StaticAxisError, finish_graph, read_graph
-from logexport.exporters.perform import export_with
 from logexport.exporters.strategy import (
     Availability,
     ExportFailedError,

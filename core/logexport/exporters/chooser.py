@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from logexport.answers import check_strategies
 from logexport.errors import PluginError, StrategyUnavailableError
 from logexport.exporters.strategy import Availability, ExportStrategy, TorchEnvironment
-from logexport.guard import faults
+from logexport.hosting.answers import check_strategies
+from logexport.hosting.guard import faults
 
 AUTO = "auto"
 

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from logexport import onnx_model
-from logexport.answers import draw, traced_sizes
 from logexport.errors import ExporterError
 from logexport.exporters.capture import one_line
 from logexport.files import replace_file
+from logexport.hosting.answers import draw, traced_sizes
 from logexport.runtime import import_onnxruntime
 from logexport.types import DummyInput, GraphInfo, Sizes
 

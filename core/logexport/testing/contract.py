@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from logexport.host import Host, Plugin
-    from logexport.request import ModelJob, PluginOptions
+    from logexport.publishing.plan import ModelJob, PluginOptions
     from logexport.testing.watch import Written
 
 HEAVY = ("torch", "onnx", "onnxruntime", "numpy", "pyarrow", "pandas", "scipy", "jsonschema")
@@ -215,7 +215,7 @@ class Contract:
     @cached_property
     def planned(self) -> tuple[ModelJob, PluginOptions]:
         """The request as the model's hooks receive it."""
-        from logexport.request import plan
+        from logexport.publishing.plan import plan
 
         try:
             (job,), options = plan(self.request("planned"), self.host)
@@ -235,7 +235,7 @@ class Contract:
     @cached_property
     def loaded(self) -> LoadedModel:
         """The answer of ``load_model``, checked."""
-        from logexport.answers import check_loaded
+        from logexport.hosting.answers import check_loaded
 
         with self._answering("load_model"):
             loaded: LoadedModel = self._hook("load_model", LoadedModel, request=self.model_request)
@@ -245,7 +245,7 @@ class Contract:
     @cached_property
     def vocab(self) -> Vocabulary:
         """The answer of ``build_vocab``, checked."""
-        from logexport.answers import check_vocab
+        from logexport.hosting.answers import check_vocab
 
         with self._answering("build_vocab"):
             vocab: Vocabulary = self._hook(
@@ -257,7 +257,7 @@ class Contract:
     @cached_property
     def dummy(self) -> DummyInput:
         """The answer of ``dummy_input``, checked with the module's outputs."""
-        from logexport.answers import check_dummy, check_outputs
+        from logexport.hosting.answers import check_dummy, check_outputs
 
         with self._answering("dummy_input"):
             dummy: DummyInput = self._hook(
@@ -584,8 +584,8 @@ def _other_sizes(dummy: DummyInput) -> list[Sizes]:
 
 
 def _axes(contract: Contract) -> str:
-    from logexport.answers import draw
-    from logexport.scorers import TorchScorer
+    from logexport.hosting.answers import draw
+    from logexport.verdicts.scorers import TorchScorer
 
     dummy = contract.dummy
     scorer = TorchScorer(contract.loaded.module, dummy.output_names)
@@ -628,8 +628,8 @@ def _run(scorer: Any, inputs: Sequence[np.ndarray], sizes: Sizes) -> Mapping[str
 def _outputs(contract: Contract) -> str:
     import numpy as np
 
-    from logexport.answers import draw
-    from logexport.scorers import TorchScorer
+    from logexport.hosting.answers import draw
+    from logexport.verdicts.scorers import TorchScorer
 
     dummy, decision = contract.dummy, contract.loaded.task.decision
     scorer = TorchScorer(contract.loaded.module, dummy.output_names)
@@ -772,7 +772,7 @@ def _contributes(contract: Contract) -> str:
 
 
 def _strategies(contract: Contract) -> list[str]:
-    from logexport.answers import check_strategies
+    from logexport.hosting.answers import check_strategies
 
     with contract._answering("register_exporters"):
         given = [
@@ -817,9 +817,9 @@ def _remedy_of(failed: Sequence[CheckResult]) -> str:
 
 
 def _graph_axes(contract: Contract) -> str:
-    from logexport.answers import draw
-    from logexport.parity import Comparison, compare
-    from logexport.scorers import OnnxRuntimeScorer, TorchScorer
+    from logexport.hosting.answers import draw
+    from logexport.verdicts.comparing import Comparison, compare
+    from logexport.verdicts.scorers import OnnxRuntimeScorer, TorchScorer
 
     result, dummy = contract.exported.models[0], contract.dummy
     meta = json.loads(result.metadata.read_text(encoding="utf-8"))
@@ -906,7 +906,7 @@ def _verdicts(contract: Contract) -> list[list[str]]:
     from logexport.bundle import Bundle
     from logexport.detect import detect
     from logexport.logs.lines import iter_logs
-    from logexport.scorers import OnnxRuntimeScorer
+    from logexport.verdicts.scorers import OnnxRuntimeScorer
 
     out = []
     for result in (contract.exported, contract.exported_again):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from logexport.checkpoints import check_checkpoint_path, save_checkpoint
 from logexport.errors import InputError, UsageError
-from logexport.training import Epoch, training_record
+from logexport.training.loop import Epoch, training_record
 from logexport.vocab import load_vocab
 
 from logexport_deeplog.checkpoints import MAX_SEQ_LEN, PUBLISHED

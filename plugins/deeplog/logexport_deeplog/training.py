@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
-from logexport.training import Epoch, find_device, fit
+from logexport.training.loop import Epoch, find_device, fit
 from torch import Tensor, nn
 
 from logexport_deeplog.model import EmbeddedEvents

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from logexport.errors import InputError
 from logexport.logs.windows import CountWindows
-from logexport.training_log import TrainingLog
+from logexport.training.log import TrainingLog
 
 from logexport_mscred.counts import counts_row, counts_table
 

@@ -11,10 +11,8 @@ import numpy as np
 from logexport.bundle import BundledModel
 from logexport.logs.events import EventReader
 from logexport.logs.windows import CountWindows
-from logexport.parity import Comparison, compare, parity_result
-from logexport.parquet import ParsedFile, read_parsed
-from logexport.scorers import OnnxRuntimeScorer, TorchScorer
-from logexport.training_log import rematch
+from logexport.training.log import rematch
+from logexport.training.tables import ParsedFile, read_parsed
 from logexport.types import (
     CheckResult,
     CountMatrix,
@@ -23,6 +21,8 @@ from logexport.types import (
     LoadedModel,
     ModelRequest,
 )
+from logexport.verdicts.comparing import Comparison, compare, parity_result
+from logexport.verdicts.scorers import OnnxRuntimeScorer, TorchScorer
 
 from logexport_mscred.counts import FILE, WindowCounts, read_counts
 

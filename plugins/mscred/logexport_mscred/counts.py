@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 from logexport.errors import InputError
 from logexport.logs.windows import CountSample
-from logexport.parquet import Column, Table, open_table
+from logexport.training.tables import Column, Table, open_table
 
 KIND = "window_counts"
 FILE = "window_counts.parquet"

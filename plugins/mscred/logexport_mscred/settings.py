@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from logexport.training import Schedule
+from logexport.training.loop import Schedule
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from logexport.checkpoints import check_checkpoint_path, save_checkpoint
 from logexport.errors import InputError, UsageError
-from logexport.training import Epoch, find_device, training_record
+from logexport.training.loop import Epoch, find_device, training_record
 
 from logexport_mscred.checkpoints import DEVIATION, LARGEST_SIDE, MEAN
 from logexport_mscred.counts import WindowCounts, read_counts

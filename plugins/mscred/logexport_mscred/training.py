@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from logexport.training import Epoch, find_device, fit
+from logexport.training.loop import Epoch, find_device, fit
 from torch import Tensor, nn
 
 from logexport_mscred.model import Autoencoder, CountScorer, standardise

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from logexport.errors import InputError
-from logexport.parquet import SEQUENCES, SequenceRow
-from logexport.training_log import TrainingLog
+from logexport.training.log import TrainingLog
+from logexport.training.tables import SEQUENCES, SequenceRow
 
 
 @dataclass(frozen=True)

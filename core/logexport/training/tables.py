@@ -1,7 +1,7 @@
 """The project's parquet tables: the one place that writes and opens them.
 
 A plugin whose model is trained on a table of its own declares it (:class:`Table`, :class:`Column`),
-writes it by :meth:`logexport.training_log.TrainingLog.build` and reads it by :func:`open_table`.
+writes it by :meth:`logexport.training.log.TrainingLog.build` and reads it by :func:`open_table`.
 
 ``parsed.parquet``, one row a line that is not blank, in the file's order:
 

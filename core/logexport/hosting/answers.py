@@ -13,9 +13,9 @@ from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from logexport.declared import ModelInfo, Sample
 from logexport.errors import PluginError
-from logexport.guard import faults
+from logexport.hosting.guard import faults
+from logexport.model_info import ModelInfo, Sample
 
 if TYPE_CHECKING:
     import click

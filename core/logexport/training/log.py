@@ -17,7 +17,7 @@ from logexport.files import atomic_paths, encode_json
 from logexport.logs.events import Event, EventReader
 from logexport.logs.lines import Line
 from logexport.logs.preprocess import Preprocess, SessionRule
-from logexport.parquet import ParsedFile, ParsedRow, Table, read_parsed, rows_into
+from logexport.training.tables import ParsedFile, ParsedRow, Table, read_parsed, rows_into
 from logexport.types import Vocabulary
 from logexport.vocab import load_vocab, training_form
 

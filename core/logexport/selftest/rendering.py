@@ -22,14 +22,14 @@ from logexport.logs.headers import Header, HeaderMatcher
 from logexport.logs.lines import Line, iter_lines, tokens
 from logexport.logs.masks import Masker
 from logexport.logs.matching import WILDCARD
-from logexport.sampling import draw
+from logexport.selftest.sampling import draw
 from logexport.types import CountMatrix, EventWindow, NextEventTopK, Task
 
 if TYPE_CHECKING:
     from logexport.bundle import BundledModel
     from logexport.logs.preprocess import Preprocess
-    from logexport.scorers import Scorer
     from logexport.types import Vocabulary
+    from logexport.verdicts.scorers import Scorer
 
 __all__ = [
     "RenderedLog",
@@ -127,7 +127,7 @@ def write_selftest(model: BundledModel, log: Path, verdicts: Path, seed: int = 0
         BundleError: the graph cannot be run, or its outputs are not what its task says.
     """
     from logexport.detect import detect
-    from logexport.scorers import OnnxRuntimeScorer
+    from logexport.verdicts.scorers import OnnxRuntimeScorer
 
     scorer = OnnxRuntimeScorer(model.onnx)
     made = render_selftest(model.vocab, model.preprocess, model.task, seed, scorer=scorer)

@@ -40,8 +40,8 @@ from logexport.logs.headers import (
 from logexport.logs.lines import Line, LogPath, as_log, decode, is_blank, iter_lines
 from logexport.logs.matching import TemplateMatcher
 from logexport.logs.preprocess import LineParser, Preprocess
-from logexport.logs.templates import DrainOptions, TemplateMiner
-from logexport.parquet import ParsedRow, parsed_writer
+from logexport.training.mining import DrainOptions, TemplateMiner
+from logexport.training.tables import ParsedRow, parsed_writer
 
 PARSED = "parsed.parquet"
 PREPROCESS = "preprocess.json"

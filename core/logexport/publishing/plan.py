@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from logexport.errors import InputError, LogexportError, PluginError, UsageError
-from logexport.guard import faults
 from logexport.host import Host, Plugin
+from logexport.hosting.guard import faults
 from logexport.types import ExportRequest, ModelRequest, PerModel
 
 if TYPE_CHECKING:

@@ -10,10 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Union
 
-from logexport.answers import draw
 from logexport.errors import BundleError
-from logexport.records import ABSOLUTE, RELATIVE
-from logexport.scorers import Scorer
+from logexport.hosting.answers import draw
 from logexport.types import (
     CheckResult,
     DummyInput,
@@ -23,6 +21,8 @@ from logexport.types import (
     Scope,
     ScoreThreshold,
 )
+from logexport.verdicts.records import ABSOLUTE, RELATIVE
+from logexport.verdicts.scorers import Scorer
 
 if TYPE_CHECKING:
     import numpy as np

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from logexport.markers import hookimpl
+from logexport.hookspecs import hookimpl
 
 if TYPE_CHECKING:
     from logexport.exporters import ExportLog, ExportStrategy

@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 from logexport.errors import BundleError, InputError
 from logexport.logs.sessions import Sessions
 from logexport.logs.windows import CountSample, CountWindows, EventWindow
-from logexport.records import (
+from logexport.types import CountMatrix, NextEventTopK, ScoreThreshold, Task
+from logexport.types import EventWindow as EventWindowInput
+from logexport.verdicts.records import (
     Line,
     Rank,
     Ranking,
@@ -27,8 +29,6 @@ from logexport.records import (
     Window,
     WindowNext,
 )
-from logexport.types import CountMatrix, NextEventTopK, ScoreThreshold, Task
-from logexport.types import EventWindow as EventWindowInput
 
 if TYPE_CHECKING:
     import numpy as np

@@ -1,0 +1,7 @@
+"""Logs made from a vocabulary, and the verdicts that a bundle gives of them."""
+
+from __future__ import annotations
+
+from logexport.selftest.rendering import MAX_BYTES, RenderedLog, render_selftest, write_selftest
+
+__all__ = ["MAX_BYTES", "RenderedLog", "render_selftest", "write_selftest"]
