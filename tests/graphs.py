@@ -24,7 +24,7 @@ def compare(path: Path, module: torch.nn.Module, dummy: DummyInput) -> tuple[flo
         ValueError: an output has another shape than PyTorch's.
     """
     import torch
-    from logexport.exporters.finish import open_session
+    from logexport.exporters.graph import open_session
 
     session = open_session(path)
     generator = np.random.default_rng(1)

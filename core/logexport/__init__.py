@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from logexport.hookspecs import API_VERSION, hookimpl
 from logexport.model_info import ModelInfo, Sample
+from logexport.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from logexport.errors import LogexportError
@@ -26,9 +27,6 @@ __all__ = [
     "hookimpl",
     "run",
 ]
-
-__version__ = "0.1.0"
-
 
 _LATE = {
     "run": "logexport.pipeline",

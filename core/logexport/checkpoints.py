@@ -136,7 +136,7 @@ class Facts:
     path: Path
     entries: Mapping[str, Any]
 
-    def whole(self, name: str, least: int = 1, most: int = 2**31 - 1) -> int | None:
+    def integer(self, name: str, least: int = 1, most: int = 2**31 - 1) -> int | None:
         """A whole number within bounds, both included; None where there is none of that name.
 
         Raises:
@@ -152,13 +152,13 @@ class Facts:
             )
         return value
 
-    def needed_whole(self, name: str, least: int = 1, most: int = 2**31 - 1) -> int:
-        """As :meth:`whole`, of a number that must be there.
+    def needed_integer(self, name: str, least: int = 1, most: int = 2**31 - 1) -> int:
+        """As :meth:`integer`, of a number that must be there.
 
         Raises:
-            CheckpointError: see :meth:`whole`, or there is none.
+            CheckpointError: see :meth:`integer`, or there is none.
         """
-        value = self.whole(name, least, most)
+        value = self.integer(name, least, most)
         if value is None:
             raise CheckpointError(f"{self.path} does not say {name}", _TRAIN)
         return value

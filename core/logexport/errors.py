@@ -8,7 +8,9 @@ check or a plugin failed. Anything else that escapes is a bug of logexport.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -98,3 +100,62 @@ class CheckFailedError(LogexportError):
     def __init__(self, problem: str, checks: Sequence[CheckResult], remedy: str = "") -> None:
         super().__init__(problem, remedy)
         self.checks = tuple(checks)
+
+
+# --- whose fault ----------------------------------------------------------------------------------
+
+
+@contextmanager
+def faults(
+    blame: Callable[[str], LogexportError], meant: tuple[type[Exception], ...] = (LogexportError,)
+) -> Iterator[None]:
+    """Turn whatever a plugin's code raises into an error that names the plugin.
+
+    Every ``BaseException`` counts: SystemExit does, and the panic of an extension in Rust, which
+    PyO3 makes one so that nobody catches it by accident. KeyboardInterrupt is the user's.
+
+    Args:
+        blame: makes the error of what was raised, ``Type: text``.
+        meant: errors that pass as they are, because the plugin means them for the user.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        if isinstance(error, meant):
+            raise
+        raised = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        raise blame(raised) from error
+
+
+def refuse(plugin: str, problem: str, remedy: str = "") -> NoReturn:
+    """Blame a plugin.
+
+    Raises:
+        PluginError: always; ``plugin`` is named first.
+    """
+    raise PluginError(f"{plugin}: {problem}", remedy)
+
+
+def require(
+    plugin: str, hook: str, field: str, value: object, kind: type | tuple[type, ...], what: str
+) -> None:
+    """Refuse a value of another type; a bool is a number only where a bool is asked for.
+
+    Args:
+        plugin, hook: who gave the value, and in which hook.
+        field: what the value was given as.
+        value: what was given.
+        kind: the type that belongs there, or several.
+        what: that type in words: "a whole number".
+
+    Raises:
+        PluginError: naming the plugin, the hook and the field.
+    """
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+        refuse(
+            plugin,
+            f"{hook} gave {type(value).__name__} as {field}, not {what}",
+            f"Give {what} as {field}.",
+        )

@@ -21,18 +21,17 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 
 from logexport import hookspecs
-from logexport.errors import LogexportError, PluginError, UnknownModelError
+from logexport.errors import LogexportError, PluginError, UnknownModelError, faults
 from logexport.hookspecs import API_VERSION, PROJECT
 from logexport.hosting.answers import (
     check_engine_command,
-    check_strategies,
     check_type,
     missing_hooks,
     wrong_model_info,
     wrong_option,
 )
 from logexport.hosting.discovery import Declaration, declarations
-from logexport.hosting.guard import Printed, faults, quiet_stdout
+from logexport.hosting.guard import Printed, quiet_stdout
 from logexport.model_info import ModelInfo
 
 if TYPE_CHECKING:
@@ -108,8 +107,8 @@ class Host:
     # --- discovery ---
 
     def _add_host_plugin(self) -> None:
-        from logexport import __version__
         from logexport.hosting import builtin
+        from logexport.version import __version__
 
         plugin = Plugin(HOST_PLUGIN, "logexport", __version__, builtin.__name__)
         self.plugins.append(plugin)
@@ -304,6 +303,11 @@ class Host:
             return plugin, check_engine_command(command, str(plugin))
         return None
 
+    def has_engine(self, plugin: Plugin) -> bool:
+        """Whether the C engine in use is this plugin's."""
+        engine = self.engine()
+        return engine is not None and engine[0] is plugin
+
     def engine_command(self) -> list[str] | None:
         """The words that start the C engine, or None where no plugin has one."""
         engine = self.engine()
@@ -316,6 +320,7 @@ class Host:
             PluginError: something is not a strategy, or has a name that is taken.
         """
         from logexport.exporters import BUILTIN_STRATEGIES
+        from logexport.exporters.strategy import check_strategies
 
         given: list[tuple[str, object]] = [("the host", one) for one in BUILTIN_STRATEGIES]
         for plugin, several in self.each("register_exporters"):

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Union
 
-from logexport.errors import InputError
 from logexport.model_info import ModelInfo as ModelInfo
 from logexport.model_info import Sample as Sample
 
@@ -387,6 +386,9 @@ class CheckResult:
             what makes a proof ``full``.
         seconds: wall time; None lets the host fill in the time of the hook call.
         plugin: filled in by the host.
+
+    Raises:
+        ValueError: skipped without a reason.
     """
 
     name: str
@@ -401,7 +403,7 @@ class CheckResult:
 
     def __post_init__(self) -> None:
         if self.status == "skipped" and not self.message:
-            raise InputError(f"check {self.name!r} is skipped without a reason")
+            raise ValueError(f"check {self.name!r} is skipped without a reason")
 
 
 @dataclass(frozen=True)

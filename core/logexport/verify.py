@@ -59,8 +59,7 @@ def _graph(model: BundledModel) -> CheckResult:
     """Every graph is valid, loads, and has the names and axes that the metadata states."""
     import onnx
 
-    from logexport.exporters import read_graph
-    from logexport.pipeline import dynamic_axes
+    from logexport.exporters.graph import dynamic_axes, read_graph
     from logexport.verdicts.scorers import OnnxRuntimeScorer
 
     problems: list[str] = []

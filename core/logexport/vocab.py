@@ -13,9 +13,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from logexport.errors import VocabularyError
+from logexport.errors import InputError, UsageError, VocabularyError
 from logexport.files import read_json, write_json
-from logexport.types import Vocabulary
+from logexport.types import LoadedModel, ModelRequest, NextEventTopK, Vocabulary
 
 __all__ = [
     "RESERVED_MARK",
@@ -252,3 +252,37 @@ def repair(
         if len(known.get(template_id, ())) > 1
     }
     return Vocabulary(tuple(templates), reserved), several
+
+
+def check_fits_model(request: ModelRequest, loaded: LoadedModel, vocab: Vocabulary) -> None:
+    """Refuse a vocabulary that the checkpoint was not trained with.
+
+    Args:
+        request: names both files.
+        loaded: the checkpoint, read.
+        vocab: the vocabulary, read.
+
+    Raises:
+        InputError: another number of entries, or another vocabulary than the checkpoint says.
+        UsageError: ``top_k`` leaves no event that could be an anomaly.
+    """
+    if len(vocab) != loaded.vocab_size:
+        raise InputError(
+            f"{request.vocab} has {len(vocab)} entries but {request.checkpoint} was"
+            f" trained with {loaded.vocab_size}",
+            "Name the vocabulary that this checkpoint was trained with (--vocab).",
+        )
+    trained = loaded.trained_vocab_sha256
+    if trained is not None and trained != vocab.sha256():
+        raise InputError(
+            f"{request.vocab} is not the vocabulary that {request.checkpoint} was"
+            f" trained with (sha256 {vocab.sha256()[:12]}…, trained with {trained[:12]}…)",
+            "Name the vocabulary that this checkpoint was trained with (--vocab).",
+        )
+    decision = loaded.task.decision
+    if isinstance(decision, NextEventTopK) and decision.top_k >= len(vocab):
+        raise UsageError(
+            f"top_k {decision.top_k} is not below the vocabulary's {len(vocab)} entries:"
+            " no line could ever be an anomaly",
+            "Choose a smaller --top-k.",
+        )

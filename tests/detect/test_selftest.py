@@ -18,7 +18,8 @@ from logexport.logs.headers import PRESETS, Header
 from logexport.logs.lines import iter_lines
 from logexport.logs.masks import MASK_SETS, Mask
 from logexport.logs.preprocess import ALOG_DETECT, Preprocess, SessionRule
-from logexport.selftest import MAX_BYTES, RenderedLog, render_selftest, write_selftest
+from logexport.selftest import RenderedLog, render_selftest, write_selftest
+from logexport.selftest.rendering import MAX_BYTES
 from logexport.selftest.sampling import draw
 from logexport.types import Task, Vocabulary
 from logexport.verdicts.records import Record

@@ -26,7 +26,7 @@ from logexport.exporters import (
     export_with,
     finish_graph,
 )
-from logexport.exporters.torchscript import GIVEN
+from logexport.exporters.torchscript import KEYWORDS
 from logexport.types import DummyInput, GraphInfo
 
 from tests.exporters import models as models
@@ -155,7 +155,7 @@ def test_warnings_are_returned_once_each_on_one_line(in_a_row: dict[str, Exporte
 
 def test_torchscript_gives_the_keywords_that_it_is_judged_by() -> None:
     env = simulated("2.13.0")
-    assert TorchScriptStrategy().arguments(env, event_dummy(), 17).keys() == GIVEN
+    assert TorchScriptStrategy().arguments(env, event_dummy(), 17).keys() == KEYWORDS
 
 
 @pytest.mark.parametrize("opset", range(11, 21))

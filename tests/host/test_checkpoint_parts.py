@@ -59,30 +59,32 @@ def test_a_whole_number_is_one_within_its_bounds_or_a_sentence(
     least, most = bounds[0], bounds[0] + bounds[1]
     facts = Facts(PATH, {"n": value})
     if value is None:
-        assert facts.whole("n", least, most) is None
-        assert "does not say n" in refused(facts, "needed_whole", least, most)
+        assert facts.integer("n", least, most) is None
+        assert "does not say n" in refused(facts, "needed_integer", least, most)
     elif type(value) is int and least <= value <= most:
-        assert facts.whole("n", least, most) == facts.needed_whole("n", least, most) == value
+        assert facts.integer("n", least, most) == facts.needed_integer("n", least, most) == value
     else:
-        assert f"is no whole number from {least} to {most}" in refused(facts, "whole", least, most)
-        refused(facts, "needed_whole", least, most)
+        assert f"is no whole number from {least} to {most}" in refused(
+            facts, "integer", least, most
+        )
+        refused(facts, "needed_integer", least, most)
 
 
 @given(least=st.integers(-(2**40), 2**40), width=st.integers(0, 2**40))
 def test_both_bounds_of_a_whole_number_are_within(least: int, width: int) -> None:
     most = least + width
     for value in (least, most):
-        assert Facts(PATH, {"n": value}).whole("n", least, most) == value
+        assert Facts(PATH, {"n": value}).integer("n", least, most) == value
     for value in (least - 1, most + 1):
-        refused(Facts(PATH, {"n": value}), "whole", least, most)
+        refused(Facts(PATH, {"n": value}), "integer", least, most)
 
 
 def test_a_whole_number_is_positive_and_of_31_bits_unless_told_otherwise() -> None:
     for value, fits in ((0, False), (1, True), (2**31 - 1, True), (2**31, False), (True, False)):
         if fits:
-            assert Facts(PATH, {"n": value}).whole("n") == value
+            assert Facts(PATH, {"n": value}).integer("n") == value
         else:
-            refused(Facts(PATH, {"n": value}), "whole")
+            refused(Facts(PATH, {"n": value}), "integer")
 
 
 @given(value=anything)
@@ -168,7 +170,7 @@ def test_a_safetensors_file_is_wrapped_where_it_holds_settings(tmp_path: Path) -
     found = [find_weights(load_checkpoint(path)) for path in (bare, own)]
     assert [one is not None and one.wrapped for one in found] == [False, True]
     assert found[1] is not None
-    assert found[1].facts.whole("size") == 2
+    assert found[1].facts.integer("size") == 2
 
 
 def test_a_misfit_is_named_by_its_first_tensor() -> None:

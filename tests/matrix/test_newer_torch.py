@@ -20,8 +20,8 @@ import torch
 import torch.onnx.utils
 from logexport.cli import main
 from logexport.exporters import BUILTIN_STRATEGIES, explain
-from logexport.exporters.dynamo_worker import GIVEN, WHERE_KNOWN, arguments
-from logexport.exporters.strategy import TorchEnvironment, _installed
+from logexport.exporters.dynamo_worker import KEYWORDS, WHERE_KNOWN, arguments
+from logexport.exporters.environment import TorchEnvironment, _installed
 from packaging.version import Version
 
 from tests.matrix.cases import BY_NAME
@@ -174,7 +174,7 @@ def test_run_falls_to_dynamo_where_torchscript_is_gone(
 def test_dynamos_process_gives_only_the_keywords_that_torch_has(missing: str) -> None:
     if not DYNAMO_IS_RIGHT:
         pytest.skip("dynamo is not usable on this torch")
-    env = TorchEnvironment(Version(NEWER), keywords=GIVEN - {missing})
+    env = TorchEnvironment(Version(NEWER), keywords=KEYWORDS - {missing})
     document = {
         "input_names": ["windows"],
         "output_names": ["scores"],
@@ -182,7 +182,7 @@ def test_dynamos_process_gives_only_the_keywords_that_torch_has(missing: str) ->
         "dynamic_axes": {"windows": {"0": "batch_size"}},
     }
     given = arguments(env, document, (torch.zeros(2, 3),))
-    assert given.keys() == GIVEN - {missing}
+    assert given.keys() == KEYWORDS - {missing}
     assert given.get("dynamo", True) is True
 
 

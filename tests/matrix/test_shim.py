@@ -24,7 +24,14 @@ from logexport.exporters import (
     export_with,
     known_rows,
 )
-from logexport.exporters.table import ANY, CONVOLUTIONAL, LATER, RECURRENT, below, is_newer
+from logexport.exporters.table import (
+    ANY,
+    CONVOLUTIONAL,
+    LATER,
+    RECURRENT,
+    is_newer,
+    nearest_release,
+)
 
 from tests.matrix import recording
 from tests.matrix.cases import BY_NAME, KINDS, Kind
@@ -205,7 +212,7 @@ def test_torch_itself_does_not_support_an_opset_above_what_the_table_has_for_tor
         pytest.skip(f"torch {ENVIRONMENT.torch} is not in the table")
     if ENVIRONMENT.release == (2, 0):
         pytest.skip("torch 2.0 supports opset 18 and writes it wrongly: tests/exporters shows it")
-    above = below(ENVIRONMENT).torchscript_max_opset + 1
+    above = nearest_release(ENVIRONMENT).torchscript_max_opset + 1
     module, dummy = load(BY_NAME["deeplog-alog-detect"], tmp_path)
     try:
         said = export_with(BUILTIN_STRATEGIES[0], module, dummy, above, tmp_path / "graph.onnx")

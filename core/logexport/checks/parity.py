@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from logexport.checks.context import MAX_WINDOWS, Context
 from logexport.errors import BundleError
-from logexport.hosting.answers import draw
+from logexport.exporters.drawing import draw
 from logexport.types import CheckResult
 from logexport.verdicts.comparing import SEED, Comparison, compare, parity_result, probes, tolerance
 from logexport.verdicts.scorers import OnnxRuntimeScorer, Scorer

@@ -111,7 +111,7 @@ def error_json(error: LogexportError) -> dict[str, Any]:
         }
     }
     if isinstance(error, CheckFailedError):
-        from logexport.pipeline import check_json
+        from logexport.publishing.reports import check_json
 
         document["checks"] = [check_json(check) for check in error.checks]
     return document

@@ -81,12 +81,12 @@ def _show_validation(validation: dict[str, Any] | None) -> None:
     if validation is None:
         click.echo("  checks: none (exported with --no-validate)")
         return
-    from logexport.cli.run import table
+    from logexport.cli.results import check_table
     from logexport.types import CheckResult
 
     click.echo(f"  checked: {validation['created']}")
     checks = [CheckResult(**check) for check in validation["checks"]]
     if checks:
-        click.echo(table(checks))
+        click.echo(check_table(checks))
     for warning in validation["warnings"]:
         click.echo(f"  warning: {warning}")

@@ -83,9 +83,10 @@ def new(name: str, task: str, decision: str | None, output_dir: Path | None, as_
 
     It has hooks, a sample, a train command, tests, a README and tox.ini. Nothing is overwritten.
     """
+    from logexport.cli import COMMANDS
     from logexport.scaffold import new_plugin
 
-    made = new_plugin(name, task, decision, output_dir)
+    made = new_plugin(name, task, decision, output_dir, COMMANDS)
     if as_json:
         emit_json(
             {

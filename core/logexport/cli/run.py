@@ -15,11 +15,12 @@ from logexport.cli.common import (
     report_broken_plugins,
     say,
 )
+from logexport.cli.results import check_table, result_json
 from logexport.errors import CheckFailedError, LogexportError, UsageError
 
 if TYPE_CHECKING:
     from logexport.host import Host, Plugin
-    from logexport.types import CheckResult, ModelResult, RunResult
+    from logexport.types import RunResult
 
 
 class _PluginOption(click.Option):
@@ -190,7 +191,7 @@ def run(
         result = run_job(request, host=host, report=lambda model, stage: say(f"{model}: {stage} …"))
     except LogexportError as error:
         if isinstance(error, CheckFailedError) and not as_json:
-            click.echo(table(error.checks))
+            click.echo(check_table(error.checks))
         for notice in host.notices[noticed:]:
             say(f"Warning: {notice}.")
         raise
@@ -239,40 +240,6 @@ def _by_model(host: Host, models: Sequence[str], name: str, given: Any) -> Any:
 # --- what is shown --------------------------------------------------------------------------------
 
 
-def table(checks: Sequence[CheckResult]) -> str:
-    """Checks with their status, seconds and figures, one a line."""
-    names = [check.name for check in checks]
-    rows = [("check", "status", "seconds", "what was found")]
-    rows += [
-        (
-            # Plugins may give checks of one name.
-            check.name if names.count(check.name) == 1 else f"{check.name} ({check.plugin})",
-            check.status,
-            f"{check.seconds or 0:.2f}",
-            check.message,
-        )
-        for check in checks
-    ]
-    widths = [max(len(row[column]) for row in rows) for column in range(3)]
-    lines = [
-        f"  {row[0]:<{widths[0]}}  {row[1]:<{widths[1]}}  {row[2]:>{widths[2]}}  {row[3]}".rstrip()
-        for row in rows
-    ]
-    for check, place in zip(reversed(checks), range(len(lines), 0, -1), strict=False):
-        lines[place:place] = _examples(check)
-    return "\n".join(lines)
-
-
-def _examples(check: CheckResult) -> list[str]:
-    """The first things that differ, where a check shows them (its figure ``first``)."""
-    first = check.figures.get("first")
-    return [
-        "      " + ", ".join(f"{key}: {value!r}" for key, value in one.items())
-        for one in (first if isinstance(first, list) else ())
-        if isinstance(one, dict)
-    ]
-
-
 def _show(result: RunResult, debug: bool) -> None:
     for model in result.models:
         taken = model.attempts[-1]
@@ -281,7 +248,7 @@ def _show(result: RunResult, debug: bool) -> None:
             f"{model.model}: exported {source} by {taken.strategy}, opset {taken.opset}"
             f" ({taken.reason})"
         )
-        click.echo(table(model.checks) if model.checks else "  no checks (--no-validate)")
+        click.echo(check_table(model.checks) if model.checks else "  no checks (--no-validate)")
         seconds = ", ".join(f"{stage} {value:.2f}" for stage, value in model.seconds.items())
         click.echo(f"  seconds: {seconds}")
         for warning in model.warnings:
@@ -294,30 +261,3 @@ def _show(result: RunResult, debug: bool) -> None:
                 count = len(model.exporter_warnings)
                 click.echo(f"  {count} warnings of the exporter, in validation.json (--debug)")
     click.echo(f"bundle: {result.bundle} (proof: {result.proof}, {result.seconds:.1f} s)")
-
-
-def result_json(result: RunResult) -> dict[str, Any]:
-    """A run's result as one JSON document."""
-    return {
-        "bundle": str(result.bundle),
-        "proof": result.proof,
-        "seconds": round(result.seconds, 3),
-        "models": [_model_json(model) for model in result.models],
-    }
-
-
-def _model_json(model: ModelResult) -> dict[str, Any]:
-    from logexport.pipeline import attempt_json, check_json
-
-    return {
-        "model": model.model,
-        "checkpoint": str(model.checkpoint),
-        "sample": model.sample,
-        "onnx": str(model.onnx),
-        "metadata": str(model.metadata),
-        "attempts": [attempt_json(attempt) for attempt in model.attempts],
-        "checks": [check_json(check) for check in model.checks],
-        "seconds": {stage: round(value, 3) for stage, value in model.seconds.items()},
-        "warnings": list(model.warnings),
-        "exporter_warnings": list(model.exporter_warnings),
-    }

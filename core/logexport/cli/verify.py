@@ -18,8 +18,8 @@ def verify(bundle: Path, as_json: bool) -> int:
 
     Exit status: 0 all is well, 1 a check failed, 2 it is no bundle or not what its manifest says.
     """
-    from logexport.cli.run import table
-    from logexport.pipeline import check_json
+    from logexport.cli.results import check_table
+    from logexport.publishing.reports import check_json
     from logexport.verify import verify_bundle
 
     checks = verify_bundle(bundle)
@@ -36,6 +36,6 @@ def verify(bundle: Path, as_json: bool) -> int:
     else:
         for name, of_model in checks.items():
             click.echo(f"{name}:")
-            click.echo(table(of_model))
+            click.echo(check_table(of_model))
         click.echo(f"{bundle}: {'FAILED' if failed else 'all checks passed'}")
     return 1 if failed else 0

@@ -8,16 +8,19 @@ mentions. Nothing here imports torch or onnx until it is used.
 
 from __future__ import annotations
 
-from logexport.exporters.chooser import AUTO, Choice, StrategyReport, choose, explain, opset_range
+from logexport.exporters.axes import GraphShapeError, StaticAxisError
+from logexport.exporters.chooser import Choice, StrategyReport, choose, explain, opset_range
 from logexport.exporters.dynamo import DynamoStrategy
+from logexport.exporters.environment import TorchEnvironment
 from logexport.exporters.export import export_with
-from logexport.exporters.finish import GraphShapeError, StaticAxisError, finish_graph, read_graph
+from logexport.exporters.finish import finish_graph
+from logexport.exporters.graph import read_graph
 from logexport.exporters.strategy import (
+    AUTO,
     Availability,
     ExportFailedError,
     ExportLog,
     ExportStrategy,
-    TorchEnvironment,
 )
 from logexport.exporters.table import KnownRow, Release, known_rows
 from logexport.exporters.torchscript import TorchScriptStrategy

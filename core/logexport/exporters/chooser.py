@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from logexport.errors import PluginError, StrategyUnavailableError
-from logexport.exporters.strategy import Availability, ExportStrategy, TorchEnvironment
-from logexport.hosting.answers import check_strategies
-from logexport.hosting.guard import faults
-
-AUTO = "auto"
+from logexport.errors import PluginError, StrategyUnavailableError, faults
+from logexport.exporters.environment import TorchEnvironment
+from logexport.exporters.strategy import AUTO, Availability, ExportStrategy, check_strategies
 
 
 @dataclass(frozen=True)
@@ -144,7 +141,7 @@ def _ask(
     strategy: ExportStrategy, env: TorchEnvironment
 ) -> tuple[Availability, tuple[int, ...], int | None]:
     try:
-        with faults(lambda said: PluginError(f"it raised {said}"), meant=()):
+        with faults(lambda raised: PluginError(f"it raised {raised}"), meant=()):
             available = strategy.availability(env)
             if not available.usable:
                 return available, (), None

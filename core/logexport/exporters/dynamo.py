@@ -25,14 +25,14 @@ from packaging.version import Version
 
 from logexport.exporters import table
 from logexport.exporters.capture import one_line
-from logexport.exporters.dynamo_worker import GIVEN
+from logexport.exporters.dynamo_worker import KEYWORDS
+from logexport.exporters.environment import TorchEnvironment
 from logexport.exporters.strategy import (
     Availability,
     ExportFailedError,
     ExportLog,
-    TorchEnvironment,
-    hindrance,
-    judged,
+    tested_or_not,
+    why_unusable,
 )
 from logexport.runtime import silent_environment
 
@@ -71,10 +71,12 @@ class DynamoStrategy:
     timeout: float = 600.0
 
     def availability(self, env: TorchEnvironment) -> Availability:
-        problem = hindrance(env, GIVEN) or self._problem(env)
+        problem = why_unusable(env, KEYWORDS) or self._problem(env)
         if problem is not None:
-            return judged(env, False, problem)
-        return judged(env, True, f"torch {env.torch} has it (each export in its own process)")
+            return tested_or_not(env, False, problem)
+        return tested_or_not(
+            env, True, f"torch {env.torch} has it (each export in its own process)"
+        )
 
     def _problem(self, env: TorchEnvironment) -> str | None:
         exporter = f"torch.onnx.export of torch {env.torch}"
@@ -82,7 +84,7 @@ class DynamoStrategy:
             return f"{exporter} has no keyword dynamo"
         if "dynamic_shapes" not in env.keywords:
             return f"{exporter} has no keyword dynamic_shapes"
-        row = table.whole(env, self.name)
+        row = table.worst_overall(env, self.name)
         if row is not None and row.verdict != "right":
             return f"torch {env.torch}, {row.construct}: {row.note}"
         missing = [n for n in ("onnx", "onnxscript") if getattr(env, n) is None]
@@ -156,8 +158,8 @@ class DynamoStrategy:
             "TMPDIR": str(temporary),
         }
         command = [sys.executable, "-c", BOOTSTRAP, str(job), *sys.path]
-        said = job / "output"
-        with said.open("wb") as sink:
+        printed = job / "output"
+        with printed.open("wb") as sink:
             try:
                 # The pipe on standard input tells the worker, by its end, that this process died.
                 process = subprocess.Popen(  # noqa: S603 - our own interpreter and package
@@ -173,7 +175,7 @@ class DynamoStrategy:
                     self.name, f"its process cannot be started: {one_line(error)}"
                 ) from error
             timed_out = _wait(process, self.timeout)
-        output = said.read_text(encoding="utf-8", errors="replace")
+        output = printed.read_text(encoding="utf-8", errors="replace")
         result = _read_result(job / "result.json")
         log = ExportLog(tuple(result.get("warnings", ())), output)
         if timed_out:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from logexport.exporters.capture import describe_warnings, one_line
-from logexport.exporters.strategy import TorchEnvironment
+from logexport.exporters.environment import TorchEnvironment
 
 if TYPE_CHECKING:
     import torch
@@ -27,7 +27,9 @@ WHERE_KNOWN: Mapping[str, bool] = {
     "fallback": False,  # to TorchScript: which strategy is tried next is the chooser's business
     "verbose": False,
 }
-GIVEN = frozenset({"input_names", "output_names", "opset_version", "dynamic_shapes", *WHERE_KNOWN})
+KEYWORDS = frozenset(
+    {"input_names", "output_names", "opset_version", "dynamic_shapes", *WHERE_KNOWN}
+)
 
 
 def main(directory: str) -> int:

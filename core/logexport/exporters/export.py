@@ -48,11 +48,13 @@ def export_with(
             raise
         except BaseException as error:  # a plugin's code: the next is tried whatever it was
             failure = error
-    said = captured.log()
+    caught = captured.log()
     if failure is not None and isinstance(failure, LogexportError):
         _discard(path)
         raise failure
-    log = ExportLog(tuple(dict.fromkeys((*log.warnings, *said.warnings))), log.output + said.output)
+    log = ExportLog(
+        tuple(dict.fromkeys((*log.warnings, *caught.warnings))), log.output + caught.output
+    )
     if failure is not None:
         _discard(path)
         raise ExportFailedError(strategy.name, one_line(failure), log=log) from failure

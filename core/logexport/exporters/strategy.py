@@ -1,4 +1,4 @@
-"""What an export strategy is, and what it is told of the installed torch.
+"""What an export strategy is, and what it says of itself.
 
 Nothing here imports torch or onnx when the module is imported.
 """
@@ -7,136 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from packaging.version import InvalidVersion, Version
-
-from logexport.errors import ExporterError, StrategyUnavailableError
+from logexport.errors import ExporterError, refuse
 from logexport.exporters import table
+from logexport.exporters.environment import TorchEnvironment
 
 if TYPE_CHECKING:
     import torch
 
     from logexport.types import DummyInput
-
-POSITIONAL = frozenset({"model", "args", "f"})
-"""Parameters that every torch.onnx.export has had; strategies pass them by position."""
-
-
-@dataclass(frozen=True)
-class TorchEnvironment:
-    """What decides how torch.onnx.export may be called here.
-
-    Made by :meth:`installed`, or by hand to ask what would happen under another torch.
-
-    Args:
-        torch: version of torch.
-        keywords: names of the parameters of ``torch.onnx.export``, from its own signature.
-        required: those of them that have no default, ``model``, ``args`` and ``f`` left out.
-        dynamo_default: default of the keyword ``dynamo``; None where there is no such keyword.
-        torchscript: whether torch still contains the TorchScript exporter.
-        arrays: whether torch can give its numbers to the installed numpy.
-        onnx, onnxscript: versions of the packages; None where not installed.
-    """
-
-    torch: Version
-    keywords: frozenset[str]
-    required: frozenset[str] = frozenset()
-    dynamo_default: bool | None = None
-    torchscript: bool = True
-    arrays: bool = True
-    onnx: Version | None = None
-    onnxscript: Version | None = None
-
-    @classmethod
-    def installed(cls) -> TorchEnvironment:
-        """Look at the installed torch (imports it, about two seconds; remembered afterwards).
-
-        Raises:
-            StrategyUnavailableError: torch is not installed, cannot be imported, or its version or
-                ``torch.onnx.export`` cannot be made out.
-        """
-        return _installed()
-
-    @property
-    def release(self) -> tuple[int, int]:
-        """Major and minor number of torch: what the table is keyed by."""
-        return self.torch.major, self.torch.minor
-
-
-@lru_cache(maxsize=1)
-def _installed() -> TorchEnvironment:
-    import inspect
-
-    try:
-        import torch
-        import torch.onnx
-    except (ImportError, OSError) as error:  # OSError: a shared library that cannot be loaded
-        raise StrategyUnavailableError(
-            f"torch cannot be imported: {error}", "Install torch 1.13 or later."
-        ) from error
-    try:
-        parameters = inspect.signature(torch.onnx.export).parameters
-    except (AttributeError, TypeError, ValueError) as error:
-        raise StrategyUnavailableError(
-            f"torch.onnx.export of torch {torch.__version__} is not what it was: {error}",
-            "Install a release of torch that logexport knows; docs/compatibility.md names them.",
-        ) from error
-    named = {
-        name: parameter
-        for name, parameter in parameters.items()
-        if parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
-    }
-    dynamo = named.get("dynamo")
-    try:
-        version = Version(str(torch.__version__))
-    except InvalidVersion as error:
-        raise StrategyUnavailableError(
-            f"the installed torch calls itself {str(torch.__version__)!r}, which is no version",
-            "Install a release of torch, or a build whose version follows PEP 440.",
-        ) from error
-    return TorchEnvironment(
-        torch=version,
-        keywords=frozenset(named),
-        required=frozenset(n for n, p in named.items() if p.default is p.empty) - POSITIONAL,
-        dynamo_default=None if dynamo is None else bool(dynamo.default),
-        torchscript=_has_torchscript(),
-        arrays=_gives_arrays(),
-        onnx=_version("onnx"),
-        onnxscript=_version("onnxscript"),
-    )
-
-
-def _has_torchscript() -> bool:
-    """Whether torch contains the TorchScript exporter.
-
-    It has no public name of its own. Every release up to 2.15 reaches its module as
-    ``torch.onnx.utils``, where the function ``export`` is its entry point.
-    """
-    import torch.onnx
-
-    return callable(getattr(getattr(torch.onnx, "utils", None), "export", None))
-
-
-def _gives_arrays() -> bool:
-    """Whether ``Tensor.numpy()`` works: torch before 2.3 was built for numpy 1 and cannot use 2."""
-    import torch
-
-    try:
-        torch.zeros(1).numpy()
-    except RuntimeError:
-        return False
-    return True
-
-
-def _version(package: str) -> Version | None:
-    try:
-        return Version(metadata.version(package))
-    except (metadata.PackageNotFoundError, InvalidVersion):
-        return None
 
 
 @dataclass(frozen=True)
@@ -151,17 +32,17 @@ class Availability:
     tested: bool = True
 
 
-def hindrance(env: TorchEnvironment, given: frozenset[str]) -> str | None:
+def why_unusable(env: TorchEnvironment, keywords: frozenset[str]) -> str | None:
     """What keeps a strategy of logexport's own from working in ``env`` whatever it does, as one
     clause; None where nothing does.
 
     Args:
         env: where.
-        given: the keywords that the strategy gives to ``torch.onnx.export`` where it has them.
+        keywords: those that the strategy gives to ``torch.onnx.export`` where it has them.
     """
     if env.release < table.OLDEST:
         return table.untested(env)
-    strange = env.required - given
+    strange = env.required - keywords
     if strange:
         return (
             f"torch.onnx.export of torch {env.torch} requires an argument that this strategy does "
@@ -174,7 +55,7 @@ def hindrance(env: TorchEnvironment, given: frozenset[str]) -> str | None:
     return None
 
 
-def judged(env: TorchEnvironment, usable: bool, reason: str) -> Availability:
+def tested_or_not(env: TorchEnvironment, usable: bool, reason: str) -> Availability:
     """An :class:`Availability` that says so where logexport was not tested with this torch."""
     why = table.untested(env)
     if why is None:
@@ -195,6 +76,10 @@ class ExportLog:
 
     warnings: tuple[str, ...] = ()
     output: str = ""
+
+
+AUTO = "auto"
+"""The name under which no strategy stands: the host chooses."""
 
 
 @runtime_checkable
@@ -250,3 +135,30 @@ class ExportFailedError(ExporterError):
         super().__init__(f"the {strategy} exporter failed: {problem}", remedy)
         self.strategy = strategy
         self.log = log or ExportLog()
+
+
+def check_strategies(given: Sequence[tuple[str, object]]) -> list[ExportStrategy]:
+    """Export strategies, each with who gives it, in their order.
+
+    Raises:
+        PluginError: one is not an ExportStrategy, is named ``auto``, or has another's name.
+    """
+    owners = {AUTO: "the host"}
+    strategies: list[ExportStrategy] = []
+    for owner, one in given:
+        if not isinstance(one, ExportStrategy):
+            refuse(
+                owner,
+                f"hook 'register_exporters' returned {type(one).__name__}, not a list of"
+                " ExportStrategy",
+                "Return objects with name, availability, opsets, default_opset and export.",
+            )
+        if one.name in owners:
+            refuse(
+                owner,
+                f"the export strategy {one.name!r} is already {owners[one.name]}'s",
+                "Give it another name.",
+            )
+        owners[one.name] = owner
+        strategies.append(one)
+    return strategies

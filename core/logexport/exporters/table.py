@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 from packaging.specifiers import SpecifierSet
 
 if TYPE_CHECKING:
-    from logexport.exporters.strategy import TorchEnvironment
+    from logexport.exporters.environment import TorchEnvironment
 
 Checked = Literal["matrix", "run"]
 Verdict = Literal["right", "wrong", "fails"]
@@ -254,7 +254,7 @@ def is_newer(env: TorchEnvironment) -> bool:
     return env.release > NEWEST
 
 
-def below(env: TorchEnvironment) -> Release:
+def nearest_release(env: TorchEnvironment) -> Release:
     """The newest release of the table that is not newer than the installed torch; the oldest for
     one that is older than all."""
     return RELEASES[max((key for key in RELEASES if key <= env.release), default=OLDEST)]
@@ -278,7 +278,7 @@ def known_rows(env: TorchEnvironment) -> tuple[KnownRow, ...]:
     return tuple(row for row in ROWS if row.applies(env))
 
 
-def whole(env: TorchEnvironment, strategy: str) -> KnownRow | None:
+def worst_overall(env: TorchEnvironment, strategy: str) -> KnownRow | None:
     """The worst that is known of ``strategy`` as a whole here, or None if nothing is."""
     order: tuple[Verdict, ...] = ("wrong", "fails", "right")
     rows = [r for r in known_rows(env) if r.strategy == strategy and r.construct in BROAD]

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from logexport.exporters import table
 from logexport.exporters.capture import capture, one_line
+from logexport.exporters.environment import TorchEnvironment
 from logexport.exporters.strategy import (
     Availability,
     ExportFailedError,
     ExportLog,
-    TorchEnvironment,
-    hindrance,
-    judged,
+    tested_or_not,
+    why_unusable,
 )
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 LOWEST_OPSET = 11
 HIGHEST_OPSET = 20
 DEFAULT_OPSET = 17
-GIVEN = frozenset({"input_names", "output_names", "opset_version", "dynamic_axes", "dynamo"})
+KEYWORDS = frozenset({"input_names", "output_names", "opset_version", "dynamic_axes", "dynamo"})
 
 
 @dataclass(frozen=True)
@@ -39,11 +39,11 @@ class TorchScriptStrategy:
     name: str = "torchscript"
 
     def availability(self, env: TorchEnvironment) -> Availability:
-        problem = hindrance(env, GIVEN) or self._problem(env)
+        problem = why_unusable(env, KEYWORDS) or self._problem(env)
         if problem is not None:
-            return judged(env, False, problem)
+            return tested_or_not(env, False, problem)
         how = "with dynamo=False" if "dynamo" in env.keywords else "the only exporter"
-        return judged(env, True, f"torch {env.torch} has it ({how})")
+        return tested_or_not(env, True, f"torch {env.torch} has it ({how})")
 
     def _problem(self, env: TorchEnvironment) -> str | None:
         if not env.torchscript:
@@ -58,7 +58,7 @@ class TorchScriptStrategy:
         return None
 
     def opsets(self, env: TorchEnvironment) -> tuple[int, ...]:
-        highest = min(table.below(env).torchscript_max_opset, HIGHEST_OPSET)
+        highest = min(table.nearest_release(env).torchscript_max_opset, HIGHEST_OPSET)
         return tuple(range(LOWEST_OPSET, highest + 1))
 
     def default_opset(self, env: TorchEnvironment) -> int:

@@ -8,7 +8,8 @@ from typing import Literal
 
 from logexport.errors import ExporterError
 from logexport.exporters.capture import capture, one_line
-from logexport.exporters.finish import open_session, read_graph, strip_prose
+from logexport.exporters.graph import open_session, read_graph
+from logexport.exporters.tidy import strip_prose
 from logexport.files import replace_file
 from logexport.runtime import import_onnxruntime
 from logexport.types import GraphInfo

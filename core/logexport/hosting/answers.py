@@ -11,22 +11,18 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
-from logexport.errors import PluginError
-from logexport.hosting.guard import faults
+from logexport.errors import PluginError, faults, refuse, require
 from logexport.model_info import ModelInfo, Sample
 
 if TYPE_CHECKING:
     import click
-    import numpy as np
 
-    from logexport.exporters import ExportStrategy
     from logexport.types import (
         CheckResult,
         DummyInput,
         LoadedModel,
-        Sizes,
         Task,
         Vocabulary,
     )
@@ -53,7 +49,6 @@ RUN_NAMES = frozenset(
 ENGINE_CHECKS = ("tensors", "replay", "selftest")
 """What a result may say it showed of the C engine; :data:`logexport.types.EngineCheck`."""
 
-PROBE_SEED = 20_240_301
 _MODEL_NAME = re.compile(r"[a-z][a-z0-9_-]{0,63}", re.ASCII)
 _CHECK_NAME = re.compile(r"[a-z0-9_]+", re.ASCII)
 
@@ -120,19 +115,6 @@ def check_type(answer: object, kind: type, plugin: str, hook: str, module: str) 
         )
 
 
-def _refuse(plugin: str, problem: str, remedy: str = "") -> NoReturn:
-    raise PluginError(f"{plugin}: {problem}", remedy)
-
-
-def _require(plugin: str, hook: str, field: str, value: object, kind: Any, what: str) -> None:
-    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-        _refuse(
-            plugin,
-            f"{hook} gave {type(value).__name__} as {field}, not {what}",
-            f"Give {what} as {field}.",
-        )
-
-
 def check_loaded(loaded: LoadedModel, plugin: str) -> None:
     """Refuse a loaded model that the host cannot work with.
 
@@ -144,9 +126,9 @@ def check_loaded(loaded: LoadedModel, plugin: str) -> None:
     from logexport.types import Task
 
     hook = "load_model"
-    _require(plugin, hook, "module", loaded.module, torch.nn.Module, "a torch.nn.Module")
+    require(plugin, hook, "module", loaded.module, torch.nn.Module, "a torch.nn.Module")
     if loaded.module.training:
-        _refuse(
+        refuse(
             plugin,
             f"{hook} gave a module in training mode",
             "Return module.eval() from load_model.",
@@ -156,21 +138,21 @@ def check_loaded(loaded: LoadedModel, plugin: str) -> None:
         - {"cpu"}
     )
     if elsewhere:
-        _refuse(plugin, f"{hook} gave a module on {', '.join(elsewhere)}", "Return it on the CPU.")
-    _require(plugin, hook, "task", loaded.task, Task, "a logexport Task")
-    _require(plugin, hook, "vocab_size", loaded.vocab_size, int, "a whole number")
-    _require(plugin, hook, "meta", loaded.meta, Mapping, "a mapping")
+        refuse(plugin, f"{hook} gave a module on {', '.join(elsewhere)}", "Return it on the CPU.")
+    require(plugin, hook, "task", loaded.task, Task, "a logexport Task")
+    require(plugin, hook, "vocab_size", loaded.vocab_size, int, "a whole number")
+    require(plugin, hook, "meta", loaded.meta, Mapping, "a mapping")
     _require_sentences(plugin, hook, "warnings", loaded.warnings)
     if loaded.trained_vocab_sha256 is not None:
-        _require(plugin, hook, "trained_vocab_sha256", loaded.trained_vocab_sha256, str, "a string")
+        require(plugin, hook, "trained_vocab_sha256", loaded.trained_vocab_sha256, str, "a string")
     _check_task(loaded.task, plugin)
 
 
 def _require_sentences(plugin: str, hook: str, field: str, value: object) -> None:
-    _require(plugin, hook, field, value, (tuple, list), "a tuple of sentences")
+    require(plugin, hook, field, value, (tuple, list), "a tuple of sentences")
     assert isinstance(value, (tuple, list))  # noqa: S101 - just required
     if not all(isinstance(one, str) for one in value):
-        _refuse(plugin, f"{hook} gave {field} that are no sentences", "Give strings.")
+        refuse(plugin, f"{hook} gave {field} that are no sentences", "Give strings.")
 
 
 def _check_task(task: Task, plugin: str) -> None:
@@ -187,11 +169,11 @@ def _check_task(task: Task, plugin: str) -> None:
 
     hook = "load_model"
     given, decision = task.input, task.decision
-    _require(
+    require(
         plugin, hook, "task.input", given, (EventWindow, CountMatrix, OtherInput),
         "an EventWindow, a CountMatrix or an OtherInput",
     )  # fmt: skip
-    _require(
+    require(
         plugin, hook, "task.decision", decision, (NextEventTopK, ScoreThreshold, OtherDecision),
         "a NextEventTopK, a ScoreThreshold or an OtherDecision",
     )  # fmt: skip
@@ -205,19 +187,19 @@ def _check_task(task: Task, plugin: str) -> None:
     if isinstance(decision, NextEventTopK):
         sizes["task.decision.top_k"] = decision.top_k
     for field, value in sizes.items():
-        _require(plugin, hook, field, value, int, "a whole number of at least 1")
+        require(plugin, hook, field, value, int, "a whole number of at least 1")
         if isinstance(value, int) and value < 1:
-            _refuse(plugin, f"{hook} gave {value} as {field}", "It must be at least 1.")
+            refuse(plugin, f"{hook} gave {value} as {field}", "It must be at least 1.")
     if isinstance(decision, ScoreThreshold):
         import math
 
-        _require(plugin, hook, "the threshold", decision.threshold, (int, float), "a number")
+        require(plugin, hook, "the threshold", decision.threshold, (int, float), "a number")
         if not math.isfinite(decision.threshold):
-            _refuse(plugin, f"{hook} gave the threshold {decision.threshold}", "Give a number.")
+            refuse(plugin, f"{hook} gave the threshold {decision.threshold}", "Give a number.")
     try:
         json.dumps(task.to_json(), allow_nan=False)
     except (TypeError, ValueError) as error:
-        _refuse(plugin, f"{hook} gave a task that JSON cannot hold: {error}")
+        refuse(plugin, f"{hook} gave a task that JSON cannot hold: {error}")
 
 
 def check_vocab(vocab: Vocabulary, plugin: str) -> None:
@@ -227,17 +209,17 @@ def check_vocab(vocab: Vocabulary, plugin: str) -> None:
         PluginError: naming the plugin.
     """
     hook = "build_vocab"
-    _require(plugin, hook, "templates", vocab.templates, (tuple, list), "a tuple of strings")
+    require(plugin, hook, "templates", vocab.templates, (tuple, list), "a tuple of strings")
     wrong = [one for one in vocab.templates if not isinstance(one, str)]
     if wrong:
-        _refuse(plugin, f"{hook} gave the template {wrong[0]!r}, which is no string")
+        refuse(plugin, f"{hook} gave the template {wrong[0]!r}, which is no string")
     if len(set(vocab.templates)) != len(vocab):
-        _refuse(plugin, f"{hook} gave a vocabulary with duplicates", "Templates are distinct.")
-    _require(plugin, hook, "reserved", vocab.reserved, Mapping, "a mapping of name to index")
+        refuse(plugin, f"{hook} gave a vocabulary with duplicates", "Templates are distinct.")
+    require(plugin, hook, "reserved", vocab.reserved, Mapping, "a mapping of name to index")
     for name, index in vocab.reserved.items():
-        _require(plugin, hook, f"reserved[{name!r}]", index, int, "an index")
+        require(plugin, hook, f"reserved[{name!r}]", index, int, "an index")
         if not 0 <= index < len(vocab):
-            _refuse(plugin, f"{hook} reserved the index {index} of {len(vocab)} entries")
+            refuse(plugin, f"{hook} reserved the index {index} of {len(vocab)} entries")
 
 
 def check_dummy(dummy: DummyInput, plugin: str) -> None:
@@ -249,118 +231,39 @@ def check_dummy(dummy: DummyInput, plugin: str) -> None:
     """
     import torch
 
+    from logexport.exporters.drawing import draw, traced_sizes
+
     hook = "dummy_input"
-    _require(plugin, hook, "tensors", dummy.tensors, (tuple, list), "a tuple of tensors")
+    require(plugin, hook, "tensors", dummy.tensors, (tuple, list), "a tuple of tensors")
     for tensor in dummy.tensors:
-        _require(plugin, hook, "an input", tensor, torch.Tensor, "a tensor")
+        require(plugin, hook, "an input", tensor, torch.Tensor, "a tensor")
     for field in ("input_names", "output_names"):
         names = getattr(dummy, field)
-        _require(plugin, hook, field, names, (tuple, list), "a tuple of names")
+        require(plugin, hook, field, names, (tuple, list), "a tuple of names")
         if not names or not all(isinstance(one, str) and one for one in names):
-            _refuse(plugin, f"{hook} gave no names as {field}")
+            refuse(plugin, f"{hook} gave no names as {field}")
     if len(dummy.tensors) != len(dummy.input_names):
-        _refuse(
+        refuse(
             plugin,
             f"{hook} has {len(dummy.tensors)} tensors for {len(dummy.input_names)} input names",
         )
-    _require(plugin, hook, "dynamic_axes", dummy.dynamic_axes, Mapping, "a mapping")
+    require(plugin, hook, "dynamic_axes", dummy.dynamic_axes, Mapping, "a mapping")
     unknown = sorted({*dummy.dynamic_axes} - {*dummy.input_names, *dummy.output_names})
     if unknown:
-        _refuse(plugin, f"{hook} gave dynamic axes of {unknown[0]!r}, no input and no output")
+        refuse(plugin, f"{hook} gave dynamic axes of {unknown[0]!r}, no input and no output")
     sizes = traced_sizes(dummy, plugin)
-    _require(plugin, hook, "grid", dummy.grid, (tuple, list), "a tuple of sizes")
+    require(plugin, hook, "grid", dummy.grid, (tuple, list), "a tuple of sizes")
     if not dummy.grid:
-        _refuse(plugin, f"{hook} gives no sizes to probe (grid)")
+        refuse(plugin, f"{hook} gives no sizes to probe (grid)")
     for probe in dummy.grid:
-        _require(plugin, hook, "a grid entry", probe, Mapping, "a mapping of axis name to size")
+        require(plugin, hook, "a grid entry", probe, Mapping, "a mapping of axis name to size")
         if set(probe) != set(sizes):
-            _refuse(plugin, f"{hook}'s grid names the axes {sorted(probe)}, not {sorted(sizes)}")
+            refuse(plugin, f"{hook}'s grid names the axes {sorted(probe)}, not {sorted(sizes)}")
         for axis, size in probe.items():
-            _require(plugin, hook, f"grid[{axis!r}]", size, int, "a whole number")
+            require(plugin, hook, f"grid[{axis!r}]", size, int, "a whole number")
     if not callable(dummy.draw):
-        _refuse(plugin, f"{hook} gave a draw that cannot be called")
+        refuse(plugin, f"{hook} gave a draw that cannot be called")
     draw(dummy, dummy.grid[-1], plugin)
-
-
-def traced_sizes(dummy: DummyInput, plugin: str) -> dict[str, int]:
-    """Axis name to its size in the example inputs.
-
-    Raises:
-        PluginError: an axis that the tensor lacks, a size below 2, one axis name of two sizes, or
-            two axes of one size.
-    """
-    sizes: dict[str, int] = {}
-    for name, tensor in zip(dummy.input_names, dummy.tensors, strict=True):
-        for axis, axis_name in dummy.dynamic_axes.get(name, {}).items():
-            if not isinstance(axis, int) or not 0 <= axis < tensor.dim():
-                _refuse(
-                    plugin,
-                    f"dummy_input gives {name!r} the dynamic axis {axis!r}, but it has"
-                    f" {tensor.dim()}",
-                )
-            size = int(tensor.shape[axis])
-            if size < 2 or sizes.setdefault(axis_name, size) != size:
-                _refuse(
-                    plugin,
-                    f"dummy_input gives the dynamic axis {axis_name!r} of {name!r} the size"
-                    f" {size}; it must be at least 2 and the same everywhere",
-                )
-    if len(set(sizes.values())) != len(sizes):
-        _refuse(plugin, f"dummy_input gives two dynamic axes one size: {sizes}")
-    return sizes
-
-
-def draw(
-    dummy: DummyInput,
-    sizes: Sizes,
-    plugin: str,
-    generator: np.random.Generator | None = None,
-) -> tuple[np.ndarray, ...]:
-    """Call ``dummy.draw`` for one set of sizes; what it gives has the shapes of the example.
-
-    Args:
-        dummy: what the plugin declared.
-        sizes: axis name to size, every dynamic axis.
-        plugin: who is named.
-        generator: the random numbers; by default those of :data:`PROBE_SEED`.
-
-    Raises:
-        PluginError: it raised, or gave something else, or ``sizes`` lacks an axis.
-    """
-    import numpy as np
-
-    where = "dummy_input's draw"
-    axes = [dummy.dynamic_axes.get(name, {}) for name in dummy.input_names]
-    missing = sorted({axis for one in axes for axis in one.values()} - set(sizes))
-    if missing:
-        _refuse(
-            plugin,
-            f"dummy_input's grid names no size for {', '.join(missing)}",
-            "Every entry of the grid must name every dynamic axis.",
-        )
-    with faults(
-        lambda said: PluginError(
-            f"{plugin}: {where} failed for {dict(sizes)}: {said}",
-            "It must give inputs of every size in the grid, and of others.",
-        )
-    ):
-        drawn = dummy.draw(sizes, generator or np.random.default_rng(PROBE_SEED))
-    _require(plugin, where, "its answer", drawn, (tuple, list), "a tuple of numpy arrays")
-    if len(drawn) != len(dummy.input_names):
-        _refuse(plugin, f"{where} gave {len(drawn)} arrays for {len(dummy.input_names)} inputs")
-    for name, tensor, array in zip(dummy.input_names, dummy.tensors, drawn, strict=True):
-        _require(plugin, where, name, array, np.ndarray, "a numpy array")
-        own = dummy.dynamic_axes.get(name, {})
-        shape = tuple(sizes[own[i]] if i in own else int(n) for i, n in enumerate(tensor.shape))
-        dtype = str(tensor.dtype).removeprefix("torch.")
-        if array.shape != shape or str(array.dtype) != dtype:
-            _refuse(
-                plugin,
-                f"{where} gave {name!r} as {array.dtype} {list(array.shape)} for {dict(sizes)}"
-                f" where the example says {dtype} {list(shape)}",
-                "Take the sizes from the first argument, and the dtype of the example.",
-            )
-    return tuple(drawn)
 
 
 def check_outputs(loaded: LoadedModel, dummy: DummyInput, plugin: str) -> None:
@@ -383,14 +286,14 @@ def check_outputs(loaded: LoadedModel, dummy: DummyInput, plugin: str) -> None:
         given = loaded.module(*dummy.tensors)
     outputs = tuple(given) if isinstance(given, (tuple, list)) else (given,)
     if len(outputs) != len(dummy.output_names):
-        _refuse(
+        refuse(
             plugin,
             f"the module gives {len(outputs)} outputs where dummy_input names"
             f" {len(dummy.output_names)} ({', '.join(dummy.output_names)})",
             "Name every output of forward, in order.",
         )
     for name, output in zip(dummy.output_names, outputs, strict=True):
-        _require(plugin, "the module", name, output, torch.Tensor, "a tensor")
+        require(plugin, "the module", name, output, torch.Tensor, "a tensor")
     _check_decision(loaded, dict(zip(dummy.output_names, outputs, strict=True)), dummy, plugin)
 
 
@@ -411,7 +314,7 @@ def _check_decision(
             wanted[decision.attribution] = (batch, loaded.vocab_size)
     for name, shape in wanted.items():
         if name not in outputs:
-            _refuse(
+            refuse(
                 plugin,
                 f"the task reads the output {name!r}, which dummy_input does not name"
                 f" ({', '.join(outputs)})",
@@ -420,7 +323,7 @@ def _check_decision(
         found = outputs[name]
         dtype = str(found.dtype).removeprefix("torch.")
         if tuple(found.shape) != shape or dtype != "float32":
-            _refuse(
+            refuse(
                 plugin,
                 f"the module gives {name!r} as {dtype} {list(found.shape)} where the task"
                 f" {decision.kind} needs float32 {list(shape)} (batch first)",
@@ -457,7 +360,7 @@ def merge_entries(
         if key == "notes":
             what = "notes" if isinstance(value, str) or not isinstance(value, Sequence) else ""
             if what or not all(isinstance(note, str) for note in value):
-                _refuse(
+                refuse(
                     plugin,
                     f"write_meta gave {what or 'a note'} that "
                     f"{'are not a list of sentences' if what else 'is not a sentence'}",
@@ -466,7 +369,7 @@ def merge_entries(
             notes += value
             continue
         if not isinstance(key, str):
-            _refuse(plugin, f"write_meta gave the key {key!r}, which is not a string")
+            refuse(plugin, f"write_meta gave the key {key!r}, which is not a string")
         if key in owners:
             raise PluginError(
                 f"the metadata key {key!r} is given by {owners[key]} and by {plugin}",
@@ -512,20 +415,20 @@ def check_results(
     results: list[CheckResult] = []
     for answer in answers:
         if not isinstance(answer, Sequence):
-            _refuse(
+            refuse(
                 plugin,
                 f"hook 'validate' returned {type(answer).__name__}, not a list of CheckResult",
             )
         for check in answer:
             if not isinstance(check, CheckResult):
-                _refuse(
+                refuse(
                     plugin,
                     f"hook 'validate' returned {type(check).__name__} among its results,"
                     " not CheckResult",
                 )
             _check_result(check, plugin)
             if check.name in {one.name for one in results}:
-                _refuse(
+                refuse(
                     plugin,
                     f"two of its checks are named {check.name!r}",
                     "Give each check of a plugin a name of its own.",
@@ -550,61 +453,31 @@ def _check_result(check: CheckResult, plugin: str) -> None:
     import json
 
     if not isinstance(check.name, str) or not _CHECK_NAME.fullmatch(check.name):
-        _refuse(plugin, f"a check is named {check.name!r}", "Names are of the form [a-z0-9_]+.")
+        refuse(plugin, f"a check is named {check.name!r}", "Names are of the form [a-z0-9_]+.")
     who = f"the check {check.name!r}"
     if check.status not in ("passed", "failed", "skipped"):
-        _refuse(plugin, f"{who} has the status {check.status!r}", "passed, failed or skipped.")
+        refuse(plugin, f"{who} has the status {check.status!r}", "passed, failed or skipped.")
     if check.scope not in ("graph", "bundle"):
-        _refuse(plugin, f"{who} has the scope {check.scope!r}", "Give graph or bundle.")
+        refuse(plugin, f"{who} has the scope {check.scope!r}", "Give graph or bundle.")
     if check.engine not in (None, *ENGINE_CHECKS):
-        _refuse(
+        refuse(
             plugin,
             f"{who} says that the engine's {check.engine!r} was checked",
             f"Give {', '.join(ENGINE_CHECKS)}, or nothing.",
         )
-    _require(plugin, who, "message", check.message, str, "a line of text")
-    _require(plugin, who, "figures", check.figures, Mapping, "a mapping")
+    require(plugin, who, "message", check.message, str, "a line of text")
+    require(plugin, who, "figures", check.figures, Mapping, "a mapping")
     if not isinstance(check.warnings, Sequence) or isinstance(check.warnings, str):
-        _refuse(plugin, f"{who} has warnings that are no sequence of sentences")
+        refuse(plugin, f"{who} has warnings that are no sequence of sentences")
     try:
         json.dumps([dict(check.figures), list(check.warnings)], allow_nan=False)
     except (TypeError, ValueError) as error:
-        _refuse(plugin, f"{who} has figures that JSON cannot hold: {error}")
+        refuse(plugin, f"{who} has figures that JSON cannot hold: {error}")
     if check.seconds is not None:
-        _require(plugin, who, "seconds", check.seconds, (int, float), "a number")
+        require(plugin, who, "seconds", check.seconds, (int, float), "a number")
 
 
-# --- register_exporters and engine_command --------------------------------------------------------
-
-
-def check_strategies(given: Sequence[tuple[str, object]]) -> list[ExportStrategy]:
-    """Export strategies, each with who gives it, in their order.
-
-    Raises:
-        PluginError: one is not an ExportStrategy, is named ``auto``, or has another's name.
-    """
-    from logexport.exporters.chooser import AUTO
-    from logexport.exporters.strategy import ExportStrategy
-
-    owners = {AUTO: "the host"}
-    strategies: list[ExportStrategy] = []
-    for owner, one in given:
-        if not isinstance(one, ExportStrategy):
-            _refuse(
-                owner,
-                f"hook 'register_exporters' returned {type(one).__name__}, not a list of"
-                " ExportStrategy",
-                "Return objects with name, availability, opsets, default_opset and export.",
-            )
-        if one.name in owners:
-            _refuse(
-                owner,
-                f"the export strategy {one.name!r} is already {owners[one.name]}'s",
-                "Give it another name.",
-            )
-        owners[one.name] = owner
-        strategies.append(one)
-    return strategies
+# --- engine_command -------------------------------------------------------------------------------
 
 
 def check_engine_command(command: object, plugin: str) -> list[str]:
@@ -614,7 +487,7 @@ def check_engine_command(command: object, plugin: str) -> list[str]:
         PluginError: they are not a sequence of words.
     """
     if isinstance(command, str) or not isinstance(command, Sequence) or not command:
-        _refuse(
+        refuse(
             plugin,
             f"hook 'engine_command' returned {type(command).__name__}, not words",
             "Return a list of words, the program's absolute path first, or None.",

@@ -1,4 +1,4 @@
-"""What a hook must not do, noticed while it runs: raise, print to standard output, change a bundle.
+"""What a hook must not do, noticed while it runs: print to standard output, change a bundle.
 
 Standard output belongs to the command, and may be one JSON document. What arrives there while a
 hook runs is shown on standard error, and its plugin is named.
@@ -9,38 +9,14 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from logexport.errors import LogexportError
+from logexport.errors import PluginError
 from logexport.streams import Redirection
 
 _SHOWN = 60
 """Characters of what was printed that a warning repeats."""
-
-
-@contextlib.contextmanager
-def faults(
-    blame: Callable[[str], LogexportError], meant: tuple[type[Exception], ...] = (LogexportError,)
-) -> Iterator[None]:
-    """Turn whatever a plugin's code raises into an error that names the plugin.
-
-    Every ``BaseException`` counts: SystemExit does, and the panic of an extension in Rust, which
-    PyO3 makes one so that nobody catches it by accident. KeyboardInterrupt is the user's.
-
-    Args:
-        blame: makes the error of what was raised, ``Type: text``.
-        meant: errors that pass as they are, because the plugin means them for the user.
-    """
-    try:
-        yield
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:
-        if isinstance(error, meant):
-            raise
-        said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-        raise blame(said) from error
 
 
 class Printed:
@@ -101,3 +77,28 @@ def changes(before: Snapshot, after: Snapshot, ignored: str = "") -> str:
         if before[name] != after[name]:
             return f"changed {name}"
     return ""
+
+
+@contextlib.contextmanager
+def unchanged(
+    directories: Mapping[str, Path], plugin: str, hook: str, ignored: str = ""
+) -> Iterator[None]:
+    """Blame the plugin whose hook writes into one of ``directories`` while it runs.
+
+    Args:
+        directories: what each is, in words, to where it lies.
+        plugin, hook: who is named.
+        ignored: a name inside each of them that the hook may write to.
+
+    Raises:
+        PluginError: something was written, changed or removed.
+    """
+    before = {what: snapshot(path) for what, path in directories.items()}
+    yield
+    for what, path in directories.items():
+        change = changes(before[what], snapshot(path), ignored)
+        if change:
+            raise PluginError(
+                f"{plugin} changed {what} in the hook {hook!r}: it {change}",
+                f"{hook} may read the bundle but write nothing into it.",
+            )

@@ -7,9 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from logexport.errors import InputError, LogexportError, PluginError, UsageError
+from logexport.errors import InputError, LogexportError, PluginError, UsageError, faults
 from logexport.host import Host, Plugin
-from logexport.hosting.guard import faults
 from logexport.types import ExportRequest, ModelRequest, PerModel
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from importlib import resources
 from importlib.util import find_spec
@@ -59,13 +59,16 @@ class NewPlugin:
     files: tuple[str, ...]
 
 
-def check_name(name: str) -> None:
+def check_name(name: str, commands: Collection[str]) -> None:
     """Refuse a name that cannot be a model type's, a command's and a package's at once.
+
+    Args:
+        name: of a model type.
+        commands: names that commands of logexport have.
 
     Raises:
         UsageError: its form, or who has it already.
     """
-    from logexport.cli import COMMANDS
     from logexport.host import default_host
 
     if not _NAME.fullmatch(name):
@@ -74,7 +77,7 @@ def check_name(name: str) -> None:
             "Take lower-case letters, digits and single - or _ between them, a letter first.",
         )
     taken = None
-    if name in COMMANDS:
+    if name in commands:
         taken = f"`logexport {name}` is a command of logexport"
     elif name in default_host().models() or name in (p.name for p in default_host().plugins):
         taken = f"the plugin {name} is installed"
@@ -94,6 +97,7 @@ def new_plugin(
     task: str = "event_window",
     decision: str | None = None,
     directory: Path | None = None,
+    commands: Collection[str] = (),
 ) -> NewPlugin:
     """Make the package of a new model type, its sample included.
 
@@ -102,13 +106,14 @@ def new_plugin(
         task: the input kind, a key of :data:`TASKS`.
         decision: the decision kind; None for the one that :data:`TASKS` names.
         directory: where; ``./logexport-NAME`` by default. It must not exist, or be empty.
+        commands: names that commands of logexport have, which the model type cannot have.
 
     Raises:
         UsageError: the name, task or decision cannot be.
         OutputError: the directory is not empty, or cannot be written.
         LogexportError: the sample could not be made.
     """
-    check_name(name)
+    check_name(name, commands)
     if task not in TASKS:
         raise UsageError(f"there is no task {task!r}", f"Choose {' or '.join(TASKS)}.")
     decision = decision or TASKS[task]

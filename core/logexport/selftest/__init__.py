@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from logexport.selftest.rendering import MAX_BYTES, RenderedLog, render_selftest, write_selftest
+from logexport.selftest.rendering import RenderedLog, render_selftest, write_selftest
 
-__all__ = ["MAX_BYTES", "RenderedLog", "render_selftest", "write_selftest"]
+__all__ = ["RenderedLog", "render_selftest", "write_selftest"]

@@ -584,7 +584,7 @@ def _other_sizes(dummy: DummyInput) -> list[Sizes]:
 
 
 def _axes(contract: Contract) -> str:
-    from logexport.hosting.answers import draw
+    from logexport.exporters.drawing import draw
     from logexport.verdicts.scorers import TorchScorer
 
     dummy = contract.dummy
@@ -628,7 +628,7 @@ def _run(scorer: Any, inputs: Sequence[np.ndarray], sizes: Sizes) -> Mapping[str
 def _outputs(contract: Contract) -> str:
     import numpy as np
 
-    from logexport.hosting.answers import draw
+    from logexport.exporters.drawing import draw
     from logexport.verdicts.scorers import TorchScorer
 
     dummy, decision = contract.dummy, contract.loaded.task.decision
@@ -772,7 +772,7 @@ def _contributes(contract: Contract) -> str:
 
 
 def _strategies(contract: Contract) -> list[str]:
-    from logexport.hosting.answers import check_strategies
+    from logexport.exporters.strategy import check_strategies
 
     with contract._answering("register_exporters"):
         given = [
@@ -817,7 +817,7 @@ def _remedy_of(failed: Sequence[CheckResult]) -> str:
 
 
 def _graph_axes(contract: Contract) -> str:
-    from logexport.hosting.answers import draw
+    from logexport.exporters.drawing import draw
     from logexport.verdicts.comparing import Comparison, compare
     from logexport.verdicts.scorers import OnnxRuntimeScorer, TorchScorer
 

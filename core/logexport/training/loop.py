@@ -177,7 +177,7 @@ def training_record(
         result: what came of it; its ``checkpoint``, a path, is left out.
         preprocess: the document of the rules of the training log, or None where it is not known.
     """
-    from logexport import __version__
+    from logexport.version import __version__
 
     outcome = {name: value for name, value in asdict(result).items() if name != "checkpoint"}
     return {

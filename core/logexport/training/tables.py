@@ -299,7 +299,7 @@ def rows_into(
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from logexport import __version__
+    from logexport.version import __version__
 
     text = json.dumps({"version": __version__, "kind": table.kind, **about}, ensure_ascii=False)
     fields = [pa.field(*column) for column in table.columns]

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Union
 
 from logexport.errors import BundleError
-from logexport.hosting.answers import draw
+from logexport.exporters.drawing import draw
 from logexport.types import (
     CheckResult,
     DummyInput,

@@ -122,8 +122,8 @@ def read_deeplog(path: Path) -> DeepLog:
         hidden_dim=sizes["hidden_dim"],
         num_layers=sizes["num_layers"],
         embed_dim=sizes.get("embed_dim"),
-        seq_len=facts.whole("seq_len", most=MAX_SEQ_LEN),
-        top_k=facts.whole("top_k"),
+        seq_len=facts.integer("seq_len", most=MAX_SEQ_LEN),
+        top_k=facts.integer("top_k"),
         vocab_sha256=facts.sha256(),
         flagged_share=_shares(checkpoint.settings() if kind == "logexport" else {}),
         warnings=(*checkpoint.warnings, *warnings),
@@ -171,7 +171,7 @@ def _unknown(checkpoint: Checkpoint, why: str) -> CheckpointError:
 
 def _check_facts(facts: Facts, sizes: Mapping[str, int]) -> None:
     for name in ("vocab_size", "embed_dim", "hidden_dim", "num_layers"):
-        said = facts.whole(name)
+        said = facts.integer(name)
         if said is not None and name in sizes and said != sizes[name]:
             raise CheckpointError(
                 f"{facts.path} contradicts itself: it says {name} = {said}, but its weights have "

@@ -123,7 +123,7 @@ def read_mscred(path: Path) -> Mscred:
         weights=weights,
         channels=channels,
         steps=ALOG_STEPS,
-        features=facts.whole("num_templates", SMALLEST_SIDE, LARGEST_SIDE),
+        features=facts.integer("num_templates", SMALLEST_SIDE, LARGEST_SIDE),
         lines=None,
         stride=None,
         mean=None,
@@ -145,9 +145,9 @@ def _own(
     warnings: tuple[str, ...],
 ) -> Mscred:
     path = checkpoint.path
-    features = facts.needed_whole("num_templates", SMALLEST_SIDE, LARGEST_SIDE)
-    steps = facts.needed_whole("steps", SMALLEST_SIDE, LARGEST_SIDE)
-    lines, stride = (facts.needed_whole(name, most=2**24) for name in ("lines", "stride"))
+    features = facts.needed_integer("num_templates", SMALLEST_SIDE, LARGEST_SIDE)
+    steps = facts.needed_integer("steps", SMALLEST_SIDE, LARGEST_SIDE)
+    lines, stride = (facts.needed_integer(name, most=2**24) for name in ("lines", "stride"))
     if mean is None or deviation is None:
         raise CheckpointError(f"{path} lacks {MEAN} or {DEVIATION}", "Train the model again.")
     for name, tensor in ((MEAN, mean), (DEVIATION, deviation)):
@@ -173,7 +173,7 @@ def _own(
         mean=mean,
         deviation=deviation,
         thresholds={name: stored[name] for name in NAMES if name in stored},
-        held_out=settings.whole("held_out_windows", least=0),
+        held_out=settings.integer("held_out_windows", least=0),
         vocab_sha256=facts.sha256(),
         warnings=warnings,
     )

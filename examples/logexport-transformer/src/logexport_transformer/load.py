@@ -75,7 +75,7 @@ def load(request: ModelRequest) -> LoadedModel:
             f"Make one with `logexport {NAME} train`.",
         )
     facts = found.facts
-    sizes = Sizes(*(facts.needed_whole(name, most=MOST) for name in Sizes.__dataclass_fields__))
+    sizes = Sizes(*(facts.needed_integer(name, most=MOST) for name in Sizes.__dataclass_fields__))
     if sizes.width % (2 * sizes.heads):
         raise CheckpointError(f"{path}: the width is no multiple of twice the heads")
     why = misfit(found.tensors, _shapes(sizes))
@@ -87,7 +87,7 @@ def load(request: ModelRequest) -> LoadedModel:
     weights, said = as_float32(path, found.tensors)
     module = CausalTransformer(sizes)
     module.load_state_dict(weights)
-    trained = facts.needed_whole("seq_len", most=MOST)
+    trained = facts.needed_integer("seq_len", most=MOST)
     length = request.options.get("context") or trained
     warnings = [*checkpoint.warnings, *said]
     if length != trained:
@@ -95,7 +95,7 @@ def load(request: ModelRequest) -> LoadedModel:
             f"The checkpoint was trained with windows of {trained} events; --context {length} is"
             " taken, and verdicts may be worse than those it was tested with."
         )
-    top_k = request.options.get("top_k") or facts.needed_whole("top_k", most=MOST)
+    top_k = request.options.get("top_k") or facts.needed_integer("top_k", most=MOST)
     return LoadedModel(
         module=module.eval(),
         task=Task(EventWindow(length), NextEventTopK(OUTPUT, top_k)),
