@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from logexport.cli import COMMANDS
 from logexport.errors import OutputError, UsageError
 from logexport.scaffold import new_plugin
 
@@ -174,7 +175,7 @@ def test_a_name_that_cannot_be_is_refused_before_anything_is_written(
     tmp_path: Path, name: str, said: str
 ) -> None:
     with pytest.raises(UsageError, match=said):
-        new_plugin(name, directory=tmp_path / "new")
+        new_plugin(name, directory=tmp_path / "new", commands=COMMANDS)
     assert list(tmp_path.iterdir()) == []
 
 

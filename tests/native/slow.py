@@ -4,8 +4,9 @@
 
 The steps: ``fuzz`` runs every fuzz target for minutes; ``valgrind`` the C tests; ``differential``
 compares engine and reference on thousands of random cases; ``sanitized`` runs the tests of
-tests/native on an engine that AddressSanitizer and UBSan watch. tests/native/slow.json keeps what
-each came to, with its command and the commit.
+tests/native on an engine that AddressSanitizer and UBSan watch; ``sessions`` trains on the public
+HDFS sessions; ``example`` tests the example of a plugin in an environment that its own tox.ini
+makes. tests/native/slow.json keeps what each came to, with its command and the commit.
 """
 
 from __future__ import annotations
@@ -64,6 +65,16 @@ def steps(fuzz_seconds: int, cases: int) -> dict[str, Step]:
                 "ASAN_OPTIONS": "detect_leaks=0:handle_segv=0",
                 "UBSAN_OPTIONS": "print_stacktrace=1",
             },
+        ),
+        "sessions": Step(
+            "python -m pytest tests/native/test_hdfs_sessions.py",
+            ("make -C native",),
+            {"LOGEXPORT_SLOW": "1"},
+        ),
+        "example": Step(
+            ".venv-tox/bin/tox run -c examples/logexport-transformer",
+            # Of its own: drain3 pins a cachetools that tox cannot use.
+            ("python -m venv .venv-tox", ".venv-tox/bin/pip install --quiet 'tox>=4.20'"),
         ),
     }
 
