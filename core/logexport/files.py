@@ -297,17 +297,17 @@ def _check_depth_and_text(document: Any) -> None:
     while level:
         if depth >= MAX_JSON_DEPTH and any(isinstance(item, (dict, list)) for item in level):
             raise ValueError(f"nested deeper than {MAX_JSON_DEPTH}")
-        below: list[Any] = []
+        inner: list[Any] = []
         for item in level:
             if isinstance(item, dict):
-                below.extend(item)
-                below.extend(item.values())
+                inner.extend(item)
+                inner.extend(item.values())
             elif isinstance(item, list):
-                below.extend(item)
+                inner.extend(item)
             elif isinstance(item, str) and not item.isascii():
                 try:
                     item.encode("utf-8")
                 except UnicodeEncodeError:
                     raise ValueError(f"unpaired surrogate in {item[:40]!r}") from None
-        level = below
+        level = inner
         depth += 1

@@ -184,15 +184,15 @@ class Host:
         options: list[tuple[Plugin, click.Option]] = []
         for plugin in self._with_hook("run_options"):
             try:
-                declared = [one for given in self.call(plugin, "run_options") for one in given]
+                several = [one for given in self.call(plugin, "run_options") for one in given]
             except (LogexportError, TypeError) as error:
                 plugin.state = f"run_options failed: {error}"
                 continue
-            wrong = next(filter(None, (wrong_option(one, options) for one in declared)), "")
+            wrong = next(filter(None, (wrong_option(one, options) for one in several)), "")
             if wrong:
                 plugin.state = wrong
             else:
-                options += [(plugin, option) for option in declared]
+                options += [(plugin, option) for option in several]
         return options
 
     # --- selection ---
@@ -362,8 +362,8 @@ class Host:
     def _owned(self, plugin: Plugin, hook: str) -> Iterator[None]:
         """Name the plugin and the hook in whatever a hook raises or prints, but for errors meant
         for the user."""
-        blame = lambda said: PluginError(  # noqa: E731
-            f"{plugin} failed in the hook {hook!r}: {said}",
+        blame = lambda raised: PluginError(  # noqa: E731
+            f"{plugin} failed in the hook {hook!r}: {raised}",
             "Report this to the plugin's author, with the output of the same command with --debug.",
         )
         with faults(blame), self._quiet(f"{plugin}, hook {hook!r},"):
@@ -387,7 +387,7 @@ class Host:
 
 def _faults(what: str) -> AbstractContextManager[None]:
     """What a plugin raises before it takes part, as a clause for its state."""
-    return faults(lambda said: PluginError(f"{what}: {said}"), meant=())
+    return faults(lambda raised: PluginError(f"{what}: {raised}"), meant=())
 
 
 @lru_cache(maxsize=1)

@@ -28,10 +28,10 @@ def structure(context: Context) -> CheckResult:
         problems.append(f"outputs {graph.output_names} where {dummy.output_names} are declared")
     names = (*graph.input_names, *graph.output_names)
     for name, shape in zip(names, (*graph.input_shapes, *graph.output_shapes), strict=True):
-        declared = dict(dummy.dynamic_axes.get(name, {}))
+        axes = dict(dummy.dynamic_axes.get(name, {}))
         found = {axis: size for axis, size in enumerate(shape) if isinstance(size, str)}
-        if found != declared:
-            problems.append(f"{name} has the dynamic axes {found} where {declared} are declared")
+        if found != axes:
+            problems.append(f"{name} has the dynamic axes {found} where {axes} are declared")
     wanted = context.request.opset
     if wanted is not None and graph.opset_version != wanted:
         problems.append(f"opset {graph.opset_version} where {wanted} was asked for")

@@ -71,7 +71,7 @@ def confirm_shapes(model: onnx.ModelProto, dummy: DummyInput, grid: Sequence[Siz
     for value, tensor, name in zip(
         model.graph.input, dummy.tensors, dummy.input_names, strict=True
     ):
-        _set_shape(value, _declared(dummy, name, tuple(tensor.shape)))
+        _set_shape(value, _with_axis_names(dummy, name, tuple(tensor.shape)))
     for value in model.graph.output:
         value.type.tensor_type.ClearField("shape")
     observed = _run_grid(model, dummy, traced, grid)
@@ -80,14 +80,14 @@ def confirm_shapes(model: onnx.ModelProto, dummy: DummyInput, grid: Sequence[Siz
 
 
 def _check_names(model: onnx.ModelProto, dummy: DummyInput) -> None:
-    for what, values, declared in (
+    for what, values, wanted in (
         ("inputs", model.graph.input, dummy.input_names),
         ("outputs", model.graph.output, dummy.output_names),
     ):
         found = tuple(value.name for value in values)
-        if found != tuple(declared):
+        if found != tuple(wanted):
             raise GraphShapeError(
-                f"the graph's {what} are {_names(found)}, declared were {_names(declared)}",
+                f"the graph's {what} are {_names(found)}, declared were {_names(wanted)}",
                 "The module's inputs and outputs must be those of dummy_input, in its order.",
             )
         for value in values:
@@ -121,7 +121,7 @@ def _check_traced_axes(model: onnx.ModelProto, dummy: DummyInput) -> None:
                 )
 
 
-def _declared(dummy: DummyInput, name: str, sizes: Sequence[int]) -> Shape:
+def _with_axis_names(dummy: DummyInput, name: str, sizes: Sequence[int]) -> Shape:
     axes = dummy.dynamic_axes.get(name, {})
     return tuple(axes.get(axis, int(size)) for axis, size in enumerate(sizes))
 

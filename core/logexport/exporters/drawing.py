@@ -75,8 +75,8 @@ def draw(
             "Every entry of the grid must name every dynamic axis.",
         )
     with faults(
-        lambda said: PluginError(
-            f"{plugin}: {where} failed for {dict(sizes)}: {said}",
+        lambda raised: PluginError(
+            f"{plugin}: {where} failed for {dict(sizes)}: {raised}",
             "It must give inputs of every size in the grid, and of others.",
         )
     ):

@@ -276,8 +276,8 @@ def check_outputs(loaded: LoadedModel, dummy: DummyInput, plugin: str) -> None:
 
     with (
         faults(
-            lambda said: PluginError(
-                f"{plugin}: the module failed on dummy_input's example: {said.splitlines()[0]}",
+            lambda raised: PluginError(
+                f"{plugin}: the module failed on dummy_input's example: {raised.splitlines()[0]}",
                 "load_model and dummy_input must fit each other.",
             )
         ),

@@ -144,10 +144,10 @@ def as_log(stream: IO[bytes] | io.RawIOBase, name: str) -> BinaryIO:
         if not byte:
             break
         prefix += byte
-    whole: IO[bytes] = io.BufferedReader(_Prefixed(prefix, stream), _BUFFER)
+    readable: IO[bytes] = io.BufferedReader(_Prefixed(prefix, stream), _BUFFER)
     if prefix == _GZIP_MAGIC:
-        whole = cast(IO[bytes], gzip.GzipFile(fileobj=whole, mode="rb"))
-    return cast(BinaryIO, _Named(cast(BinaryIO, whole), name))
+        readable = cast(IO[bytes], gzip.GzipFile(fileobj=readable, mode="rb"))
+    return cast(BinaryIO, _Named(cast(BinaryIO, readable), name))
 
 
 def iter_lines(

@@ -94,8 +94,8 @@ class PluginOptions:
                 elif value is not None:
                     arguments += [option.opts[0], str(value)]
         command = click.Command("run", params=list(own), add_help_option=False)
-        blame = lambda said: PluginError(  # noqa: E731 - a type or callback of the plugin's own
-            f"{plugin} failed to convert its options: {said}",
+        blame = lambda raised: PluginError(  # noqa: E731 - a type or callback of the plugin's own
+            f"{plugin} failed to convert its options: {raised}",
             "A click type raises click.BadParameter for a value that it does not take.",
         )
         try:
