@@ -33,56 +33,30 @@ def commands() -> Iterator[tuple[str, ...]]:
     import click
     from logexport.cli import cli
 
-
-    def walk(command: click.Command, path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
     def walk(command: click.Command, path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
         yield path
-        yield path
-        if isinstance(command, click.Group):
         if isinstance(command, click.Group):
             context = click.Context(command, info_name=path[-1] if path else "logexport")
-            context = click.Context(command, info_name=path[-1] if path else "logexport")
             for name in command.list_commands(context):
-            for name in command.list_commands(context):
-                below = command.get_command(context, name)
                 inner = command.get_command(context, name)
-                if below is not None:
                 if inner is not None:
-                    yield from walk(below, (*path, name))
                     yield from walk(inner, (*path, name))
 
-
-    return walk(cli, ())
     return walk(cli, ())
 
 
-
-
-def seconds(arguments: Sequence[str]) -> float:
 def seconds(arguments: Sequence[str]) -> float:
     """Processor time of one process, from start to end."""
-    """Processor time of one process, from start to end."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run(  # noqa: S603 - this interpreter, arguments from the command tree
-    subprocess.run(  # noqa: S603 - this interpreter, arguments from the command tree
-        arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True
         arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True
     )
-    )
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
-    return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
-
-
 
 
 def measure(which: Sequence[tuple[str, ...]], runs: int) -> dict[str, Any]:
-def measure(which: Sequence[tuple[str, ...]], runs: int) -> dict[str, Any]:
     """The best time of each command's ``--help`` and of the floor, interleaved, run after run."""
-    """The best time of each command's ``--help`` and of the floor, interleaved, run after run."""
-    jobs = {"floor": FLOOR}
     jobs = {"floor": FLOOR}
     jobs |= {" ".join(("logexport", *path)): [*PROGRAM, *path, "--help"] for path in which}
     for arguments in jobs.values():  # byte code is written, files are in the page cache
