@@ -25,16 +25,16 @@ if TYPE_CHECKING:
     from logexport.logs.preprocess import Preprocess
 
 __all__ = [
+    "BUNDLE_SCHEMA_VERSION",
     "MANIFEST",
     "PROOFS",
-    "SCHEMA_VERSION",
     "VALIDATION",
     "Bundle",
     "BundledModel",
     "FileNames",
 ]
 
-SCHEMA_VERSION = 1
+BUNDLE_SCHEMA_VERSION = 1
 MANIFEST = "manifest.json"
 VALIDATION = "validation.json"
 MAX_JSON_BYTES = 64 << 20

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from logexport.logs.events import Event, EventReader
-    from logexport.logs.lines import Line as LogLine
+    from logexport.logs.lines import LogLine
     from logexport.logs.preprocess import Preprocess
     from logexport.types import Vocabulary
     from logexport.verdicts.scorers import Scorer

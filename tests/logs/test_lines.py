@@ -16,7 +16,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from logexport.errors import InputError
 from logexport.logs.lines import (
-    Line,
+    LogLine,
     as_log,
     decode,
     is_blank,
@@ -27,18 +27,18 @@ from logexport.logs.lines import (
 )
 
 
-def lines_of(data: bytes, max_line_bytes: int = 1 << 20) -> list[Line]:
+def lines_of(data: bytes, max_line_bytes: int = 1 << 20) -> list[LogLine]:
     return list(iter_lines(as_log(io.BytesIO(data), "test"), max_line_bytes))
 
 
-def by_definition(data: bytes, max_line_bytes: int) -> list[Line]:
+def by_definition(data: bytes, max_line_bytes: int) -> list[LogLine]:
     """The rules written down plainly, of data that fits in memory."""
     pieces = data.split(b"\n")
     last = pieces.pop()
     raw = [piece[:-1] if piece.endswith(b"\r") else piece for piece in pieces]
     raw += [last] if last else []
     return [
-        Line(number, b"" if len(r) > max_line_bytes else r, len(r) > max_line_bytes)
+        LogLine(number, b"" if len(r) > max_line_bytes else r, len(r) > max_line_bytes)
         for number, r in enumerate(raw, start=1)
     ]
 
@@ -84,7 +84,7 @@ def test_a_line_of_many_megabytes_costs_no_memory(tmp_path: Path) -> None:
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert lines == [Line(1, b"before"), Line(2, b"", True), Line(3, b"after")]
+    assert lines == [LogLine(1, b"before"), LogLine(2, b"", True), LogLine(3, b"after")]
     assert peak < 4 << 20
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from logexport.errors import InputError
 from logexport.logs.events import Event, EventReader
 from logexport.logs.headers import PRESETS
-from logexport.logs.lines import Line, decode, iter_logs
+from logexport.logs.lines import LogLine, decode, iter_logs
 from logexport.logs.masks import Mask
 from logexport.logs.preprocess import ALOG_DETECT, LineParser, ParsedLine, Preprocess, SessionRule
 from logexport.types import Vocabulary
@@ -156,13 +156,13 @@ def test_events_of_blank_oversize_and_unseen_lines() -> None:
     reader = EventReader(rules, Vocabulary(("a <NUM>", "\nunknown", ""), {"unknown": 1}))
     head = b"Jun 14 15:16:01 h p: "
     lines = [
-        Line(1, head + b"a 5"),
-        Line(2, b" \t\r\x0b\x0c"),
-        Line(3, b"", oversize=True),
-        Line(4, head + b"b"),
-        Line(5, b""),
-        Line(6, head),
-        Line(7, b"\x00"),
+        LogLine(1, head + b"a 5"),
+        LogLine(2, b" \t\r\x0b\x0c"),
+        LogLine(3, b"", oversize=True),
+        LogLine(4, head + b"b"),
+        LogLine(5, b""),
+        LogLine(6, head),
+        LogLine(7, b"\x00"),
     ]
     assert list(reader.read(lines)) == [
         Event(1, "h", 0),

@@ -139,11 +139,11 @@ def _events(context: Context) -> tuple[Path | None, Iterable[Sessioned]]:
 def _event_windows(events: Iterable[Sessioned], length: int) -> Iterator[np.ndarray]:
     import numpy as np
 
-    from logexport.logs.windows import EventWindow as Window
+    from logexport.logs.windows import LastEvents
 
-    sessions: dict[str | None, Window] = {}
+    sessions: dict[str | None, LastEvents] = {}
     for session, template in events:
-        window = sessions.setdefault(session, Window(length))
+        window = sessions.setdefault(session, LastEvents(length))
         if template is None:
             continue
         full = window.full()

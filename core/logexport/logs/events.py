@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
-from logexport.logs.lines import Line, LogPath, iter_logs
+from logexport.logs.lines import LogLine, LogPath, iter_logs
 from logexport.logs.matching import TemplateMatcher
 from logexport.logs.preprocess import LineParser, Preprocess
 
@@ -47,7 +47,7 @@ class EventReader:
             vocabulary.templates, frozenset(vocabulary.reserved.values()), preprocess.prefer
         )
 
-    def event(self, line: Line) -> Event | None:
+    def event(self, line: LogLine) -> Event | None:
         """The event of a line, or None where it is blank."""
         if line.oversize:
             return Event(line.number, None, None)
@@ -56,7 +56,7 @@ class EventReader:
             return None
         return Event(line.number, found[1], self.matcher.match(found[0]))
 
-    def read(self, lines: Iterable[Line]) -> Iterator[Event]:
+    def read(self, lines: Iterable[LogLine]) -> Iterator[Event]:
         """The events of lines, in their order."""
         event = self.event
         for line in lines:

@@ -33,7 +33,7 @@ from logexport.errors import InputError
 __all__ = [
     "DEFAULT_MAX_LINE_BYTES",
     "WHITE_SPACE",
-    "Line",
+    "LogLine",
     "decode",
     "is_blank",
     "iter_lines",
@@ -58,7 +58,7 @@ _OTHER_SPACES = "\n\x1c\x1d\x1e\x1f"
 _TO_SPACE = str.maketrans("\t\x0b\x0c\r", "    ")
 
 
-class Line(NamedTuple):
+class LogLine(NamedTuple):
     """One line of a log.
 
     Args:
@@ -152,7 +152,7 @@ def as_log(stream: IO[bytes] | io.RawIOBase, name: str) -> BinaryIO:
 
 def iter_lines(
     stream: BinaryIO, max_line_bytes: int = DEFAULT_MAX_LINE_BYTES, first: int = 1
-) -> Iterator[Line]:
+) -> Iterator[LogLine]:
     """The lines of an open log, numbered from ``first``.
 
     Holds at most one line of ``max_line_bytes`` in memory, whatever the length of the line.
@@ -167,14 +167,18 @@ def iter_lines(
         while raw := readline(limit):
             if raw[-1] == 10:
                 raw = raw[:-2] if raw[-2:-1] == b"\r" else raw[:-1]
-                yield Line(number, raw) if len(raw) <= max_line_bytes else Line(number, b"", True)
+                yield (
+                    LogLine(number, raw)
+                    if len(raw) <= max_line_bytes
+                    else LogLine(number, b"", True)
+                )
             elif len(raw) < limit:  # the end of the log
                 oversize = len(raw) > max_line_bytes
-                yield Line(number, b"" if oversize else raw, oversize)
+                yield LogLine(number, b"" if oversize else raw, oversize)
             else:
                 while (rest := readline(_SKIP)) and rest[-1] != 10:
                     pass
-                yield Line(number, b"", True)
+                yield LogLine(number, b"", True)
             number += 1
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise InputError(
@@ -193,7 +197,7 @@ def iter_lines(
 
 def iter_logs(
     paths: Iterable[LogPath], max_line_bytes: int = DEFAULT_MAX_LINE_BYTES
-) -> Iterator[Line]:
+) -> Iterator[LogLine]:
     """The lines of several logs as one; the numbering continues from one to the next.
 
     Raises:

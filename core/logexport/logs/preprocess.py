@@ -36,7 +36,7 @@ __all__ = [
     "SessionRule",
 ]
 
-SCHEMA_VERSION = 1
+PREPROCESS_SCHEMA_VERSION = 1
 DEFAULT_MAX_SESSIONS = 100_000
 
 _REMEDY = "Take the preprocess.json that logexport parse wrote, or repair the named place."
@@ -120,7 +120,7 @@ class Preprocess:
     def to_json(self) -> dict[str, Any]:
         """The document of ``preprocess.json``, keys in the documented order."""
         return {
-            "schema_version": SCHEMA_VERSION,
+            "schema_version": PREPROCESS_SCHEMA_VERSION,
             "headers": [{"name": h.name, "pattern": h.pattern} for h in self.headers],
             "masks": [
                 {"name": m.name, "pattern": m.pattern, "replacement": m.replacement}

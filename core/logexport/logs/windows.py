@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 __all__ = [
     "CountSample",
     "CountWindows",
-    "EventWindow",
+    "LastEvents",
 ]
 
 
-class EventWindow:
+class LastEvents:
     """The last ``length`` events of one session.
 
     Events are template indices; a line that is no event (an unseen one, where the vocabulary has no

@@ -10,8 +10,8 @@ from typing import Any
 
 from logexport import schemas
 from logexport.bundle import (
+    BUNDLE_SCHEMA_VERSION,
     MANIFEST,
-    SCHEMA_VERSION,
     VALIDATION,
     Bundle,
     FileNames,
@@ -57,7 +57,7 @@ class Contents:
     def write_manifest(self) -> dict[str, Any]:
         """``manifest.json`` of what lies in the directory now, checked against its schema."""
         document = {
-            "schema_version": SCHEMA_VERSION,
+            "schema_version": BUNDLE_SCHEMA_VERSION,
             "proof": weakest(entry["proof"] for entry in self.models.values()),
             "models": self.models,
             "files": file_entries(self.path),
@@ -70,7 +70,7 @@ class Contents:
     def add_report(self, model: str, report: Mapping[str, Any]) -> None:
         """Enter a model's report into ``validation.json``, and write the file."""
         self.validation[model] = dict(report)
-        document = {"schema_version": SCHEMA_VERSION, "models": self.validation}
+        document = {"schema_version": BUNDLE_SCHEMA_VERSION, "models": self.validation}
         schemas.check(document, "validation", self.path / VALIDATION)
         write_json(self.path / VALIDATION, document)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from logexport import schemas
-from logexport.bundle import SCHEMA_VERSION, FileNames
+from logexport.bundle import BUNDLE_SCHEMA_VERSION, FileNames
 from logexport.exporters import Choice
 from logexport.exporters.graph import dynamic_axes
 from logexport.files import encode_json, write_json
@@ -77,7 +77,7 @@ def host_entries(
     """
     names = FileNames(model)
     return {
-        "schema_version": SCHEMA_VERSION,
+        "schema_version": BUNDLE_SCHEMA_VERSION,
         "model_type": model,
         "vocab_size": len(vocab),
         "input_shape": list(graph.input_shapes[0]),

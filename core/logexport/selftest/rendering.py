@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from logexport.logs.events import Event, EventReader
 from logexport.logs.headers import Header, HeaderMatcher
-from logexport.logs.lines import Line, iter_lines, tokens
+from logexport.logs.lines import LogLine, iter_lines, tokens
 from logexport.logs.masks import Masker
 from logexport.logs.matching import WILDCARD
 from logexport.selftest.sampling import draw
@@ -450,7 +450,7 @@ class _Renderer:
         return None
 
     def _event(self, raw: bytes) -> Event | None:
-        return self._reader.event(Line(1, raw, len(raw) > self._limit))
+        return self._reader.event(LogLine(1, raw, len(raw) > self._limit))
 
     def _noise(self) -> Iterator[tuple[bytes, bool]]:
         """Blank lines, lines of no template and damaged ones, in turn."""

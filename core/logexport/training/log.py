@@ -15,7 +15,7 @@ from typing import Any
 from logexport.errors import InputError
 from logexport.files import atomic_paths, encode_json
 from logexport.logs.events import Event, EventReader
-from logexport.logs.lines import Line
+from logexport.logs.lines import LogLine
 from logexport.logs.preprocess import Preprocess, SessionRule
 from logexport.training.tables import ParsedFile, ParsedRow, Table, read_parsed, rows_into
 from logexport.types import Vocabulary
@@ -214,7 +214,7 @@ def rematch(parsed: ParsedFile, reader: EventReader) -> Iterator[tuple[ParsedRow
 def line_event(reader: EventReader, number: int, raw: bytes | None) -> Event | None:
     """The event of a line as the tables hold it: None in place of one that was too long."""
     oversize = raw is None or len(raw) > reader.preprocess.max_line_bytes
-    return reader.event(Line(number, b"" if oversize else raw or b"", oversize))
+    return reader.event(LogLine(number, b"" if oversize else raw or b"", oversize))
 
 
 def _rules(parsed: Path, preprocess: Path | None) -> Preprocess:

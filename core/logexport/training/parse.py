@@ -37,7 +37,7 @@ from logexport.logs.headers import (
     detect_format,
     headers_of,
 )
-from logexport.logs.lines import Line, LogPath, as_log, decode, is_blank, iter_lines
+from logexport.logs.lines import LogLine, LogPath, as_log, decode, is_blank, iter_lines
 from logexport.logs.matching import TemplateMatcher
 from logexport.logs.preprocess import LineParser, Preprocess
 from logexport.training.mining import DrainOptions, TemplateMiner
@@ -309,13 +309,13 @@ class _Reading:
         self._total = 2 * sum(source.path.stat().st_size for source in sources)
         self._done = 0
 
-    def first(self) -> Iterator[Line]:
+    def first(self) -> Iterator[LogLine]:
         """All lines; the size and sum of each source are noted."""
         for source, tap in self._pass([None] * len(self._sources)):
             yield from self._lines(source, tap)
             source.size, source.sha256 = tap.size, tap.sha256()
 
-    def second(self) -> Iterator[Line]:
+    def second(self) -> Iterator[LogLine]:
         """The same lines again.
 
         Raises:
@@ -333,7 +333,7 @@ class _Reading:
                 yield source, tap
                 self._done += tap.size
 
-    def _lines(self, source: _Source, tap: _Tap) -> Iterator[Line]:
+    def _lines(self, source: _Source, tap: _Tap) -> Iterator[LogLine]:
         stream = as_log(tap, source.name)
         for line in iter_lines(stream, self._max_line_bytes, self._number):
             yield line

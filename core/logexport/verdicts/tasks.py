@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from logexport.errors import BundleError, InputError
 from logexport.logs.sessions import Sessions
-from logexport.logs.windows import CountSample, CountWindows, EventWindow
-from logexport.types import CountMatrix, NextEventTopK, ScoreThreshold, Task
-from logexport.types import EventWindow as EventWindowInput
+from logexport.logs.windows import CountSample, CountWindows, LastEvents
+from logexport.types import CountMatrix, EventWindow, NextEventTopK, ScoreThreshold, Task
 from logexport.verdicts.records import (
     Line,
     Rank,
@@ -42,7 +41,7 @@ class SessionState:
     """What is known of one session."""
 
     key: str | None
-    window: EventWindow
+    window: LastEvents
     lines: int = 0
     judged: int = 0
     anomalies: int = 0
@@ -205,14 +204,14 @@ class _Events:
 
     def __init__(
         self,
-        task: EventWindowInput,
+        task: EventWindow,
         decision: Decision,
         vocabulary: Vocabulary,
         max_sessions: int,
     ) -> None:
         self._decision, self._unknown = decision, vocabulary.unknown
         self._sessions = Sessions(
-            lambda key: SessionState(key, EventWindow(task.length)), max_sessions
+            lambda key: SessionState(key, LastEvents(task.length)), max_sessions
         )
 
     def take(self, event: Event) -> Iterator[Item]:
@@ -290,7 +289,7 @@ def input_of(task: Task, decision: Decision, vocabulary: Vocabulary, max_session
     Raises:
         InputError: the task is not known.
     """
-    if isinstance(task.input, EventWindowInput):
+    if isinstance(task.input, EventWindow):
         return _Events(task.input, decision, vocabulary, max_sessions)
     if isinstance(task.input, CountMatrix):
         return _Counts(task.input, decision, vocabulary)

@@ -11,7 +11,7 @@ import torch
 from logexport.errors import InputError, UsageError
 from logexport.logs.preprocess import DEFAULT_MAX_SESSIONS, Preprocess
 from logexport.logs.sessions import Sessions
-from logexport.logs.windows import EventWindow
+from logexport.logs.windows import LastEvents
 from logexport.training.loop import Epoch
 from logexport.training.tables import SequencesFile, read_sequences
 from logexport.types import Vocabulary
@@ -50,7 +50,7 @@ def windows_of(file: SequencesFile, vocab: Vocabulary, length: int) -> Tensor:
     held = DEFAULT_MAX_SESSIONS
     if "preprocess" in about:
         held = Preprocess.from_json(about["preprocess"], str(file.path)).max_sessions
-    sessions: Sessions[EventWindow] = Sessions(lambda _: EventWindow(length), held)
+    sessions: Sessions[LastEvents] = Sessions(lambda _: LastEvents(length), held)
     rows: list[tuple[int, ...]] = []
     for row in file:
         window, _ = sessions.touch(row.session)
