@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from logexport.verdicts.records import ABSOLUTE, RELATIVE
+from logexport.verdicts.tolerance import ABSOLUTE, RELATIVE
 
 if TYPE_CHECKING:
     import torch

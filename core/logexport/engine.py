@@ -9,14 +9,19 @@ import os
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from logexport.errors import LogexportError
 from logexport.runtime import runtime_library, silent_environment
+
+if TYPE_CHECKING:
+    from logexport.verdicts.options import DetectOptions
 
 __all__ = [
     "HOW_TO_GET",
     "PROBE_SECONDS",
     "EngineError",
+    "detect_arguments",
     "last_line",
     "run_engine",
     "runtime_arguments",
@@ -90,7 +95,7 @@ def run_engine(
 
 
 def last_line(stderr: bytes) -> str:
-    """The last line that a process said."""
+    """The last line that a process printed, at most 300 characters."""
     lines = stderr.decode("utf-8", "replace").strip().splitlines()
     return lines[-1][:300] if lines else "it said nothing"
 
@@ -99,3 +104,33 @@ def runtime_arguments() -> list[str]:
     """What names the C engine the ONNX Runtime of the Python package, unless the user named one."""
     library = None if os.environ.get("LOGEXPORT_ORT_LIB") else runtime_library()
     return [f"--ort-lib={library}"] if library is not None else []
+
+
+def detect_arguments(options: DetectOptions) -> list[str]:
+    """The options as the engine's program takes them, after ``detect`` and before the bundle.
+
+    Args:
+        options: a threshold must be a number. What is None or false is left out; so is
+            ``batch_size``, which the engine chooses itself. Without ``ort_library`` the Python
+            package's is named, as :func:`runtime_arguments` says.
+    """
+    values = {
+        "--model": options.model,
+        "--variant": options.variant,
+        "--top-k": options.top_k,
+        "--threshold": options.threshold,
+        "--session-by": options.session_by,
+        "--threads": options.threads,
+        "--ort-lib": options.ort_library,
+    }
+    flags = {
+        "--session-summary": options.session_summary,
+        "--anomalies-only": options.anomalies_only,
+        "--require-proof": options.require_proof,
+        "--no-verify": options.no_verify,
+    }
+    return [
+        *(f"{name}={value}" for name, value in values.items() if value is not None),
+        *(name for name, is_on in flags.items() if is_on),
+        *(runtime_arguments() if options.ort_library is None else ()),
+    ]

@@ -90,9 +90,9 @@ def _graph(model: BundledModel) -> CheckResult:
         if variant is None:
             stated["opset_version"] = (graph.opset_version, meta["opset_version"])
         problems += [
-            f"{path.name}: {key} is {found}, the metadata says {said}"
-            for key, (found, said) in stated.items()
-            if found != said
+            f"{path.name}: {key} is {found}, the metadata says {wanted}"
+            for key, (found, wanted) in stated.items()
+            if found != wanted
         ]
     count = 1 + len(meta["variants"])
     return CheckResult(
@@ -130,8 +130,8 @@ def _engine_selftest(model: BundledModel) -> CheckResult:
 
     command = default_host().engine_command()
     if command is None:
-        said = f"the C engine is not installed. {HOW_TO_GET}"
-        return CheckResult("engine_selftest", "skipped", message=said)
+        reason = f"the C engine is not installed. {HOW_TO_GET}"
+        return CheckResult("engine_selftest", "skipped", message=reason)
     return engine_selftest(command, model)
 
 
@@ -151,11 +151,11 @@ def engine_selftest(command: Sequence[str], model: BundledModel) -> CheckResult:
     except EngineError as error:
         return CheckResult("engine_selftest", "failed", message=str(error))
     passed = done.returncode == 0
-    said = last_line(done.stdout if passed else done.stderr)
+    printed = last_line(done.stdout if passed else done.stderr)
     return CheckResult(
         "engine_selftest",
         "passed" if passed else "failed",
-        message=said if passed else f"status {done.returncode}: {said}",
+        message=printed if passed else f"status {done.returncode}: {printed}",
         figures={"exit_status": done.returncode},
     )
 
@@ -166,12 +166,9 @@ def _replay(model: BundledModel, log: Path, verdicts: Path) -> tuple[list[str], 
 
     from logexport.detect import detect
     from logexport.logs.lines import iter_logs
-    from logexport.verdicts.records import agreement
-    from logexport.verdicts.scorers import OnnxRuntimeScorer
+    from logexport.verdicts.agreement import agreement
 
-    lines = iter_logs([log], model.preprocess.max_line_bytes)
-    scorer = OnnxRuntimeScorer(model.onnx)
-    found = list(detect(lines, model.task, model.vocab, model.preprocess, scorer))
+    found = list(detect(iter_logs([log], model.preprocess.max_line_bytes), model))
     # Not splitlines(): a session may hold U+2028, which is written as it is.
     expected = verdicts.read_text(encoding="utf-8").split("\n")[:-1]
     differing = [

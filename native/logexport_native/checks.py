@@ -12,7 +12,7 @@ from tempfile import NamedTemporaryFile, TemporaryDirectory
 from typing import IO
 
 from logexport.bundle import BundledModel
-from logexport.detect import Stats, detect
+from logexport.detect import Detection
 from logexport.engine import HOW_TO_GET, EngineError, last_line, run_engine
 from logexport.errors import InputError, UsageError
 from logexport.logs.lines import iter_logs
@@ -30,8 +30,10 @@ from logexport.types import (
     Status,
     Vocabulary,
 )
+from logexport.verdicts.agreement import agreement
 from logexport.verdicts.comparing import Comparison, compare, parity_result, probes
-from logexport.verdicts.records import Record, SessionSummary, agreement
+from logexport.verdicts.detector import Stats
+from logexport.verdicts.records import Output
 from logexport.verdicts.scorers import TorchScorer
 from logexport.verify import engine_selftest
 
@@ -95,8 +97,8 @@ def _tensors(
     comparison = Comparison()
     for where, inputs in probes(dummy):
         compare(comparison, reference, scorer, model.task.decision, inputs, where)
-    said = f"{len(dummy.grid)} shapes equal PyTorch's in the C engine"
-    return parity_result(TENSORS, comparison, said, "bundle")
+    summary = f"{len(dummy.grid)} shapes equal PyTorch's in the C engine"
+    return parity_result(TENSORS, comparison, summary, "bundle")
 
 
 def _selftest(
@@ -123,10 +125,11 @@ class _Tally:
     differ: int = 0
     first: list[JSONValue] = field(default_factory=list)
 
-    def add(self, expected: Record | SessionSummary | None, said: str | None) -> None:
+    def add(self, expected: Output | None, line: str | None) -> None:
+        """Compare the reference's record with the engine's line; None where one of them ended."""
         self.verdicts += 1
-        if expected is not None and said is not None:
-            how = agreement(expected, said)
+        if expected is not None and line is not None:
+            how = agreement(expected, line)
             self.same += how == "same"
             self.ties += how == "tie"
             if how != "different":
@@ -134,7 +137,7 @@ class _Tally:
         self.differ += 1
         if len(self.first) < 3:
             reference = None if expected is None else expected.to_line()
-            self.first.append({"reference": reference, "engine": said})
+            self.first.append({"reference": reference, "engine": line})
 
 
 def _replay(
@@ -148,8 +151,7 @@ def _replay(
     if not model.task.known:
         return CheckResult(REPLAY, "skipped", "bundle", "the task is unknown to the engine")
     staged = BundledModel(bundle.model, bundle.path, bundle.meta, "none")
-    scorer = TorchScorer(model.module, dummy.output_names)
-    tally, stats = _Tally(), Stats()
+    tally = _Tally()
     with _log(request, staged) as (log, source), TemporaryDirectory(prefix="logexport-") as scratch:
         lines = iter_logs([log], staged.preprocess.max_line_bytes)
         verdicts = Path(scratch) / "verdicts.jsonl"
@@ -162,13 +164,13 @@ def _replay(
             )  # fmt: skip
         seconds = time.perf_counter() - began
         if done.returncode != 0:
-            said = f"the engine ended with status {done.returncode}: {last_line(done.stderr)}"
-            return CheckResult(REPLAY, "failed", "bundle", said)
-        expected = detect(lines, staged.task, staged.vocab, staged.preprocess, scorer, stats=stats)
+            problem = f"the engine ended with status {done.returncode}: {last_line(done.stderr)}"
+            return CheckResult(REPLAY, "failed", "bundle", problem)
+        detection = Detection(staged, scorer=TorchScorer(model.module, dummy.output_names))
         with verdicts.open(encoding="utf-8", newline="\n") as found:
-            for record, line in zip_longest(expected, found):
+            for record, line in zip_longest(detection.read(lines), found):
                 tally.add(record, None if line is None else line.rstrip("\n"))
-    return _result(staged, stats, tally, source, seconds)
+    return _result(staged, detection.stats, tally, source, seconds)
 
 
 def _result(

@@ -1,5 +1,5 @@
 /* logexport-bench BUNDLE LOG [RUNS]: the engine's parts on one core, the best of several runs, as JSON.
- * Not installed; benchmarks/engine.py runs it beside the Python reference. */
+ * Not installed; benchmarks/detection.py runs it beside the Python reference. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

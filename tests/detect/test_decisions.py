@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from logexport.detect import Detector, with_options
 from logexport.errors import BundleError, InputError, UsageError
 from logexport.types import (
     CountMatrix,
@@ -18,6 +17,8 @@ from logexport.types import (
     Task,
     Vocabulary,
 )
+from logexport.verdicts.detector import Detector
+from logexport.verdicts.options import DetectOptions, apply_options
 from logexport.verdicts.scorers import Scorer
 
 from tests.detect.fakes import (
@@ -163,7 +164,7 @@ def test_a_top_k_that_cannot_decide_is_refused(k: int) -> None:
         Detector(event_topk(1, k), vocabulary(4), LogitScorer(4))
     assert not isinstance(of_bundle.value, UsageError)
     with pytest.raises(UsageError, match="vocabulary has 4 entries"):
-        with_options(event_topk(1, 1), vocabulary(4), top_k=k)
+        apply_options(event_topk(1, 1), vocabulary(4), DetectOptions(top_k=k))
 
 
 @pytest.mark.parametrize(
@@ -183,7 +184,7 @@ def test_thresholds_by_name_and_by_number() -> None:
     task = Task(CountMatrix(1, 1, 1), decision)
 
     def chosen(threshold: float | str) -> tuple[float, str]:
-        new = with_options(task, vocabulary(2), threshold=threshold).decision
+        new = apply_options(task, vocabulary(2), DetectOptions(threshold=threshold)).decision
         assert isinstance(new, ScoreThreshold)
         return new.threshold, new.threshold_name
 

@@ -10,8 +10,8 @@ import pytest
 from logexport.bundle import Bundle
 from logexport.detect import detect
 from logexport.logs.lines import iter_logs
-from logexport.verdicts.records import agreement
-from logexport.verdicts.scorers import OnnxRuntimeScorer
+from logexport.verdicts.agreement import agreement
+from logexport.verdicts.options import DetectOptions
 from logexport.verify import verify_bundle
 
 from tests.old_bundles import OLD_BUNDLES, OldBundle
@@ -33,11 +33,8 @@ def test_the_records_are_to_the_byte_but_for_what_the_model_computes(old: OldBun
     found = list(
         detect(
             iter_logs([old.log], model.preprocess.max_line_bytes),
-            model.task,
-            model.vocab,
-            model.preprocess,
-            OnnxRuntimeScorer(model.onnx),
-            session_summary=old.summaries,
+            model,
+            DetectOptions(session_summary=old.summaries),
         )
     )
     kept = old.records

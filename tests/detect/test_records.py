@@ -12,21 +12,21 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from logexport.verdicts.agreement import agreement
+from logexport.verdicts.judgements import Ranking, Scoring
 from logexport.verdicts.records import (
-    Line,
+    LinePlace,
+    NextEventPlace,
     Rank,
-    Ranking,
     Record,
     Score,
-    Scoring,
     SessionSummary,
     Share,
-    Window,
-    WindowNext,
-    agreement,
-    close,
+    WindowPlace,
+    find_largest_shares,
     number,
 )
+from logexport.verdicts.tolerance import close
 
 INDEX = st.integers(0, 2**40)
 FLOAT32 = st.floats(width=32, allow_nan=False, allow_infinity=False)
@@ -40,13 +40,13 @@ def float32(value: float) -> float:
 
 
 def test_the_two_examples_of_the_format() -> None:
-    rank = Record(Line(51, None, 17), "anomaly", "topk", Rank(9, 9))
+    rank = Record(LinePlace(51, None, 17), "anomaly", "topk", Rank(9, 9))
     assert rank.to_line() == (
         '{"line": 51, "session": null, "template": 17, "verdict": "anomaly", "reason": "topk", '
         '"rank": 9, "top_k": 9}'
     )
     score = Record(
-        Window(12, 301, 825),
+        WindowPlace(12, 301, 825),
         "anomaly",
         "threshold",
         Score(3.1375, 2.94840789, (Share(17, 0.61),)),
@@ -63,12 +63,12 @@ def test_the_two_examples_of_the_format() -> None:
 
 
 def test_the_other_two_combinations() -> None:
-    score = Record(Line(7, "h", 3), "warmup", None, Score(None, 1e-05))
+    score = Record(LinePlace(7, "h", 3), "warmup", None, Score(None, 1e-05))
     assert score.to_line() == (
         '{"line": 7, "session": "h", "template": 3, "verdict": "warmup", "reason": null, '
         '"score": null, "threshold": 1e-05, "top": []}'
     )
-    rank = Record(WindowNext(0, 1, 20, None), "anomaly", "unseen", Rank(None, 3))
+    rank = Record(NextEventPlace(0, 1, 20, None), "anomaly", "unseen", Rank(None, 3))
     assert rank.to_line() == (
         '{"window": 0, "first_line": 1, "last_line": 20, "template": null, "verdict": "anomaly", '
         '"reason": "unseen", "rank": null, "top_k": 3}'
@@ -78,9 +78,9 @@ def test_the_other_two_combinations() -> None:
 @given(
     st.builds(
         Record,
-        st.builds(Line, INDEX, st.none() | st.text(), st.none() | INDEX)
-        | st.builds(Window, INDEX, INDEX, INDEX)
-        | st.builds(WindowNext, INDEX, INDEX, INDEX, st.none() | INDEX),
+        st.builds(LinePlace, INDEX, st.none() | st.text(), st.none() | INDEX)
+        | st.builds(WindowPlace, INDEX, INDEX, INDEX)
+        | st.builds(NextEventPlace, INDEX, INDEX, INDEX, st.none() | INDEX),
         st.sampled_from(["warmup", "normal", "anomaly"]),
         st.sampled_from([None, "topk", "threshold", "unseen", "not_finite"]),
         st.builds(Rank, st.none() | INDEX, INDEX),
@@ -138,7 +138,7 @@ sys.stdout.write(number(3.1375) + " " + number(1e10))
 
 def test_the_five_largest_shares_ties_to_the_lower_index() -> None:
     attribution = np.array([1, 3, 0, 3, 2, 1, 1, 0], dtype=np.float32)
-    top = Scoring(9.0, 1.0, attribution).top
+    top = find_largest_shares(Scoring(9.0, 1.0, attribution).shares)
     assert [(share.template, share.share) for share in top] == [
         (1, 3 / 11),
         (3, 3 / 11),
@@ -153,7 +153,7 @@ def test_the_five_largest_shares_ties_to_the_lower_index() -> None:
 )
 def test_no_shares_without_a_sum_to_divide_by(attribution: list[float] | None) -> None:
     array = None if attribution is None else np.array(attribution, dtype=np.float32)
-    assert Scoring(9.0, 1.0, array).top == ()
+    assert find_largest_shares(Scoring(9.0, 1.0, array).shares) == ()
 
 
 @given(st.lists(st.floats(0, 1000, width=32), min_size=1, max_size=40))
@@ -227,7 +227,7 @@ def ranked(logits: list[float], event: int, top_k: int) -> Record:
     rank = int((row > row[event]).sum())
     verdict, reason = ("anomaly", "topk") if rank >= top_k else ("normal", None)
     return Record(
-        Line(3, None, event), verdict, reason, Rank(rank, top_k), Ranking(row, event, top_k)
+        LinePlace(3, None, event), verdict, reason, Rank(rank, top_k), Ranking(row, event, top_k)
     )
 
 
@@ -266,7 +266,7 @@ def test_any_other_difference_is_a_difference(change: tuple[str, str]) -> None:
 
 
 def test_what_no_model_decided_must_be_equal() -> None:
-    record = Record(Line(3, None, None), "anomaly", "unseen", Rank(None, 2))
+    record = Record(LinePlace(3, None, None), "anomaly", "unseen", Rank(None, 2))
     assert agreement(record, record.to_line().replace("unseen", "topk")) == "different"
     assert agreement(record, "") == "different"
     assert agreement(record, "[]") == "different"
@@ -276,9 +276,9 @@ def scored(score: float, threshold: float, attribution: list[float]) -> Record:
     value = float32(score)
     judgement = Scoring(value, threshold, np.array(attribution, dtype=np.float32))
     if value <= threshold:
-        return Record(Window(0, 1, 9), "normal", None, Score(value, threshold), judgement)
-    outcome = Score(value, threshold, judgement.top)
-    return Record(Window(0, 1, 9), "anomaly", "threshold", outcome, judgement)
+        return Record(WindowPlace(0, 1, 9), "normal", None, Score(value, threshold), judgement)
+    outcome = Score(value, threshold, find_largest_shares(judgement.shares))
+    return Record(WindowPlace(0, 1, 9), "anomaly", "threshold", outcome, judgement)
 
 
 def test_scores_agree_when_close_and_verdicts_flip_only_near_the_threshold() -> None:

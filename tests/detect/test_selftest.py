@@ -23,7 +23,6 @@ from logexport.selftest.rendering import MAX_BYTES
 from logexport.selftest.sampling import draw
 from logexport.types import Task, Vocabulary
 from logexport.verdicts.records import Record
-from logexport.verdicts.scorers import OnnxRuntimeScorer
 
 from tests.detect.bundles import write_bundle
 from tests.detect.fakes import count_score, event_topk
@@ -218,13 +217,7 @@ def test_the_files_of_a_bundle(tmp_path: Path, kind: str) -> None:
     assert sum(record["verdict"] in ("normal", "anomaly") for record in records) >= 20
     with log.open("rb") as stream:
         lines = iter_lines(stream, model.preprocess.max_line_bytes)
-        again = [
-            record.to_line()
-            for record in detect(
-                lines, task, model.vocab, model.preprocess, OnnxRuntimeScorer(model.onnx)
-            )
-            if isinstance(record, Record)
-        ]
+        again = [record.to_line() for record in detect(lines, model) if isinstance(record, Record)]
     assert again == verdicts.read_text(encoding="utf-8").split("\n")[:-1]
 
 

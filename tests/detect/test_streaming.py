@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from logexport.detect import Detector, Stats
 from logexport.logs.windows import CountWindows
+from logexport.verdicts.detector import Detector
+from logexport.verdicts.options import DetectOptions
 
 from tests.detect.fakes import (
     FakeEvent,
@@ -46,7 +47,7 @@ def logs(draw: st.DrawFn) -> list[FakeEvent]:
     return events
 
 
-def said(detector: Detector, events: list[FakeEvent]) -> list[str]:
+def records_of(detector: Detector, events: list[FakeEvent]) -> list[str]:
     out = []
     for event in events:
         out += [item.to_line() for item in detector.feed(event)]
@@ -93,13 +94,12 @@ def test_event_windows_say_what_the_definition_says(
         task,
         vocab,
         scorer,
+        DetectOptions(session_summary=summaries, batch_size=batch),
         max_sessions=max_sessions,
-        session_summary=summaries,
-        batch_size=batch,
     )
     row = logit_row if topk else score_row
     expected = verdicts(events, task, vocab, row, max_sessions, summaries)
-    assert said(detector, events) == expected
+    assert records_of(detector, events) == expected
 
 
 @pytest.mark.parametrize("decision", ["topk", "threshold"])
@@ -131,9 +131,9 @@ def test_counts_say_what_the_definition_says(
         else count_score(lines, stride, steps, threshold)
     )
     scorer = LogitScorer(FEATURES) if topk else ScoreScorer(FEATURES)
-    detector = Detector(task, vocab, scorer, batch_size=batch)
+    detector = Detector(task, vocab, scorer, DetectOptions(batch_size=batch))
     row = logit_row if topk else score_row
-    assert said(detector, events) == verdicts(events, task, vocab, row)
+    assert records_of(detector, events) == verdicts(events, task, vocab, row)
 
 
 @settings(max_examples=EXAMPLES, deadline=None)
@@ -142,15 +142,16 @@ def test_batches_and_flushes_change_nothing(
     events: list[FakeEvent], batch: int, flushes: set[int]
 ) -> None:
     task, vocab = event_topk(3, 2), vocabulary(FEATURES)
-    whole = said(Detector(task, vocab, LogitScorer(FEATURES), batch_size=1), events)
-    detector = Detector(task, vocab, LogitScorer(FEATURES), batch_size=batch)
+    by_one = DetectOptions(batch_size=1)
+    expected = records_of(Detector(task, vocab, LogitScorer(FEATURES), by_one), events)
+    detector = Detector(task, vocab, LogitScorer(FEATURES), DetectOptions(batch_size=batch))
     parts = []
     for index, event in enumerate(events):
         parts += [item.to_line() for item in detector.feed(event)]
         if index in flushes:
             parts += [item.to_line() for item in detector.flush()]
             assert len(parts) == index + 1, "after a flush nothing is held back"
-    assert parts + [item.to_line() for item in detector.finish()] == whole
+    assert parts + [item.to_line() for item in detector.finish()] == expected
 
 
 @settings(max_examples=EXAMPLES, deadline=None)
@@ -165,11 +166,10 @@ def test_anomalies_only_leaves_out_the_rest_and_keeps_summaries(
             task,
             vocab,
             LogitScorer(FEATURES),
+            DetectOptions(session_summary=True, **options),
             max_sessions=max_sessions,
-            session_summary=True,
-            **options,
         )
-        return said(detector, events)
+        return records_of(detector, events)
 
     everything = run()
     expected = [line for line in everything if '"lines": ' in line or '"anomaly", "reason"' in line]
@@ -179,9 +179,11 @@ def test_anomalies_only_leaves_out_the_rest_and_keeps_summaries(
 def test_a_window_is_scored_once_and_the_counters_add_up() -> None:
     events = [FakeEvent(2 * i + 1, None, (0, 1, 2)[i % 3]) for i in range(300)]
     events.insert(5, FakeEvent(1000, None, None))
-    scorer, stats = LogitScorer(FEATURES), Stats()
-    detector = Detector(event_topk(3, 2), vocabulary(FEATURES), scorer, stats=stats, batch_size=2)
-    records = said(detector, events)
+    scorer = LogitScorer(FEATURES)
+    by_two = DetectOptions(batch_size=2)
+    detector = Detector(event_topk(3, 2), vocabulary(FEATURES), scorer, by_two)
+    records = records_of(detector, events)
+    stats = detector.stats
     assert scorer.batches == [2, 2]  # 3 windows; the last one waits alone and is given twice
     assert stats.scored == 3
     assert len(records) == stats.events == 301
@@ -193,7 +195,8 @@ def test_no_window_is_scored_alone() -> None:
     """A batch of one gives other last digits in ONNX Runtime than the same window among others."""
     scorer = LogitScorer(FEATURES)
     events = [FakeEvent(i + 1, None, i % FEATURES) for i in range(20)]
-    said(Detector(event_topk(2, 2), vocabulary(FEATURES), scorer, batch_size=1), events)
+    by_one = DetectOptions(batch_size=1)
+    records_of(Detector(event_topk(2, 2), vocabulary(FEATURES), scorer, by_one), events)
     assert set(scorer.batches) == {2}
 
 

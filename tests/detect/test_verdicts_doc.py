@@ -7,9 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from logexport.detect import DEFAULT_MAX_SESSIONS
 from logexport.logs import headers, lines, masks, patterns, preprocess
-from logexport.verdicts.records import ABSOLUTE, RELATIVE
+from logexport.verdicts.tolerance import ABSOLUTE, RELATIVE
 
 DOC = Path(__file__).resolve().parents[2] / "docs" / "verdicts.md"
 
@@ -59,8 +58,7 @@ def test_bounds_and_tolerances_are_the_codes() -> None:
     assert (
         f"`max_line_bytes` (`preprocess.json`; {lines.DEFAULT_MAX_LINE_BYTES:,} by default)" in text
     )
-    assert f"({DEFAULT_MAX_SESSIONS:,} by default" in text
-    assert DEFAULT_MAX_SESSIONS == preprocess.DEFAULT_MAX_SESSIONS
+    assert f"({preprocess.DEFAULT_MAX_SESSIONS:,} by default" in text
     assert f"first {headers.SAMPLE_LINES:,} lines" in text
     assert (
         f"{patterns.MAX_PATTERN_LENGTH:,} characters, groups nested {patterns.MAX_NESTING}" in text
@@ -82,22 +80,22 @@ def test_every_option_of_the_command_is_described() -> None:
 
 def test_the_examples_are_records_that_the_code_writes() -> None:
     from logexport.verdicts.records import (
-        Line,
+        LinePlace,
+        NextEventPlace,
         Rank,
         Record,
         Score,
         SessionSummary,
         Share,
-        Window,
-        WindowNext,
+        WindowPlace,
     )
 
     examples = [
-        Record(Line(51, None, 17), "anomaly", "topk", Rank(9, 9)),
-        Record(Line(52, "web-1", 3), "warmup", None, Score(None, 0.5)),
-        Record(WindowNext(3, 76, 602, None), "anomaly", "unseen", Rank(None, 9)),
+        Record(LinePlace(51, None, 17), "anomaly", "topk", Rank(9, 9)),
+        Record(LinePlace(52, "web-1", 3), "warmup", None, Score(None, 0.5)),
+        Record(NextEventPlace(3, 76, 602, None), "anomaly", "unseen", Rank(None, 9)),
         Record(
-            Window(12, 301, 825),
+            WindowPlace(12, 301, 825),
             "anomaly",
             "threshold",
             Score(3.1375, 2.94840789, (Share(17, 0.61),)),

@@ -10,7 +10,7 @@ from configparser import ConfigParser
 from pathlib import Path
 
 import pytest
-from logexport.verdicts.records import ABSOLUTE, RELATIVE
+from logexport.verdicts.tolerance import ABSOLUTE, RELATIVE
 from packaging.version import Version
 
 from tests.matrix import compatibility, recording

@@ -16,11 +16,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from logexport.bundle import Bundle
-from logexport.detect import detect
+from logexport.detect import detect, open_model
 from logexport.logs.lines import iter_lines
 from logexport.runtime import runtime_library
-from logexport.verdicts.scorers import OnnxRuntimeScorer
+from logexport.verdicts.options import DetectOptions
 
 NATIVE = Path(__file__).resolve().parent.parent.parent / "native"
 
@@ -79,18 +78,11 @@ def reference(bundle: Path, log: bytes, model: str | None = None, **options: Any
     """What the Python reference says of a log, by the same ONNX Runtime."""
     import io
 
-    chosen = Bundle.load(bundle).model(model)
-    rules = chosen.preprocess
+    chosen = DetectOptions(model=model, **options)
+    opened = open_model(bundle, chosen)
     stream = io.BytesIO(log)
     stream.name = "log"
-    records = detect(
-        iter_lines(stream, rules.max_line_bytes),
-        chosen.task,
-        chosen.vocab,
-        rules,
-        OnnxRuntimeScorer(chosen.onnx),
-        **options,
-    )
+    records = detect(iter_lines(stream, opened.preprocess.max_line_bytes), opened, chosen)
     return b"".join(record.to_line().encode("utf-8") + b"\n" for record in records)
 
 

@@ -10,8 +10,9 @@ from logexport.checks.context import MAX_WINDOWS, Context
 from logexport.errors import BundleError
 from logexport.exporters.drawing import draw
 from logexport.types import CheckResult
-from logexport.verdicts.comparing import SEED, Comparison, compare, parity_result, probes, tolerance
+from logexport.verdicts.comparing import SEED, Comparison, compare, parity_result, probes
 from logexport.verdicts.scorers import OnnxRuntimeScorer, Scorer
+from logexport.verdicts.tolerance import tolerance
 
 if TYPE_CHECKING:
     import numpy as np

@@ -8,8 +8,9 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, BinaryIO, cast
+from typing import IO, TYPE_CHECKING, Any, BinaryIO, cast
 
 import click
 
@@ -20,7 +21,9 @@ from logexport.runtime import silent_environment
 
 if TYPE_CHECKING:
     from logexport.bundle import BundledModel
-    from logexport.detect import Output, Stats
+    from logexport.verdicts.detector import Stats
+    from logexport.verdicts.options import DetectOptions
+    from logexport.verdicts.records import Output
 
 
 @click.command()
@@ -67,76 +70,34 @@ if TYPE_CHECKING:
 @click.option("--no-verify", is_flag=True, help="Do not check the sums of the bundle's files.")
 @click.option(
     "--ort-lib",
+    "ort_library",
     type=click.Path(path_type=Path),
     metavar="PATH",
     help="The C engine's ONNX Runtime library.",
 )
-def detect(
-    bundle: Path,
-    log: Path,
-    model: str | None,
-    engine: str | None,
-    variant: str | None,
-    top_k: int | None,
-    threshold: str | None,
-    session_by: str | None,
-    session_summary: bool,
-    anomalies_only: bool,
-    threads: int,
-    require_proof: bool,
-    no_verify: bool,
-    ort_lib: Path | None,
-) -> int:
+def detect(bundle: Path, log: Path, engine: str | None, **options: Any) -> int:
     """Read LOG (a file, gzip or not, or - for standard input) and print a verdict a line.
 
     One JSON object a line on standard output; docs/verdicts.md says what each means. Exit status: 0
     whatever was found, 2 bad usage or bad input.
     """
-    command = None if engine == "python" else find_engine()
-    if command is None and engine == "native":
-        raise UsageError("the C engine is not installed", f"{HOW_TO_GET} Or use --engine python.")
-    if command is None:
-        if ort_lib is not None:
-            raise UsageError(
-                "--ort-lib is the C engine's, which is not in use",
-                "Leave it out, or use --engine native where the engine is installed.",
-            )
-        chosen = _open(bundle, model, require_proof=require_proof, verify=not no_verify)
-        return _python(
-            chosen,
-            log,
-            variant=variant,
-            top_k=top_k,
-            threshold=threshold,
-            session_by=session_by,
-            session_summary=session_summary,
-            anomalies_only=anomalies_only,
-            threads=threads,
-        )
-    from logexport.engine import runtime_arguments
+    from logexport.verdicts.options import DetectOptions
 
-    if threshold is not None:
-        threshold = _number(bundle, model, threshold)
-    values = {
-        "--model": model,
-        "--variant": variant,
-        "--top-k": top_k,
-        "--threshold": threshold,
-        "--session-by": session_by,
-        "--threads": threads,
-        "--ort-lib": ort_lib,
-    }
-    flags = {
-        "--session-summary": session_summary,
-        "--anomalies-only": anomalies_only,
-        "--require-proof": require_proof,
-        "--no-verify": no_verify,
-    }
-    arguments = [f"{name}={value}" for name, value in values.items() if value is not None]
-    arguments += [name for name, on in flags.items() if on]
-    if ort_lib is None:
-        arguments += runtime_arguments()
-    return _exec([*command, "detect", *arguments, "--", str(bundle), str(log)])
+    chosen = DetectOptions(**options)
+    command = None if engine == "python" else find_engine()
+    if command is not None:
+        return _become_engine(command, bundle, log, chosen)
+    if engine == "native":
+        raise UsageError("the C engine is not installed", f"{HOW_TO_GET} Or use --engine python.")
+    if chosen.ort_library is not None:
+        raise UsageError(
+            "--ort-lib is the C engine's, which is not in use",
+            "Leave it out, or use --engine native where the engine is installed.",
+        )
+    return _run_reference(_open(bundle, chosen), log, chosen)
+
+
+# --- the C engine ---------------------------------------------------------------------------------
 
 
 def find_engine() -> list[str] | None:
@@ -146,108 +107,78 @@ def find_engine() -> list[str] | None:
     return default_host().engine_command()
 
 
-def _exec(command: list[str]) -> int:
+def _become_engine(command: list[str], bundle: Path, log: Path, options: DetectOptions) -> int:
     """Become the engine: its output, signals and exit status are the command's."""
+    from logexport.engine import detect_arguments
+
+    arguments = detect_arguments(_with_number(bundle, options))
+    words = [*command, "detect", *arguments, "--", str(bundle), str(log)]
     sys.stdout.flush()
     sys.stderr.flush()
     try:
-        os.execve(command[0], command, silent_environment())  # noqa: S606 - no shell
+        os.execve(words[0], words, silent_environment())  # noqa: S606 - no shell
     except OSError as error:
         raise UsageError(
-            f"the C engine {command[0]} cannot be started: {error.strerror or error}", HOW_TO_GET
+            f"the C engine {words[0]} cannot be started: {error.strerror or error}", HOW_TO_GET
         ) from error
 
 
-def _open(bundle: Path, model: str | None, *, require_proof: bool, verify: bool) -> BundledModel:
-    from logexport.bundle import Bundle
-
-    chosen = Bundle.load(bundle, verify=verify).model(model)
-    if chosen.proof != "full":
-        what = f"{bundle}: the proof of {chosen.name} is {chosen.proof!r}, not 'full'"
-        if require_proof:
-            raise BundleError(
-                what, "Export it again with its checks and with the C engine installed."
-            )
-        say(
-            f"Note: {what}: the export was "
-            + (
-                "not checked at all."
-                if chosen.proof == "none"
-                else "checked without the C engine on log lines."
-            )
-        )
-    return chosen
-
-
-def _number(bundle: Path, model: str | None, threshold: str) -> str:
-    """A threshold, perhaps by name, as a number: what the engine takes."""
-    from logexport.bundle import Bundle
-    from logexport.detect import with_options
+def _with_number(bundle: Path, options: DetectOptions) -> DetectOptions:
+    """The options with a threshold, perhaps by name, as a number: what the engine takes."""
+    if options.threshold is None:
+        return options
+    from logexport.detect import open_model
     from logexport.types import ScoreThreshold
+    from logexport.verdicts.options import DetectOptions, apply_options
 
-    chosen = Bundle.load(bundle, verify=False).model(model)
-    decision = with_options(chosen.task, chosen.vocab, threshold=threshold).decision
-    return repr(decision.threshold) if isinstance(decision, ScoreThreshold) else threshold
+    model = open_model(bundle, DetectOptions(model=options.model, no_verify=True))
+    only_threshold = DetectOptions(threshold=options.threshold)
+    decision = apply_options(model.task, model.vocab, only_threshold).decision
+    assert isinstance(decision, ScoreThreshold)  # noqa: S101 - else the option was refused
+    return replace(options, threshold=decision.threshold)
 
 
 # --- the Python reference -------------------------------------------------------------------------
 
 
-def _python(
-    model: BundledModel,
-    log: Path,
-    *,
-    variant: str | None,
-    top_k: int | None,
-    threshold: str | None,
-    session_by: str | None,
-    session_summary: bool,
-    anomalies_only: bool,
-    threads: int,
-) -> int:
-    from logexport.detect import Detector, Stats, counted, with_options, with_sessions
-    from logexport.logs.events import EventReader
+def _open(bundle: Path, options: DetectOptions) -> BundledModel:
+    from logexport.detect import describe_proof, open_model
+
+    model = open_model(bundle, options)
+    if model.proof != "full":
+        say(
+            f"Note: {describe_proof(model)}: the export was "
+            + (
+                "not checked at all."
+                if model.proof == "none"
+                else "checked without the C engine on log lines."
+            )
+        )
+    return model
+
+
+def _run_reference(model: BundledModel, log: Path, options: DetectOptions) -> int:
+    from logexport.detect import Detection
     from logexport.logs.lines import iter_lines
-    from logexport.verdicts.scorers import OnnxRuntimeScorer
 
     started = time.monotonic()
-    task = with_options(
-        model.task,
-        model.vocab,
-        top_k=top_k,
-        threshold=threshold,
-        session_by=session_by,
-        session_summary=session_summary,
-    )
-    preprocess = with_sessions(model.preprocess, session_by)
-    reader = EventReader(preprocess, model.vocab)
-    stats = Stats()
-    detector = Detector(
-        task,
-        model.vocab,
-        OnnxRuntimeScorer(model.graph(variant), threads),
-        max_sessions=preprocess.max_sessions,
-        session_summary=session_summary,
-        anomalies_only=anomalies_only,
-        stats=stats,
-    )
+    detection = Detection(model, options)
     out = sys.stdout.buffer
 
     def write(records: Iterable[Output]) -> None:
         out.writelines(record.to_line().encode("utf-8") + b"\n" for record in records)
 
     def catch_up() -> None:
-        write(detector.flush())
+        write(detection.flush())
         out.flush()
 
     try:
         with _opened(log, catch_up) as stream:
-            lines = counted(iter_lines(stream, preprocess.max_line_bytes), stats)
-            for event in reader.read(lines):
+            for line in iter_lines(stream, model.preprocess.max_line_bytes):
                 with _writing():
-                    write(detector.feed(event))
+                    write(detection.feed(line))
         with _writing():
-            write(detector.finish())
+            write(detection.finish())
             out.flush()
     except (BundleError, OutputError):
         raise
@@ -257,7 +188,7 @@ def _python(
     except BrokenPipeError:
         abandon_output()  # the reader has had enough
         return 0
-    _report(stats, time.monotonic() - started)
+    _report(detection.stats, time.monotonic() - started)
     return 0
 
 

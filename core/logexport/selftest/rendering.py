@@ -134,7 +134,7 @@ def write_selftest(model: BundledModel, log: Path, verdicts: Path, seed: int = 0
     log.write_bytes(made.data)
     with io.BytesIO(made.data) as stream:
         lines = iter_lines(stream, model.preprocess.max_line_bytes)
-        records = detect(lines, model.task, model.vocab, model.preprocess, scorer)
+        records = detect(lines, model, scorer=scorer)
         text = "".join(record.to_line() + "\n" for record in records)
     verdicts.write_bytes(text.encode("utf-8"))
     return made

@@ -906,7 +906,6 @@ def _verdicts(contract: Contract) -> list[list[str]]:
     from logexport.bundle import Bundle
     from logexport.detect import detect
     from logexport.logs.lines import iter_logs
-    from logexport.verdicts.scorers import OnnxRuntimeScorer
 
     out = []
     for result in (contract.exported, contract.exported_again):
@@ -916,9 +915,7 @@ def _verdicts(contract: Contract) -> list[list[str]]:
         logs = [path for path in (log, contract.model_request.replay) if path and path.is_file()]
         if model.task.known and logs:
             lines = islice(iter_logs(logs, model.preprocess.max_line_bytes), 5_000)
-            scorer = OnnxRuntimeScorer(model.onnx)
-            records = detect(lines, model.task, model.vocab, model.preprocess, scorer)
-            said = [record.to_line() for record in records]
+            said = [record.to_line() for record in detect(lines, model)]
         out.append(said)
     return out
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Union
+from typing import TYPE_CHECKING, TypeAlias
 
 from logexport.errors import BundleError
 from logexport.exporters.drawing import draw
@@ -21,8 +21,8 @@ from logexport.types import (
     Scope,
     ScoreThreshold,
 )
-from logexport.verdicts.records import ABSOLUTE, RELATIVE
 from logexport.verdicts.scorers import Scorer
+from logexport.verdicts.tolerance import tolerance
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,13 +33,13 @@ __all__ = [
     "compare",
     "parity_result",
     "probes",
-    "tolerance",
 ]
 
 SEED = 20_240_229
 """Seed of the random probes: every implementation is shown the same numbers."""
 
-Decision = Union[NextEventTopK, ScoreThreshold, OtherDecision]  # noqa: UP007 - at run time
+TaskDecision: TypeAlias = "NextEventTopK | ScoreThreshold | OtherDecision"
+"""How a task says that its output is read."""
 
 
 def probes(dummy: DummyInput) -> Iterator[tuple[str, tuple[np.ndarray, ...]]]:
@@ -102,7 +102,7 @@ def compare(
     into: Comparison,
     reference: Scorer,
     scorer: Scorer,
-    decision: Decision,
+    decision: TaskDecision,
     inputs: Sequence[np.ndarray],
     where: str,
 ) -> None:
@@ -152,17 +152,9 @@ def compare(
     _compare_decisions(into, decision, expected, actual, where)
 
 
-def tolerance(reference: np.ndarray) -> np.ndarray:
-    """How far a value may be from PyTorch's."""
-    import numpy as np
-
-    out: np.ndarray = ABSOLUTE + RELATIVE * np.abs(reference.astype(np.float64))
-    return out
-
-
 def _compare_decisions(
     into: Comparison,
-    decision: Decision,
+    decision: TaskDecision,
     expected: Mapping[str, np.ndarray],
     actual: Mapping[str, np.ndarray],
     where: str,
@@ -198,11 +190,11 @@ def _compare_decisions(
 
 
 def parity_result(
-    name: str, comparison: Comparison, said: str, scope: Scope = "graph"
+    name: str, comparison: Comparison, summary: str, scope: Scope = "graph"
 ) -> CheckResult:
-    """A comparison as a check's result; ``said`` is its message where nothing was found."""
+    """A comparison as a check's result; ``summary`` is its message where nothing was found."""
     message = "; ".join(comparison.problems) or (
-        f"{said}; largest difference {comparison.worst:.2g}, {comparison.ties} ties"
+        f"{summary}; largest difference {comparison.worst:.2g}, {comparison.ties} ties"
     )
     return CheckResult(
         name=name,

@@ -1,8 +1,8 @@
 """The known tasks: what the model is shown of a log, and how its output is read.
 
-Inputs turn events into items: a record at once, a record that waits for the model's outputs, or the
-end of a session. Decisions turn outputs into records. Each knows nothing of the other but whether
-the decision judges an event that is not in the window.
+A windowing turns events into what the detector queues: a record at once, a window that waits for
+the model's outputs, or the end of a session. A judge turns outputs into records. Each knows nothing
+of the other but whether the judge judges an event that is not in the window.
 """
 
 from __future__ import annotations
@@ -16,17 +16,18 @@ from logexport.errors import BundleError, InputError
 from logexport.logs.sessions import Sessions
 from logexport.logs.windows import CountSample, CountWindows, LastEvents
 from logexport.types import CountMatrix, EventWindow, NextEventTopK, ScoreThreshold, Task
+from logexport.verdicts.judgements import Ranking, Scoring
 from logexport.verdicts.records import (
-    Line,
+    LinePlace,
+    NextEventPlace,
+    Place,
     Rank,
-    Ranking,
     Reason,
     Record,
     Score,
-    Scoring,
     Verdict,
-    Window,
-    WindowNext,
+    WindowPlace,
+    find_largest_shares,
 )
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class SessionState:
 
 
 @dataclass
-class Said:
+class ReadyRecord:
     """A record that needed no model."""
 
     record: Record
@@ -57,10 +58,20 @@ class Said:
 
 
 @dataclass
-class Waiting:
-    """A record that needs the model's outputs for ``key``."""
+class UnscoredWindow:
+    """A window whose record waits for the model's outputs.
 
-    place: Line | Window | WindowNext
+    Attributes:
+        place: of the record.
+        window: the model's input without the batch axis: int64 ``[length]``, or float32
+            ``[1, steps, features]``.
+        event: the one that the record judges, if its judge judges one.
+        session: the record's, where the task has sessions.
+        key: the window's bytes, once it is queued.
+        outputs: the model's, a row of each, once the window is scored.
+    """
+
+    place: Place
     window: np.ndarray
     event: int | None
     session: SessionState | None = None
@@ -69,55 +80,66 @@ class Waiting:
 
 
 @dataclass
-class Closed:
+class EndedSession:
     """A session that will not be touched again; its summary, when all before it is written."""
 
     session: SessionState
 
 
-Item: TypeAlias = "Said | Waiting | Closed"
+Queued: TypeAlias = "ReadyRecord | UnscoredWindow | EndedSession"
+"""What the detector holds back until all before it is given."""
 
 
-# --- decisions: how the output is read ------------------------------------------------------------
+# --- judges: how the output is read ---------------------------------------------------------------
 
 
-class Decision(Protocol):
-    actual_event: bool
+class Judge(Protocol):
+    """Turns the model's outputs into records."""
+
+    judges_event: bool
     """Whether the record judges an event that is not in the window."""
 
-    def unjudged(self, place: Line | Window, verdict: Verdict, reason: Reason | None) -> Record:
+    def leave_unjudged(self, place: Place, verdict: Verdict, reason: Reason | None) -> Record:
         """The record of a line that the model is not asked about."""
         ...
 
-    def rows(self, outputs: Mapping[str, np.ndarray], size: int) -> list[dict[str, np.ndarray]]:
-        """What is needed of a batch's outputs, a row a window, checked."""
+    def split_rows(
+        self, outputs: Mapping[str, np.ndarray], size: int
+    ) -> list[dict[str, np.ndarray]]:
+        """What is needed of a batch's outputs, a row a window.
+
+        Args:
+            outputs: by name, the first axis the batch.
+            size: windows in the batch.
+
+        Raises:
+            BundleError: an output is missing, or of another shape or type than the task says.
+        """
         ...
 
-    def judged(
-        self, place: Line | Window, event: int | None, row: Mapping[str, np.ndarray]
-    ) -> Record:
+    def judge(self, place: Place, event: int | None, row: Mapping[str, np.ndarray]) -> Record:
         """The record of a line or window with the model's outputs for it."""
         ...
 
 
-class _TopK:
+class _RankJudge:
     """Rank = how many logits are greater than the actual event's; anomaly when rank >= k."""
 
-    actual_event = True
+    judges_event = True
 
     def __init__(self, decision: NextEventTopK, features: int) -> None:
         self._output, self._top_k, self._features = decision.output, decision.top_k, features
 
-    def unjudged(self, place: Line | Window, verdict: Verdict, reason: Reason | None) -> Record:
+    def leave_unjudged(self, place: Place, verdict: Verdict, reason: Reason | None) -> Record:
         return Record(place, verdict, reason, Rank(None, self._top_k))
 
-    def rows(self, outputs: Mapping[str, np.ndarray], size: int) -> list[dict[str, np.ndarray]]:
-        logits = _output(outputs, self._output, (size, self._features))
+    def split_rows(
+        self, outputs: Mapping[str, np.ndarray], size: int
+    ) -> list[dict[str, np.ndarray]]:
+        logits = _pick_output(outputs, self._output, (size, self._features))
         return [{self._output: logits[i].copy()} for i in range(size)]
 
-    def judged(
-        self, place: Line | Window, event: int | None, row: Mapping[str, np.ndarray]
-    ) -> Record:
+    def judge(self, place: Place, event: int | None, row: Mapping[str, np.ndarray]) -> Record:
         import numpy as np
 
         assert event is not None  # noqa: S101 - unseen events are not judged
@@ -132,41 +154,43 @@ class _TopK:
         return Record(place, "normal", None, outcome, judgement)
 
 
-class _Threshold:
+class _ScoreJudge:
     """Anomaly unless the score, a float32 widened to double, is <= the threshold."""
 
-    actual_event = False
+    judges_event = False
 
     def __init__(self, decision: ScoreThreshold, features: int) -> None:
         self._output, self._attribution = decision.output, decision.attribution
         self._threshold, self._features = decision.threshold, features
 
-    def unjudged(self, place: Line | Window, verdict: Verdict, reason: Reason | None) -> Record:
+    def leave_unjudged(self, place: Place, verdict: Verdict, reason: Reason | None) -> Record:
         return Record(place, verdict, reason, Score(None, self._threshold))
 
-    def rows(self, outputs: Mapping[str, np.ndarray], size: int) -> list[dict[str, np.ndarray]]:
-        wanted = {self._output: _output(outputs, self._output, (size,))}
+    def split_rows(
+        self, outputs: Mapping[str, np.ndarray], size: int
+    ) -> list[dict[str, np.ndarray]]:
+        wanted = {self._output: _pick_output(outputs, self._output, (size,))}
         if self._attribution is not None:
             shape = (size, self._features)
-            wanted[self._attribution] = _output(outputs, self._attribution, shape)
+            wanted[self._attribution] = _pick_output(outputs, self._attribution, shape)
         return [{name: rows[i].copy() for name, rows in wanted.items()} for i in range(size)]
 
-    def judged(
-        self, place: Line | Window, event: int | None, row: Mapping[str, np.ndarray]
-    ) -> Record:
+    def judge(self, place: Place, event: int | None, row: Mapping[str, np.ndarray]) -> Record:
         score = float(row[self._output])
         attribution = None if self._attribution is None else row[self._attribution]
         judgement = Scoring(score, self._threshold, attribution)
         if not math.isfinite(score):
-            outcome = Score(None, self._threshold, judgement.top)
+            outcome = Score(None, self._threshold, find_largest_shares(judgement.shares))
             return Record(place, "anomaly", "not_finite", outcome, judgement)
         if score <= self._threshold:
             return Record(place, "normal", None, Score(score, self._threshold), judgement)
-        outcome = Score(score, self._threshold, judgement.top)
+        outcome = Score(score, self._threshold, find_largest_shares(judgement.shares))
         return Record(place, "anomaly", "threshold", outcome, judgement)
 
 
-def _output(outputs: Mapping[str, np.ndarray], name: str, shape: tuple[int, ...]) -> np.ndarray:
+def _pick_output(
+    outputs: Mapping[str, np.ndarray], name: str, shape: tuple[int, ...]
+) -> np.ndarray:
     import numpy as np
 
     array = outputs.get(name)
@@ -184,113 +208,115 @@ def _output(outputs: Mapping[str, np.ndarray], name: str, shape: tuple[int, ...]
     return array
 
 
-# --- inputs: what the model is shown --------------------------------------------------------------
+# --- windowings: what the model is shown ----------------------------------------------------------
 
 
-class Input(Protocol):
-    """Turns events into items, in the order of their lines."""
+class Windowing(Protocol):
+    """Turns events into windows and into records that need none, in the order of their lines."""
 
-    def take(self, event: Event) -> Iterator[Item]:
+    def take(self, event: Event) -> Iterator[Queued]:
         """What the next non-blank line's event leads to."""
         ...
 
-    def close(self) -> Iterator[Item]:
+    def close(self) -> Iterator[Queued]:
         """What the end of the log leads to."""
         ...
 
 
-class _Events:
+class _SessionWindowing:
     """The last events of the line's session."""
 
     def __init__(
         self,
         task: EventWindow,
-        decision: Decision,
+        judge: Judge,
         vocabulary: Vocabulary,
         max_sessions: int,
     ) -> None:
-        self._decision, self._unknown = decision, vocabulary.unknown
+        self._judge, self._unknown = judge, vocabulary.unknown
         self._sessions = Sessions(
             lambda key: SessionState(key, LastEvents(task.length)), max_sessions
         )
 
-    def take(self, event: Event) -> Iterator[Item]:
+    def take(self, event: Event) -> Iterator[Queued]:
         import numpy as np
 
         session, evicted = self._sessions.touch(event.session)
         if evicted is not None:
-            yield Closed(evicted)
+            yield EndedSession(evicted)
         session.lines += 1
-        window = session.window.full() if self._decision.actual_event else None
+        window = session.window.full() if self._judge.judges_event else None
         enters = self._unknown if event.template is None else event.template
         if enters is not None:
             session.window.append(enters)
-        if not self._decision.actual_event:
+        if not self._judge.judges_event:
             window = session.window.full()
-        place = Line(event.line, event.session, event.template)
+        place = LinePlace(event.line, event.session, event.template)
         if event.template is None:
-            yield Said(self._decision.unjudged(place, "anomaly", "unseen"), session)
+            yield ReadyRecord(self._judge.leave_unjudged(place, "anomaly", "unseen"), session)
         elif window is None:
-            yield Said(self._decision.unjudged(place, "warmup", None), session)
+            yield ReadyRecord(self._judge.leave_unjudged(place, "warmup", None), session)
         else:
-            yield Waiting(place, np.array(window, dtype=np.int64), event.template, session)
+            yield UnscoredWindow(place, np.array(window, dtype=np.int64), event.template, session)
 
-    def close(self) -> Iterator[Item]:
-        return map(Closed, self._sessions.drain())
+    def close(self) -> Iterator[Queued]:
+        return map(EndedSession, self._sessions.drain())
 
 
-class _Counts:
+class _CountWindowing:
     """Counts of templates over the lines of the whole log."""
 
-    def __init__(self, task: CountMatrix, decision: Decision, vocabulary: Vocabulary) -> None:
-        self._decision = decision
+    def __init__(self, task: CountMatrix, judge: Judge, vocabulary: Vocabulary) -> None:
+        self._judge = judge
         self._windows = CountWindows(task.lines, task.stride, task.steps, len(vocabulary))
         self._before: CountSample | None = None
 
-    def take(self, event: Event) -> Iterator[Item]:
+    def take(self, event: Event) -> Iterator[Queued]:
         if self._before is not None:
-            yield self._next_event(self._before, event)
+            yield self._queue_next_event(self._before, event)
         sample = self._windows.append(event.line, event.template)
-        if self._decision.actual_event:
+        if self._judge.judges_event:
             self._before = sample
         elif sample is not None:
-            place = Window(sample.number, sample.first_line, sample.last_line)
-            yield Waiting(place, sample.counts[None], None)
+            place = WindowPlace(sample.number, sample.first_line, sample.last_line)
+            yield UnscoredWindow(place, sample.counts[None], None)
 
-    def _next_event(self, sample: CountSample, event: Event) -> Item:
-        place = WindowNext(sample.number, sample.first_line, sample.last_line, event.template)
+    def _queue_next_event(self, sample: CountSample, event: Event) -> Queued:
+        place = NextEventPlace(sample.number, sample.first_line, sample.last_line, event.template)
         if event.template is None:
-            return Said(self._decision.unjudged(place, "anomaly", "unseen"))
-        return Waiting(place, sample.counts[None], event.template)
+            return ReadyRecord(self._judge.leave_unjudged(place, "anomaly", "unseen"))
+        return UnscoredWindow(place, sample.counts[None], event.template)
 
-    def close(self) -> Iterator[Item]:
+    def close(self) -> Iterator[Queued]:
         return iter(())
 
 
 # --- by a task's kinds ----------------------------------------------------------------------------
 
 
-def decision_of(task: Task, vocabulary: Vocabulary) -> Decision:
-    """How the task's output is read.
+def choose_judge(task: Task, vocabulary: Vocabulary) -> Judge:
+    """The judge of the task's decision.
 
     Raises:
         InputError: the task is not known.
     """
     if isinstance(task.decision, NextEventTopK):
-        return _TopK(task.decision, len(vocabulary))
+        return _RankJudge(task.decision, len(vocabulary))
     if isinstance(task.decision, ScoreThreshold):
-        return _Threshold(task.decision, len(vocabulary))
+        return _ScoreJudge(task.decision, len(vocabulary))
     raise InputError(f"the decision {task.decision.kind!r} is not known to this logexport")
 
 
-def input_of(task: Task, decision: Decision, vocabulary: Vocabulary, max_sessions: int) -> Input:
-    """What the task's model is shown.
+def choose_windowing(
+    task: Task, judge: Judge, vocabulary: Vocabulary, max_sessions: int
+) -> Windowing:
+    """The windowing of the task's input.
 
     Raises:
         InputError: the task is not known.
     """
     if isinstance(task.input, EventWindow):
-        return _Events(task.input, decision, vocabulary, max_sessions)
+        return _SessionWindowing(task.input, judge, vocabulary, max_sessions)
     if isinstance(task.input, CountMatrix):
-        return _Counts(task.input, decision, vocabulary)
+        return _CountWindowing(task.input, judge, vocabulary)
     raise InputError(f"the input {task.input.kind!r} is not known to this logexport")

@@ -62,8 +62,8 @@ def parity_counts(
         batch = np.ascontiguousarray(samples[first : first + BATCH])
         where = f"windows {first} to {first + len(batch) - 1} of {counts.path.name}"
         compare(comparison, reference, graph, model.task.decision, (batch,), where)
-    said = f"{len(samples)} windows of {counts.path.name} equal PyTorch's"
-    return parity_result(name, comparison, said)
+    summary = f"{len(samples)} windows of {counts.path.name} equal PyTorch's"
+    return parity_result(name, comparison, summary)
 
 
 @dataclass

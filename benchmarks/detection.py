@@ -6,7 +6,7 @@ matching). *scoring*: from event ids to records (sessions, windows, ONNX Runtime
 counts, in processor time, since noise only ever adds. Both remember windows, so the log's own
 repetition is part of the figure: the numbers of distinct windows are shown.
 
-    python benchmarks/engine.py [--bundle DIR --log FILE] [--lines N] [--runs N] [--json FILE]
+    python benchmarks/detection.py [--bundle DIR --log FILE] [--lines N] [--runs N] [--json FILE]
 
 Without a bundle the built-in DeepLog sample is exported and read, repeated to about ``--lines``
 lines. Needs ``make -C native``.
@@ -57,13 +57,14 @@ def engine(bundle: Path, log: Path, runs: int) -> dict[str, Any]:
 
 def reference(bundle: Path, model_name: str | None, data: bytes, runs: int) -> dict[str, Any]:
     """The Python reference's seconds by part; ONNX Runtime on one thread."""
-    from logexport.bundle import Bundle
-    from logexport.detect import Detector, Stats
+    from logexport.detect import open_model
     from logexport.logs.events import EventReader
     from logexport.logs.lines import iter_lines
+    from logexport.verdicts.detector import Detector, Stats
+    from logexport.verdicts.options import DetectOptions
     from logexport.verdicts.scorers import OnnxRuntimeScorer
 
-    model = Bundle.load(bundle).model(model_name)
+    model = open_model(bundle, DetectOptions(model=model_name))
     rules = model.preprocess
     scorer = OnnxRuntimeScorer(model.onnx)
     best = dict.fromkeys(PARTS, float("inf"))
@@ -75,10 +76,8 @@ def reference(bundle: Path, model_name: str | None, data: bytes, runs: int) -> d
         stream.name = "log"
         events = list(reader.read(iter_lines(stream, rules.max_line_bytes)))
         read = time.process_time()
-        stats = Stats()
-        detector = Detector(
-            model.task, model.vocab, scorer, max_sessions=rules.max_sessions, stats=stats
-        )
+        detector = Detector(model.task, model.vocab, scorer, max_sessions=rules.max_sessions)
+        stats = detector.stats
         for event in events:
             for record in detector.feed(event):
                 record.to_line()

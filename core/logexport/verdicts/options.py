@@ -1,0 +1,154 @@
+"""The options of detection, and what they change of a bundle's task and rules.
+
+:class:`DetectOptions` is the twin of ``struct logexport_options`` in
+native/include/logexport/engine.h: the fields that both have bear one name and mean one thing. The C
+engine's ``no_jit`` has no counterpart here.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from logexport.errors import InputError, UsageError
+from logexport.types import CountMatrix, NextEventTopK, ScoreThreshold, Task
+
+if TYPE_CHECKING:
+    from logexport.logs.preprocess import Preprocess
+    from logexport.types import Vocabulary
+
+__all__ = [
+    "DEFAULT_OPTIONS",
+    "DetectOptions",
+    "apply_options",
+    "apply_session_rule",
+]
+
+# Decimal numbers, as C and Python both read them.
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+
+
+@dataclass(frozen=True)
+class DetectOptions:
+    """What to detect with, and how. Everything left out is as the bundle says.
+
+    Args:
+        model: the model type's name; None: the only one in the bundle.
+        variant: the ``portable`` or ``optimized`` graph; None: the graph itself.
+        ort_library: the C engine's ONNX Runtime library; the reference runs the Python package's.
+        session_by: ``none``, ``host`` or a pattern; None: as the bundle says.
+        threshold: for ``score_threshold``: a number, or a name of the task's ``thresholds``, which
+            wins over a number that is spelt alike. C has ``threshold_name`` and ``threshold``.
+        top_k: for ``next_event_topk``; None, which is 0 in C: as the bundle says.
+        threads: threads for scoring, 1 to 1024; the verdicts do not depend on them.
+        anomalies_only: leave out records whose verdict is not ``anomaly`` (never summaries).
+        session_summary: a summary of each session, when it is evicted or the log ends.
+        require_proof: refuse a bundle whose proof is not ``full``.
+        no_verify: do not check the sums of the bundle's files.
+        batch_size: distinct windows scored at once, at least 1; C chooses its own. Larger batches
+            than 64 are no faster (an LSTM gains nothing above 32) and hold more lines back.
+    """
+
+    model: str | None = None
+    variant: str | None = None
+    ort_library: Path | None = None
+    session_by: str | None = None
+    threshold: float | str | None = None
+    top_k: int | None = None
+    threads: int = 1
+    anomalies_only: bool = False
+    session_summary: bool = False
+    require_proof: bool = False
+    no_verify: bool = False
+    batch_size: int = 64
+
+
+DEFAULT_OPTIONS = DetectOptions()
+"""Everything as the bundle says."""
+
+
+def apply_options(task: Task, vocabulary: Vocabulary, options: DetectOptions) -> Task:
+    """The task with the options' ``top_k`` or ``threshold`` in place of its own, checked.
+
+    Applied again, the same options change nothing.
+
+    Args:
+        task: the bundle's.
+        vocabulary: its length bounds ``top_k``.
+        options: ``session_by`` and ``session_summary`` only need a task with sessions.
+
+    Raises:
+        InputError: a task that is not known here, or whose ``top_k`` does not fit the vocabulary.
+        UsageError: an option that does not fit the task, or a value out of range.
+    """
+    if not task.known:
+        raise InputError(
+            f"the task {task.input.kind!r} with {task.decision.kind!r} is not known to this "
+            "version of logexport",
+            "Run the model's graph with a program of its own; the bundle is complete without us.",
+        )
+    if isinstance(task.input, CountMatrix) and (
+        options.session_by is not None or options.session_summary
+    ):
+        option = "--session-by" if options.session_by is not None else "--session-summary"
+        raise UsageError(
+            f"{option} does not apply: the model counts over the whole log",
+            f"Leave {option} out, or choose a model whose input is event_window.",
+        )
+    if isinstance(task.decision, NextEventTopK):
+        if options.threshold is not None:
+            raise UsageError(
+                "--threshold does not apply: the model's decision is next_event_topk",
+                "Use --top-k, or choose a model whose decision is score_threshold.",
+            )
+        k = task.decision.top_k if options.top_k is None else options.top_k
+        if not 1 <= k < len(vocabulary):
+            error = UsageError if options.top_k is not None else InputError
+            raise error(
+                f"top k is {k}, but the vocabulary has {len(vocabulary)} entries: "
+                + ("every event would be normal" if k > 0 else "every event would be anomalous"),
+                f"Choose --top-k between 1 and {len(vocabulary) - 1}."
+                if len(vocabulary) > 1
+                else "A vocabulary of one entry leaves nothing to rank.",
+            )
+        return replace(task, decision=replace(task.decision, top_k=k))
+    if options.top_k is not None:
+        raise UsageError(
+            "--top-k does not apply: the model's decision is score_threshold",
+            "Use --threshold, or choose a model whose decision is next_event_topk.",
+        )
+    assert isinstance(task.decision, ScoreThreshold)  # noqa: S101 - what Task.known says
+    if options.threshold is None:
+        return task
+    return replace(task, decision=_replace_threshold(task.decision, options.threshold))
+
+
+def _replace_threshold(decision: ScoreThreshold, threshold: float | str) -> ScoreThreshold:
+    if isinstance(threshold, str) and threshold in decision.thresholds:
+        value, name = decision.thresholds[threshold], threshold
+    else:
+        spelt = not isinstance(threshold, str) or _NUMBER.fullmatch(threshold)
+        value, name = float(threshold) if spelt else math.nan, "value"
+        if not math.isfinite(value):
+            named = ", ".join(decision.thresholds) or "none is named in the model's metadata"
+            raise UsageError(
+                f"--threshold {threshold} is neither a finite number nor a named threshold",
+                f"Give a number, or one of the names: {named}.",
+            )
+    return replace(decision, threshold=value, threshold_name=name)
+
+
+def apply_session_rule(preprocess: Preprocess, options: DetectOptions) -> Preprocess:
+    """The rules with sessions made as ``session_by`` says; as they are for None.
+
+    Raises:
+        InputError: the pattern is not portable.
+    """
+    if options.session_by is None:
+        return preprocess
+    from logexport.logs.preprocess import SessionRule
+
+    return replace(preprocess, session=SessionRule.from_option(options.session_by))
