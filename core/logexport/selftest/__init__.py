@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from logexport.selftest.rendering import RenderedLog, render_selftest, write_selftest
+from logexport.selftest.rendering import RenderedLog, render_selftest
+from logexport.selftest.writing import write_selftest
 
 __all__ = ["RenderedLog", "render_selftest", "write_selftest"]

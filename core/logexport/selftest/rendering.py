@@ -8,74 +8,34 @@ is from a user's log but the constant words of the templates.
 
 from __future__ import annotations
 
-import io
-import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, TypeAlias
 
 from logexport.logs.events import Event, EventReader
-from logexport.logs.headers import Header, HeaderMatcher
-from logexport.logs.lines import LogLine, iter_lines, tokens
-from logexport.logs.masks import Masker
-from logexport.logs.matching import WILDCARD
-from logexport.selftest.sampling import draw
+from logexport.logs.lines import LogLine, tokens
+from logexport.selftest.headers import MessageHeaders
+from logexport.selftest.values import SESSIONS, TokenValues
 from logexport.types import CountMatrix, EventWindow, NextEventTopK, Task
 
 if TYPE_CHECKING:
-    from logexport.bundle import BundledModel
     from logexport.logs.preprocess import Preprocess
     from logexport.types import Vocabulary
     from logexport.verdicts.scorers import Scorer
 
 __all__ = [
+    "MAX_BYTES",
     "RenderedLog",
     "render_selftest",
-    "write_selftest",
 ]
 
 MAX_BYTES = 64 << 10
 """Largest self-test log of a bundle."""
 
-_VALUES = 4
-"""Different values kept for a token: few, so that sessions and windows come again."""
-_TRIES = 200
-_SESSIONS = 3
-
-# Values of the kinds that masks look for.
-_SEEDS = (
-    *("7", "42", "1234", "3", "-5", "3.14", "0", "12ms", "4KB"),
-    *("0x1f", "0xBEEF", "00000000000a0000", "deadbeef12"),
-    *("10.1.2.3", "192.168.7.1", "fe80::1:2", "2001:db8:0:1:2:3:4:5", "00:1b:2c:3d:4e:5f"),
-    *("6fa459ea-ee8a-4ca4-894e-db77e160355e", "https://example.org/a"),
-    *("/var/log/syslog", "/x", "~/notes.txt", "user42", "eth0", "a1", "pid=17", "uid=0"),
-)
-# For <*>: no white space in the sense of tokens; the last is bytes that are not UTF-8.
-_WORDS = (
-    "alpha",
-    "bravo-x",
-    "root",
-    "(none)",
-    "caf\u00e9",
-    "\u65e5\u00a0\u2028z",
-    "b\udcff\udcc3d",
-)
-
-_HEADERS = (
-    "{month} {day:2d} {clock} {host} app[{n}]: {message}",
-    "{month} {day:2d} {clock} {host} {message}",
-    "<13>1 2024-06-{day:02d}T{clock}Z {host} app {n} - - {message}",
-    "0811{day:02d} {digits} {n} INFO app.Server: {message}",
-    "[Sun Jun {day:2d} {clock} 2024] [error] {message}",
-    "[{n:5d}.{digits}] {message}",
-    "[Sun Jun {day:2d} {clock} 2024] {message}",
-    "2024-06-{day:02d}T{clock}Z {host} app[{n}]: {message}",
-    "2024-06-{day:02d} {clock},123 {message}",
-)
-"""Headers as logs have them, preferred to drawn ones where the rules take them."""
+_GAPS = ("  ", "\t", " \t ", "\x0b", "\x0c", " \r ")
+"""White space that may stand between two tokens for one space."""
 
 
 @dataclass(frozen=True)
@@ -116,35 +76,16 @@ def render_selftest(
             the log holds normal lines and anomalies. Without it the order is random routines.
     """
     random = Random(seed)  # noqa: S311 - reproducible, not secret
-    expected = None if scorer is None else _expected(task, scorer, random)
-    return _Renderer(vocabulary, preprocess, task, random, max_bytes, expected).log()
-
-
-def write_selftest(model: BundledModel, log: Path, verdicts: Path, seed: int = 0) -> RenderedLog:
-    """Write a model's self-test: lines, and the reference's verdicts by ONNX Runtime on its graph.
-
-    Raises:
-        BundleError: the graph cannot be run, or its outputs are not what its task says.
-    """
-    from logexport.detect import detect
-    from logexport.verdicts.scorers import OnnxRuntimeScorer
-
-    scorer = OnnxRuntimeScorer(model.onnx)
-    made = render_selftest(model.vocab, model.preprocess, model.task, seed, scorer=scorer)
-    log.write_bytes(made.data)
-    with io.BytesIO(made.data) as stream:
-        lines = iter_lines(stream, model.preprocess.max_line_bytes)
-        records = detect(lines, model, scorer=scorer)
-        text = "".join(record.to_line() + "\n" for record in records)
-    verdicts.write_bytes(text.encode("utf-8"))
-    return made
+    expected = None if scorer is None else _make_expected(task, scorer, random)
+    return _Renderer(vocabulary, preprocess, task, random, max_bytes, expected).render_log()
 
 
 Expected: TypeAlias = Callable[[Sequence[int]], int]
 """From the last events of a session to one that the model counts as normal next."""
 
 
-def _expected(task: Task, scorer: Scorer, random: Random) -> Expected | None:
+def _make_expected(task: Task, scorer: Scorer, random: Random) -> Expected | None:
+    """The model as a source of next events; None if its task is of another kind."""
     if not isinstance(task.input, EventWindow) or not isinstance(task.decision, NextEventTopK):
         return None
     import numpy as np
@@ -161,164 +102,8 @@ def _expected(task: Task, scorer: Scorer, random: Random) -> Expected | None:
     return expected
 
 
-class _Values:
-    """Values for the tokens of templates, found by trying them on the masks."""
-
-    def __init__(self, preprocess: Preprocess, random: Random) -> None:
-        self._mask = Masker(preprocess.masks)
-        self._random = random
-        drawn: list[str] = []
-        if preprocess.session.pattern is not None:  # first, so that sessions have lines
-            drawn += _draws(preprocess.session.pattern, random, _SESSIONS)
-        self._session_values = tuple(drawn)
-        for mask in preprocess.masks:
-            drawn += _draws(mask.pattern, random, 8)
-        self._pool = tuple(dict.fromkeys([*drawn, *_SEEDS]))
-        self._by_masked: dict[str, list[str]] = {}
-        for value in self._pool:
-            self._by_masked.setdefault(self._mask(value), []).append(value)
-        # What may stand in a token for a value: whole results, and the names in replacements.
-        names = {masked for masked in self._by_masked if "<" in masked}
-        for mask in preprocess.masks:
-            names.update(_literals(mask.replacement))
-        self._names = sorted(names, key=lambda name: (-len(name), name))
-        self._known: dict[str, tuple[str, ...]] = {}
-
-    def of(self, token: str) -> tuple[str, ...]:
-        """Values that the masks turn into ``token``; empty if none was found."""
-        if token not in self._known:
-            self._known[token] = self._find(token)
-        return self._known[token]
-
-    def _find(self, token: str) -> tuple[str, ...]:
-        if token == WILDCARD:
-            free = [*self._session_values, *_WORDS, *_SEEDS[:6]]
-            return tuple(value for value in free if len(tokens(self._mask(value))) == 1)
-        found: dict[str, None] = {}
-        for value in self._candidates(token):
-            if self._mask(value) == token and len(tokens(value)) == 1:
-                found[value] = None
-                if len(found) == _VALUES:
-                    break
-        if not found and self._mask(token) == token:
-            return (token,)  # a name that a line may hold as it is
-        return tuple(found)
-
-    def _candidates(self, token: str) -> Iterator[str]:
-        yield from self._by_masked.get(token, ())
-        pieces = self._split(token)
-        names = {text for text, is_name in pieces if is_name}
-        if not names:
-            yield token
-            return
-        options = {name: [*self._by_masked.get(name, ()), *self._pool] for name in names}
-        for value in self._pool:  # the same value everywhere
-            yield "".join(value if is_name else text for text, is_name in pieces)
-        for attempt in range(_TRIES):
-            # First the values that become the name by themselves, then any.
-            parts = []
-            for text, is_name in pieces:
-                own = self._by_masked.get(text, ()) if attempt < _TRIES // 2 else ()
-                parts.append(self._random.choice(own or options[text]) if is_name else text)
-            yield "".join(parts)
-
-    def _split(self, token: str) -> list[tuple[str, bool]]:
-        pieces: list[tuple[str, bool]] = []
-        at = start = 0
-        while at < len(token):
-            name = next((name for name in self._names if token.startswith(name, at)), None)
-            if name is None:
-                at += 1
-                continue
-            pieces += [(token[start:at], False), (name, True)]
-            at = start = at + len(name)
-        return [*pieces, (token[start:], False)]
-
-
-def _draws(pattern: str, random: Random, count: int) -> list[str]:
-    texts = (draw(pattern, random) for _ in range(4 * count))
-    return list(dict.fromkeys(text for text in texts if len(tokens(text)) == 1))[:count]
-
-
-def _literals(replacement: str) -> Iterator[str]:
-    """The literal parts of a mask's replacement that look like a name, ``<ID>`` of ``\\1=<ID>``."""
-    for part in re.split(r"\\[1-9\\]", replacement):
-        start = part.find("<")
-        if start >= 0:
-            yield part[start:]
-        elif part:
-            yield part
-
-
-class _Headers:
-    """Headers for messages, each tried on the user's patterns."""
-
-    def __init__(self, preprocess: Preprocess, random: Random) -> None:
-        self._matcher = HeaderMatcher(preprocess.headers)
-        self._random = random
-        self._hosts = ("alpha", "bravo", "charlie-9")
-        self._ticks = 0
-        self._makers: list[Callable[[str, str], str]] = []
-        for header in preprocess.headers:
-            maker = self._maker(header)
-            if maker is not None:
-                self._makers.append(maker)
-
-    def before(self, message: str, slot: int) -> str:
-        """The message with a header before it; as it is where the rules have none."""
-        self._ticks += 1
-        if not self._makers or self._random.random() < 0.03:
-            return message
-        maker = self._makers[0]
-        if self._random.random() < 0.1:
-            maker = self._random.choice(self._makers)
-        return maker(message, self._hosts[slot % len(self._hosts)])
-
-    def _maker(self, header: Header) -> Callable[[str, str], str] | None:
-        for form in _HEADERS:
-
-            def plausible(message: str, host: str, form: str = form) -> str:
-                second = self._ticks
-                clock = f"{second // 3600 % 24:02d}:{second // 60 % 60:02d}:{second % 60:02d}"
-                return form.format(
-                    month="Jun",
-                    day=14,
-                    clock=clock,
-                    digits=clock.replace(":", ""),
-                    host=host,
-                    n=100 + second % 900,
-                    message=message,
-                )
-
-            if self._works(header, plausible):
-                return plausible
-        for _ in range(20):
-            seed = self._random.getrandbits(32)
-
-            def drawn(message: str, host: str, seed: int = seed) -> str:
-                groups = {"message": message, "host": host}
-                return draw(header.pattern, Random(seed), groups)  # noqa: S311
-
-            if self._works(header, drawn):
-                return drawn
-
-            def hostless(message: str, host: str, seed: int = seed) -> str:
-                return draw(header.pattern, Random(seed), {"message": message})  # noqa: S311
-
-            if self._works(header, hostless):
-                return hostless
-        return None
-
-    def _works(self, header: Header, maker: Callable[[str, str], str]) -> bool:
-        for message in ("connection closed", "x"):
-            fields = self._matcher.match(maker(message, self._hosts[0]))
-            if fields.header != header.name or fields.message != message:
-                return False
-        return True
-
-
 class _Renderer:
-    """One log."""
+    """Makes one log."""
 
     def __init__(
         self,
@@ -332,11 +117,11 @@ class _Renderer:
         self._vocabulary, self._preprocess, self._task = vocabulary, preprocess, task
         self._random, self._max_bytes, self._expected = random, max_bytes, expected
         self._reader = EventReader(preprocess, vocabulary)
-        self._values = _Values(preprocess, random)
-        self._headers = _Headers(preprocess, random)
+        self._values = TokenValues(preprocess, random)
+        self._headers = MessageHeaders(preprocess, random)
         self._limit = preprocess.max_line_bytes
 
-    def log(self) -> RenderedLog:
+    def render_log(self) -> RenderedLog:
         sample: dict[int, bytes] = {}
         skipped = []
         reserved = set(self._vocabulary.reserved.values())
@@ -379,7 +164,7 @@ class _Renderer:
             return 1
         mean = sum(map(len, sample.values())) / len(sample)
         fit = int(self._max_bytes / mean / (2 * self._wanted()))
-        return max(1, min(_SESSIONS, fit))
+        return max(1, min(SESSIONS, fit))
 
     def _fitting(self, sample: dict[int, bytes], slots: int) -> list[int]:
         """The templates to use: all, or the shortest, where long lines would be too few."""
@@ -442,7 +227,7 @@ class _Renderer:
                 for values in choices
             ]
             gap = " " if attempt or self._random.random() < 0.95 else self._random.choice(_GAPS)
-            text = self._headers.before(gap.join(chosen), slot)
+            text = self._headers.put_before(gap.join(chosen), slot)
             raw = text.encode("utf-8", "surrogateescape")
             event = self._event(raw)
             if event is not None and event.template == index:
@@ -464,7 +249,7 @@ class _Renderer:
 
     def _odd(self, number: int) -> Iterable[bytes]:
         words = " ".join(f"w{self._random.randrange(1000)}x" for _ in range(1 + number % 17))
-        plain = self._headers.before(f"selftest unseen {words}", number).encode("utf-8")
+        plain = self._headers.put_before(f"selftest unseen {words}", number).encode("utf-8")
         yield plain
         yield b""
         yield plain[: len(plain) // 2] + b"\xff\xfe\xe6\x97 \xc3" + plain[len(plain) // 2 :]
@@ -473,6 +258,3 @@ class _Renderer:
         yield b"\xef\xbb\xbf" + plain
         if self._limit < self._max_bytes // 16:
             yield b"long " * (self._limit // 5 + 2)
-
-
-_GAPS = ("  ", "\t", " \t ", "\x0b", "\x0c", " \r ")

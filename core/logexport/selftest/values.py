@@ -1,0 +1,131 @@
+"""Values for the tokens of templates: text that a log could hold and that masks turn back."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from random import Random
+from typing import TYPE_CHECKING
+
+from logexport.logs.lines import tokens
+from logexport.logs.masks import Masker
+from logexport.logs.matching import WILDCARD
+from logexport.selftest.sampling import draw
+
+if TYPE_CHECKING:
+    from logexport.logs.preprocess import Preprocess
+
+SESSIONS = 3
+"""Sessions that a log is divided into, at most."""
+
+_VALUES = 4
+"""Different values kept for a token: few, so that sessions and windows come again."""
+_TRIES = 200
+
+# Values of the kinds that masks look for.
+_SEEDS = (
+    *("7", "42", "1234", "3", "-5", "3.14", "0", "12ms", "4KB"),
+    *("0x1f", "0xBEEF", "00000000000a0000", "deadbeef12"),
+    *("10.1.2.3", "192.168.7.1", "fe80::1:2", "2001:db8:0:1:2:3:4:5", "00:1b:2c:3d:4e:5f"),
+    *("6fa459ea-ee8a-4ca4-894e-db77e160355e", "https://example.org/a"),
+    *("/var/log/syslog", "/x", "~/notes.txt", "user42", "eth0", "a1", "pid=17", "uid=0"),
+)
+# For <*>: no white space in the sense of tokens; the last is bytes that are not UTF-8.
+_WORDS = (
+    "alpha",
+    "bravo-x",
+    "root",
+    "(none)",
+    "caf\u00e9",
+    "\u65e5\u00a0\u2028z",
+    "b\udcff\udcc3d",
+)
+
+
+class TokenValues:
+    """Values for the tokens of templates, found by trying them on the masks."""
+
+    def __init__(self, preprocess: Preprocess, random: Random) -> None:
+        self._mask = Masker(preprocess.masks)
+        self._random = random
+        drawn: list[str] = []
+        if preprocess.session.pattern is not None:  # first, so that sessions have lines
+            drawn += _draws(preprocess.session.pattern, random, SESSIONS)
+        self._session_values = tuple(drawn)
+        for mask in preprocess.masks:
+            drawn += _draws(mask.pattern, random, 8)
+        self._pool = tuple(dict.fromkeys([*drawn, *_SEEDS]))
+        self._by_masked: dict[str, list[str]] = {}
+        for value in self._pool:
+            self._by_masked.setdefault(self._mask(value), []).append(value)
+        # What may stand in a token for a value: whole results, and the names in replacements.
+        names = {masked for masked in self._by_masked if "<" in masked}
+        for mask in preprocess.masks:
+            names.update(_literals(mask.replacement))
+        self._names = sorted(names, key=lambda name: (-len(name), name))
+        self._known: dict[str, tuple[str, ...]] = {}
+
+    def of(self, token: str) -> tuple[str, ...]:
+        """Values that the masks turn into ``token``; empty if none was found."""
+        if token not in self._known:
+            self._known[token] = self._find(token)
+        return self._known[token]
+
+    def _find(self, token: str) -> tuple[str, ...]:
+        if token == WILDCARD:
+            free = [*self._session_values, *_WORDS, *_SEEDS[:6]]
+            return tuple(value for value in free if len(tokens(self._mask(value))) == 1)
+        found: dict[str, None] = {}
+        for value in self._candidates(token):
+            if self._mask(value) == token and len(tokens(value)) == 1:
+                found[value] = None
+                if len(found) == _VALUES:
+                    break
+        if not found and self._mask(token) == token:
+            return (token,)  # a name that a line may hold as it is
+        return tuple(found)
+
+    def _candidates(self, token: str) -> Iterator[str]:
+        yield from self._by_masked.get(token, ())
+        pieces = self._split(token)
+        names = {text for text, is_name in pieces if is_name}
+        if not names:
+            yield token
+            return
+        options = {name: [*self._by_masked.get(name, ()), *self._pool] for name in names}
+        for value in self._pool:  # the same value everywhere
+            yield "".join(value if is_name else text for text, is_name in pieces)
+        for attempt in range(_TRIES):
+            # First the values that become the name by themselves, then any.
+            parts = []
+            for text, is_name in pieces:
+                own = self._by_masked.get(text, ()) if attempt < _TRIES // 2 else ()
+                parts.append(self._random.choice(own or options[text]) if is_name else text)
+            yield "".join(parts)
+
+    def _split(self, token: str) -> list[tuple[str, bool]]:
+        pieces: list[tuple[str, bool]] = []
+        at = start = 0
+        while at < len(token):
+            name = next((name for name in self._names if token.startswith(name, at)), None)
+            if name is None:
+                at += 1
+                continue
+            pieces += [(token[start:at], False), (name, True)]
+            at = start = at + len(name)
+        return [*pieces, (token[start:], False)]
+
+
+def _draws(pattern: str, random: Random, count: int) -> list[str]:
+    texts = (draw(pattern, random) for _ in range(4 * count))
+    return list(dict.fromkeys(text for text in texts if len(tokens(text)) == 1))[:count]
+
+
+def _literals(replacement: str) -> Iterator[str]:
+    """The literal parts of a mask's replacement that look like a name, ``<ID>`` of ``\\1=<ID>``."""
+    for part in re.split(r"\\[1-9\\]", replacement):
+        start = part.find("<")
+        if start >= 0:
+            yield part[start:]
+        elif part:
+            yield part

@@ -1,0 +1,33 @@
+"""The self-test of a bundle, written: a log, and the reference's verdicts of it."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+from logexport.bundle import BundledModel
+from logexport.detect import detect
+from logexport.logs.lines import iter_lines
+from logexport.selftest.rendering import RenderedLog, render_selftest
+from logexport.verdicts.scorers import OnnxRuntimeScorer
+
+__all__ = [
+    "write_selftest",
+]
+
+
+def write_selftest(model: BundledModel, log: Path, verdicts: Path, seed: int = 0) -> RenderedLog:
+    """Write a model's self-test: lines, and the reference's verdicts by ONNX Runtime on its graph.
+
+    Raises:
+        BundleError: the graph cannot be run, or its outputs are not what its task says.
+    """
+    scorer = OnnxRuntimeScorer(model.onnx)
+    made = render_selftest(model.vocab, model.preprocess, model.task, seed, scorer=scorer)
+    log.write_bytes(made.data)
+    with io.BytesIO(made.data) as stream:
+        lines = iter_lines(stream, model.preprocess.max_line_bytes)
+        records = detect(lines, model, scorer=scorer)
+        text = "".join(record.to_line() + "\n" for record in records)
+    verdicts.write_bytes(text.encode("utf-8"))
+    return made
