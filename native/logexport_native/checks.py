@@ -37,7 +37,8 @@ from logexport.verdicts.records import Output
 from logexport.verdicts.scorers import TorchScorer
 from logexport.verify import engine_selftest
 
-from logexport_native.engine import EngineScorer, find_engine
+from logexport_native.program import find_engine
+from logexport_native.scorer import EngineScorer
 
 TENSORS, REPLAY, SELFTEST = "engine_tensors", "replay", "engine_selftest"
 MIN_SCORED = 100

@@ -37,7 +37,7 @@ def run_options() -> Sequence[click.Option]:
 @hookimpl
 def engine_command() -> Sequence[str] | None:
     """The installed engine, or the one that ``LOGEXPORT_ENGINE`` names."""
-    from logexport_native.engine import find_engine
+    from logexport_native.program import find_engine
 
     return find_engine()
 

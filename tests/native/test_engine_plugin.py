@@ -108,7 +108,7 @@ SHORT = WRONG.replace(
 def test_a_fault_of_the_engine_is_a_failed_check_and_publishes_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str
 ) -> None:
-    from logexport_native.engine import find_engine
+    from logexport_native.program import find_engine
 
     real = find_engine()
     assert real is not None, "the engine is not built: make -C native"

@@ -57,20 +57,20 @@ def to_json(result: DataclassInstance) -> dict[str, Any]:
     return document
 
 
-def conclude(document: Any, as_json: bool, said: Iterable[str], *paths: Path) -> None:
+def conclude(document: Any, as_json: bool, sentences: Iterable[str], *paths: Path) -> None:
     """End a command: one JSON document, or sentences on standard error and the files that it made
     on standard output.
 
     Args:
         document: for ``--json``, such as :func:`to_json` gives.
         as_json: whether it is asked for.
-        said: sentences for a person; made only for one.
+        sentences: for a person; made only for one.
         paths: of the files.
     """
     if as_json:
         emit_json(document)
         return
-    for sentence in said:
+    for sentence in sentences:
         say(sentence)
     for path in paths:
         click.echo(os.fsencode(path))  # its very bytes, which need not be text

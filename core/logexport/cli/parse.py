@@ -127,12 +127,12 @@ def parse(
     with ExitStack() as stack:
         result = parse_logs(request, _show_progress(stack))
     matched = sum(count for name, count in result.headers.items() if name)
-    said = (
+    summary = (
         f"{result.lines} lines ({result.lines - result.rows} blank, {result.oversize} too long), "
         f"format {result.format} on {matched}, {result.templates} templates, "
         f"{result.seconds:.1f} s"
     )
-    conclude(result.to_json(), as_json, [said], result.parsed, result.preprocess)
+    conclude(result.to_json(), as_json, [summary], result.parsed, result.preprocess)
 
 
 def _with_masks(

@@ -171,10 +171,10 @@ def _unknown(checkpoint: Checkpoint, why: str) -> CheckpointError:
 
 def _check_facts(facts: Facts, sizes: Mapping[str, int]) -> None:
     for name in ("vocab_size", "embed_dim", "hidden_dim", "num_layers"):
-        said = facts.integer(name)
-        if said is not None and name in sizes and said != sizes[name]:
+        stated = facts.integer(name)
+        if stated is not None and name in sizes and stated != sizes[name]:
             raise CheckpointError(
-                f"{facts.path} contradicts itself: it says {name} = {said}, but its weights have "
+                f"{facts.path} contradicts itself: it says {name} = {stated}, but its weights have "
                 f"{sizes[name]}",
                 "The weights and the facts beside them come from two models; save it anew.",
             )

@@ -42,12 +42,12 @@ def build(parsed: Path, as_json: bool, **options: Any) -> None:
 
     with matching_progress(parsed) as done:
         result = build_sequences(parsed, **options, on_lines=done)
-    said = (
+    summary = (
         f"{result.lines:,} lines, {result.templates:,} templates, {result.sessions:,} sessions, "
         f"{result.unseen:,} lines unseen"
     )
     files = (result.vocab, result.sequences, result.preprocess)
-    conclude(to_json(result), as_json, [said], *files)
+    conclude(to_json(result), as_json, [summary], *files)
 
 
 @deeplog.command()

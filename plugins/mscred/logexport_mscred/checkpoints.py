@@ -112,8 +112,8 @@ def read_mscred(path: Path) -> Mscred:
         )
     mean, deviation = weights.pop(MEAN, None), weights.pop(DEVIATION, None)
     channels = _infer(checkpoint, weights)
-    weights, said = as_float32(path, weights)
-    warnings = (*checkpoint.warnings, *said)
+    weights, conversion_warnings = as_float32(path, weights)
+    warnings = (*checkpoint.warnings, *conversion_warnings)
     if own is not None:
         return _own(checkpoint, facts, weights, channels, mean, deviation, warnings)
     if mean is not None or deviation is not None:
@@ -225,6 +225,6 @@ def _alog_thresholds(facts: Facts) -> dict[str, float]:
     stats = facts.entries.get("threshold_stats")
     if not isinstance(stats, Mapping):
         return {}
-    said = Facts(facts.path, stats)
-    values = {name: said.number(key) for name, key in _ALOG_THRESHOLDS.items()}
+    statistics = Facts(facts.path, stats)
+    values = {name: statistics.number(key) for name, key in _ALOG_THRESHOLDS.items()}
     return {name: value for name, value in values.items() if value is not None}

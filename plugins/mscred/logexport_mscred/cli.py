@@ -55,12 +55,12 @@ def build(parsed: Path, as_json: bool, **options: Any) -> None:
 
     with matching_progress(parsed) as done:
         result = build_counts(parsed, **options, on_lines=done)
-    said = (
+    summary = (
         f"{result.log_lines:,} lines, {result.templates:,} templates, {result.unseen:,} lines "
         f"unseen; {result.windows:,} windows of {result.lines:,} lines every {result.stride:,}"
     )
     files = (result.vocab, result.window_counts, result.preprocess)
-    conclude(to_json(result), as_json, [said], *files)
+    conclude(to_json(result), as_json, [summary], *files)
 
 
 def _channels(_: click.Context, __: click.Parameter, value: str) -> tuple[int, ...]:

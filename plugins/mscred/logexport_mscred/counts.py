@@ -47,7 +47,7 @@ class WindowCounts:
         path: the file.
         counts: float32 ``[windows, features]``, whole numbers.
         lines, stride: of the windows.
-        about: what ``logexport mscred build`` said of the file; None for one from elsewhere.
+        about: what ``logexport mscred build`` states in the file; None for one from elsewhere.
         found: how lines and stride were found, for a note; "" where the file says them.
     """
 
@@ -131,10 +131,10 @@ def read_counts(path: Path) -> WindowCounts:
 
 
 def _checked(path: Path, about: Mapping[str, Any]) -> Mapping[str, Any]:
-    whole = all(
+    has_sizes = all(
         isinstance(about.get(name), int) and about[name] >= 1 for name in ("lines", "stride")
     )
-    if not whole or not isinstance(about.get("vocab_sha256"), str):
+    if not has_sizes or not isinstance(about.get("vocab_sha256"), str):
         raise InputError(
             f"The metadata of {path} lacks lines, stride or vocab_sha256", "Build the file again."
         )

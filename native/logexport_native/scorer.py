@@ -1,46 +1,17 @@
-"""Which program the C engine is, and the engine as a scorer."""
+"""The C engine as a scorer: a batch of inputs through a bundle's graph."""
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from logexport.engine import last_line, run_engine
-from logexport.errors import BundleError, UsageError
+from logexport.errors import BundleError
 
 if TYPE_CHECKING:
     import numpy as np
-
-PROGRAM = "logexport-engine"
-VARIABLE = "LOGEXPORT_ENGINE"
-"""Environment variable that names another engine than the installed one."""
-
-
-def find_engine() -> list[str] | None:
-    """The words that start the engine: ``LOGEXPORT_ENGINE``'s, else the packaged one's, or None.
-
-    Raises:
-        UsageError: ``LOGEXPORT_ENGINE`` names something that is no program.
-    """
-    named = os.environ.get(VARIABLE)
-    if named:
-        found = shutil.which(named)
-        if found is None:
-            raise UsageError(
-                f"{VARIABLE} names {named!r}, which is no program",
-                "Name an executable file, or unset the variable to use the installed engine.",
-            )
-        return [str(Path(found).resolve())]
-    # Beside this module in an installed wheel; in native/bin after `make -C native`.
-    here = Path(__file__).resolve().parent
-    for place in (here / "bin" / PROGRAM, here.parent / "bin" / PROGRAM):
-        if os.access(place, os.X_OK) and place.is_file():
-            return [str(place)]
-    return None
 
 
 class EngineScorer:
@@ -50,7 +21,8 @@ class EngineScorer:
         engine: the words that start the engine.
         bundle: the bundle's directory.
         model: the model's name.
-        input_names, output_names: the graph's, in order.
+        input_names: the graph's, in order.
+        output_names: the graph's, in order.
     """
 
     def __init__(
@@ -65,6 +37,18 @@ class EngineScorer:
         self._inputs, self.output_names = tuple(input_names), tuple(output_names)
 
     def __call__(self, *inputs: np.ndarray) -> Mapping[str, np.ndarray]:
+        """Run the graph on a batch.
+
+        Args:
+            inputs: arrays as the graph declares them, in its order, the first axis the batch.
+
+        Returns:
+            the outputs by name, in the order of ``output_names``.
+
+        Raises:
+            BundleError: the engine ended with an error.
+            EngineError: the engine crashed or hung.
+        """
         import numpy as np
 
         with TemporaryDirectory(prefix="logexport-") as name:
