@@ -25,7 +25,7 @@ def verify_bundle(path: Path) -> dict[str, list[CheckResult]]:
         the results by model.
 
     Raises:
-        BundleError: it is no bundle, or a sum, a size or a schema is not what the manifest says.
+        BundleError: it is not a bundle, or a sum, a size or a schema is not what the manifest says.
     """
     began = time.perf_counter()
     bundle = Bundle.load(path, verify=True)

@@ -17,7 +17,7 @@ def find_engine() -> list[str] | None:
     """The words that start the engine: ``LOGEXPORT_ENGINE``'s, else the packaged one's, or None.
 
     Raises:
-        UsageError: ``LOGEXPORT_ENGINE`` names something that is no program.
+        UsageError: ``LOGEXPORT_ENGINE`` names something that is not a program.
     """
     named = os.environ.get(VARIABLE)
     if named:

@@ -1,7 +1,7 @@
 """Parity with PyTorch: what a tensor, a rank and a verdict may differ by, and the comparison.
 
-Tensors pass at |a - b| <= 1e-5 + 1e-4 * |b|. Where the task reads ranks, two logits whose order
-differs are a tie when they are closer than that, and counted; a flip that is no tie fails.
+Tensors pass within :mod:`logexport.verdicts.tolerance`. If the task reads ranks, two logits whose
+order differs are a tie when they are closer than that, and counted; a flip that is not a tie fails.
 """
 
 from __future__ import annotations

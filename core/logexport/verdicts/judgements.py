@@ -86,7 +86,7 @@ class Scoring:
     Args:
         score: the float32, widened.
         threshold: scores up to it are normal.
-        attribution: float32 ``[features]``; None where the task declares none.
+        attribution: float32 ``[features]``; None if the task declares none.
     """
 
     score: float
@@ -95,7 +95,7 @@ class Scoring:
 
     @property
     def shares(self) -> np.ndarray | None:
-        """float64 ``[features]``: value / sum; None where there are none.
+        """float64 ``[features]``: value / sum; None if there are none.
 
         The sum is taken one value after another, in the order of the index, in double: other orders
         round otherwise. There are no shares where it is not finite or not above 0.

@@ -126,7 +126,7 @@ def find_largest_shares(shares: np.ndarray | None) -> tuple[Share, ...]:
 
     Args:
         shares: float64 ``[features]``, of a :class:`logexport.verdicts.judgements.Scoring`; None
-            where there are none.
+            if there are none.
     """
     import numpy as np
 

@@ -40,7 +40,7 @@ class OnnxRuntimeScorer:
 
     Its results do not depend on ``threads``, and of most graphs not on how windows are batched, as
     long as a batch has two or more (measured: sums over a middle axis differ in the last bit for a
-    batch of one; sums over the last axes may, where a row is no multiple of four numbers).
+    batch of one; sums over the last axes may, if a row is not a multiple of four numbers).
 
     Args:
         path: the .onnx file.
@@ -92,7 +92,7 @@ def refuse_outside_weights(path: Path) -> None:
     """Refuse a graph that names other files: whoever runs it would read whatever they are.
 
     Raises:
-        BundleError: a tensor lies outside the file, or the file is no ONNX model.
+        BundleError: a tensor lies outside the file, or the file is not an ONNX model.
     """
     import onnx
 

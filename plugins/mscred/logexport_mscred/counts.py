@@ -156,8 +156,8 @@ def _features(path: Path, names: list[str]) -> int:
 def _check_counts(path: Path, counts: np.ndarray) -> None:
     if not len(counts):
         raise InputError(f"{path} has no window", "Build it from a longer log.")
-    whole = np.isfinite(counts).all() and (counts == np.floor(counts)).all()
-    if not whole or counts.min() < 0 or counts.max() > LARGEST_COUNT:
+    is_integral = np.isfinite(counts).all() and (counts == np.floor(counts)).all()
+    if not is_integral or counts.min() < 0 or counts.max() > LARGEST_COUNT:
         raise InputError(
             f"{path} holds numbers that are no counts (not whole, negative, or above"
             f" {LARGEST_COUNT:,})",
