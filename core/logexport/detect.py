@@ -109,7 +109,7 @@ class Detection:
         return iter(()) if event is None else self._detector.feed(event)
 
     def flush(self) -> Iterator[Output]:
-        """Give the records of all lines so far, as where the input has gone quiet.
+        """Give the records of all lines so far, as when the input has gone quiet.
 
         Raises:
             BundleError: see :meth:`feed`.

@@ -21,7 +21,7 @@ __all__ = [
     "HOW_TO_GET",
     "PROBE_SECONDS",
     "EngineError",
-    "detect_arguments",
+    "build_detect_arguments",
     "last_line",
     "run_engine",
     "runtime_arguments",
@@ -31,7 +31,7 @@ HOW_TO_GET = (
     "Install a C compiler, pkg-config and the headers of PCRE2, zlib and Jansson (Debian: apt-get"
     " install gcc pkg-config libpcre2-dev zlib1g-dev libjansson-dev), then install logexport again."
 )
-"""What to do where no plugin has an engine."""
+"""What to do if no plugin has an engine."""
 
 PROBE_SECONDS = 120
 """How long the engine may take for a batch of probes or a self-test before it counts as hung."""
@@ -41,7 +41,7 @@ class EngineError(LogexportError):
     """The engine crashed, hung, or ended with an error.
 
     Attributes:
-        status: its exit status; negative for a signal; None where it was killed as hung.
+        status: its exit status; negative for a signal; None if it was killed as hung.
     """
 
     def __init__(self, problem: str, status: int | None) -> None:
@@ -106,7 +106,7 @@ def runtime_arguments() -> list[str]:
     return [f"--ort-lib={library}"] if library is not None else []
 
 
-def detect_arguments(options: DetectOptions) -> list[str]:
+def build_detect_arguments(options: DetectOptions) -> list[str]:
     """The options as the engine's program takes them, after ``detect`` and before the bundle.
 
     Args:

@@ -127,7 +127,7 @@ class _Tally:
     first: list[JSONValue] = field(default_factory=list)
 
     def add(self, expected: Output | None, line: str | None) -> None:
-        """Compare the reference's record with the engine's line; None where one of them ended."""
+        """Compare the reference's record with the engine's line; None if one of them has ended."""
         self.verdicts += 1
         if expected is not None and line is not None:
             how = agreement(expected, line)
@@ -228,7 +228,7 @@ def _log(request: ModelRequest, staged: BundledModel) -> Iterator[tuple[Path, st
 
 
 def _write_training_log(request: ModelRequest, file: IO[bytes]) -> str:
-    """The training log's lines, where logexport parsed it; where they come from, or ""."""
+    """The training log's lines, if logexport parsed it: where they come from, or ""."""
     rows: Iterable[tuple[int, bytes | None]]
     if request.parsed is not None and (parsed := read_parsed(request.parsed)).written_by_logexport:
         path, rows = request.parsed, ((row.line_no, row.raw) for row in parsed)

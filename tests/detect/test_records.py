@@ -24,7 +24,7 @@ from logexport.verdicts.records import (
     Share,
     WindowPlace,
     find_largest_shares,
-    number,
+    format_number,
 )
 from logexport.verdicts.tolerance import close
 
@@ -110,7 +110,7 @@ def test_a_summarys_verdict(counts: tuple[int, int, int], verdict: str) -> None:
 
 @given(FLOAT32)
 def test_nine_digits_are_json_and_give_the_float32_back(value: float) -> None:
-    text = number(value)
+    text = format_number(value)
     assert isinstance(json.loads(text), (int, float))
     assert struct.pack("f", float(text)) == struct.pack("f", value)
 
@@ -126,8 +126,8 @@ for name in {names!r}:
         break
     except locale.Error:
         continue
-from logexport.verdicts.records import number
-sys.stdout.write(number(3.1375) + " " + number(1e10))
+from logexport.verdicts.records import format_number
+sys.stdout.write(format_number(3.1375) + " " + format_number(1e10))
 """
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout == "3.1375 1e+10"

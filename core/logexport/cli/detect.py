@@ -94,7 +94,7 @@ def detect(bundle: Path, log: Path, engine: str | None, **options: Any) -> int:
             "--ort-lib is the C engine's, which is not in use",
             "Leave it out, or use --engine native where the engine is installed.",
         )
-    return _run_reference(_open(bundle, chosen), log, chosen)
+    return _run_reference(_open_model(bundle, chosen), log, chosen)
 
 
 # --- the C engine ---------------------------------------------------------------------------------
@@ -109,9 +109,9 @@ def find_engine() -> list[str] | None:
 
 def _become_engine(command: list[str], bundle: Path, log: Path, options: DetectOptions) -> int:
     """Become the engine: its output, signals and exit status are the command's."""
-    from logexport.engine import detect_arguments
+    from logexport.engine import build_detect_arguments
 
-    arguments = detect_arguments(_with_number(bundle, options))
+    arguments = build_detect_arguments(_resolve_threshold(bundle, options))
     words = [*command, "detect", *arguments, "--", str(bundle), str(log)]
     sys.stdout.flush()
     sys.stderr.flush()
@@ -123,7 +123,7 @@ def _become_engine(command: list[str], bundle: Path, log: Path, options: DetectO
         ) from error
 
 
-def _with_number(bundle: Path, options: DetectOptions) -> DetectOptions:
+def _resolve_threshold(bundle: Path, options: DetectOptions) -> DetectOptions:
     """The options with a threshold, perhaps by name, as a number: what the engine takes."""
     if options.threshold is None:
         return options
@@ -141,7 +141,7 @@ def _with_number(bundle: Path, options: DetectOptions) -> DetectOptions:
 # --- the Python reference -------------------------------------------------------------------------
 
 
-def _open(bundle: Path, options: DetectOptions) -> BundledModel:
+def _open_model(bundle: Path, options: DetectOptions) -> BundledModel:
     from logexport.detect import describe_proof, open_model
 
     model = open_model(bundle, options)
@@ -173,7 +173,7 @@ def _run_reference(model: BundledModel, log: Path, options: DetectOptions) -> in
         out.flush()
 
     try:
-        with _opened(log, catch_up) as stream:
+        with _open_log(log, catch_up) as stream:
             for line in iter_lines(stream, model.preprocess.max_line_bytes):
                 with _writing():
                     write(detection.feed(line))
@@ -188,11 +188,11 @@ def _run_reference(model: BundledModel, log: Path, options: DetectOptions) -> in
     except BrokenPipeError:
         abandon_output()  # the reader has had enough
         return 0
-    _report(detection.stats, time.monotonic() - started)
+    _report_stats(detection.stats, time.monotonic() - started)
     return 0
 
 
-def _report(stats: Stats, seconds: float) -> None:
+def _report_stats(stats: Stats, seconds: float) -> None:
     rate = stats.lines / seconds if seconds > 0 else 0.0
     say(
         f"{stats.lines:,} lines ({stats.blank:,} blank), {stats.unseen:,} unseen, "
@@ -216,7 +216,7 @@ def _writing() -> Iterator[None]:
 
 
 @contextmanager
-def _opened(log: Path, catch_up: Callable[[], None]) -> Iterator[BinaryIO]:
+def _open_log(log: Path, catch_up: Callable[[], None]) -> Iterator[BinaryIO]:
     """The log; from a pipe ``catch_up`` is called whenever there is nothing to read for now."""
     from logexport.logs.lines import as_log, open_log
 

@@ -23,7 +23,7 @@ _HEADERS = (
     "2024-06-{day:02d}T{clock}Z {host} app[{n}]: {message}",
     "2024-06-{day:02d} {clock},123 {message}",
 )
-"""Headers as logs have them, preferred to drawn ones where the rules take them."""
+"""Headers as logs have them, preferred to drawn ones if the rules take them."""
 
 
 class MessageHeaders:
@@ -36,12 +36,12 @@ class MessageHeaders:
         self._ticks = 0
         self._makers: list[Callable[[str, str], str]] = []
         for header in preprocess.headers:
-            maker = self._maker(header)
+            maker = self._make_maker(header)
             if maker is not None:
                 self._makers.append(maker)
 
     def put_before(self, message: str, slot: int) -> str:
-        """The message with a header before it; as it is where the rules have none."""
+        """The message with a header before it; as it is if the rules have none."""
         self._ticks += 1
         if not self._makers or self._random.random() < 0.03:
             return message
@@ -50,7 +50,7 @@ class MessageHeaders:
             maker = self._random.choice(self._makers)
         return maker(message, self._hosts[slot % len(self._hosts)])
 
-    def _maker(self, header: Header) -> Callable[[str, str], str] | None:
+    def _make_maker(self, header: Header) -> Callable[[str, str], str] | None:
         for form in _HEADERS:
 
             def plausible(message: str, host: str, form: str = form) -> str:

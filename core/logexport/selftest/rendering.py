@@ -215,7 +215,7 @@ class _Renderer:
     def _render(self, index: int, slot: int) -> bytes | None:
         """A line that is the template ``index``, or None if no values make it so."""
         words = tokens(self._vocabulary.templates[index])
-        choices = [self._values.of(word) for word in words]
+        choices = [self._values.find(word) for word in words]
         if not all(choices):
             return None
         by_slot = self._preprocess.session.by == "regex"

@@ -50,10 +50,10 @@ class TokenValues:
         self._random = random
         drawn: list[str] = []
         if preprocess.session.pattern is not None:  # first, so that sessions have lines
-            drawn += _draws(preprocess.session.pattern, random, SESSIONS)
+            drawn += _draw_values(preprocess.session.pattern, random, SESSIONS)
         self._session_values = tuple(drawn)
         for mask in preprocess.masks:
-            drawn += _draws(mask.pattern, random, 8)
+            drawn += _draw_values(mask.pattern, random, 8)
         self._pool = tuple(dict.fromkeys([*drawn, *_SEEDS]))
         self._by_masked: dict[str, list[str]] = {}
         for value in self._pool:
@@ -61,17 +61,17 @@ class TokenValues:
         # What may stand in a token for a value: whole results, and the names in replacements.
         names = {masked for masked in self._by_masked if "<" in masked}
         for mask in preprocess.masks:
-            names.update(_literals(mask.replacement))
+            names.update(_find_literals(mask.replacement))
         self._names = sorted(names, key=lambda name: (-len(name), name))
         self._known: dict[str, tuple[str, ...]] = {}
 
-    def of(self, token: str) -> tuple[str, ...]:
+    def find(self, token: str) -> tuple[str, ...]:
         """Values that the masks turn into ``token``; empty if none was found."""
         if token not in self._known:
-            self._known[token] = self._find(token)
+            self._known[token] = self._search(token)
         return self._known[token]
 
-    def _find(self, token: str) -> tuple[str, ...]:
+    def _search(self, token: str) -> tuple[str, ...]:
         if token == WILDCARD:
             free = [*self._session_values, *_WORDS, *_SEEDS[:6]]
             return tuple(value for value in free if len(tokens(self._mask(value))) == 1)
@@ -116,12 +116,12 @@ class TokenValues:
         return [*pieces, (token[start:], False)]
 
 
-def _draws(pattern: str, random: Random, count: int) -> list[str]:
+def _draw_values(pattern: str, random: Random, count: int) -> list[str]:
     texts = (draw(pattern, random) for _ in range(4 * count))
     return list(dict.fromkeys(text for text in texts if len(tokens(text)) == 1))[:count]
 
 
-def _literals(replacement: str) -> Iterator[str]:
+def _find_literals(replacement: str) -> Iterator[str]:
     """The literal parts of a mask's replacement that look like a name, ``<ID>`` of ``\\1=<ID>``."""
     for part in re.split(r"\\[1-9\\]", replacement):
         start = part.find("<")

@@ -1,1 +1,1 @@
-"""From events to verdicts: windows, scores, decisions, records, and how two of them compare."""
+"""From events to verdicts: windows, scores, judges, records, and how two of these compare."""

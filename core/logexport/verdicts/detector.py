@@ -77,7 +77,7 @@ class Detector:
         task: the model's; the options are applied to it.
         vocabulary: the model's.
         scorer: runs the model; its results must not depend on the batch. It gets at least two
-            windows at a time, the same one twice where only one waits.
+            windows at a time, the same one twice if only one waits.
         options: those of the task, of the batch, and of what is given.
         max_sessions: sessions held at once.
 
@@ -146,7 +146,7 @@ class Detector:
 
         windows = list(self._batch.values())
         if len(windows) == 1:
-            # ONNX Runtime sums over an axis that is not the last in another order where the batch
+            # ONNX Runtime sums over an axis that is not the last in another order if the batch
             # is one, so the last digit would depend on the batch. From two on it does not.
             windows *= 2
         rows = self._judge.split_rows(self._scorer(np.stack(windows)), len(windows))

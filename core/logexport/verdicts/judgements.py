@@ -46,7 +46,7 @@ class Ranking:
         """The ranks that another runtime may find: lowest and highest, the own one between them.
 
         Logits closer to the actual event's than the tolerance may fall on either side of it. Both
-        are -1 where a logit is not finite: the rank is null then, in every runtime.
+        are -1 if a logit is not finite: the rank is null then, in every runtime.
         """
         import numpy as np
 
@@ -61,7 +61,7 @@ class Ranking:
     def margin(self) -> float:
         """Distance from the actual event's logit to the k-th greatest of the other logits.
 
-        That one decides the verdict: an anomaly exactly when it is the greater. ``nan`` where a
+        That one decides the verdict: an anomaly exactly when it is the greater. ``nan`` if a
         logit is not finite.
         """
         import numpy as np
@@ -98,7 +98,7 @@ class Scoring:
         """float64 ``[features]``: value / sum; None if there are none.
 
         The sum is taken one value after another, in the order of the index, in double: other orders
-        round otherwise. There are no shares where it is not finite or not above 0.
+        round otherwise. There are no shares if it is not finite or not above 0.
         """
         import numpy as np
 
@@ -111,7 +111,7 @@ class Scoring:
 
     @property
     def margin(self) -> float:
-        """|score - threshold|; ``nan`` where the score is not a number."""
+        """|score - threshold|; ``nan`` if the score is not a number."""
         return abs(self.score - self.threshold)
 
     @property

@@ -37,16 +37,16 @@ TOP = 5
 """How many templates ``top`` names."""
 
 
-def number(value: float) -> str:
+def format_number(value: float) -> str:
     """A finite number from the model, in JSON: ``%.9g``."""
     return f"{value:.9g}"
 
 
-def _text(value: str | None) -> str:
+def _format_text(value: str | None) -> str:
     return "null" if value is None else json.dumps(value, ensure_ascii=False)
 
 
-def _index(value: int | None) -> str:
+def _format_index(value: int | None) -> str:
     return "null" if value is None else str(value)
 
 
@@ -63,8 +63,8 @@ class LinePlace:
 
     def _json(self) -> str:
         return (
-            f'"line": {self.line}, "session": {_text(self.session)}, '
-            f'"template": {_index(self.template)}'
+            f'"line": {self.line}, "session": {_format_text(self.session)}, '
+            f'"template": {_format_index(self.template)}'
         )
 
 
@@ -90,7 +90,7 @@ class NextEventPlace(WindowPlace):
     template: int | None
 
     def _json(self) -> str:
-        return f'{super()._json()}, "template": {_index(self.template)}'
+        return f'{super()._json()}, "template": {_format_index(self.template)}'
 
 
 Place: TypeAlias = "LinePlace | WindowPlace | NextEventPlace"
@@ -101,13 +101,13 @@ Place: TypeAlias = "LinePlace | WindowPlace | NextEventPlace"
 
 @dataclass(frozen=True)
 class Rank:
-    """What ``next_event_topk`` read: null where nothing was judged or a logit is not finite."""
+    """What ``next_event_topk`` read: null if nothing was judged or a logit is not finite."""
 
     rank: int | None
     top_k: int
 
     def _json(self) -> str:
-        return f'"rank": {_index(self.rank)}, "top_k": {self.top_k}'
+        return f'"rank": {_format_index(self.rank)}, "top_k": {self.top_k}'
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ class Share:
     share: float
 
     def _json(self) -> str:
-        return f'{{"template": {self.template}, "share": {number(self.share)}}}'
+        return f'{{"template": {self.template}, "share": {format_number(self.share)}}}'
 
 
 def find_largest_shares(shares: np.ndarray | None) -> tuple[Share, ...]:
@@ -138,7 +138,7 @@ def find_largest_shares(shares: np.ndarray | None) -> tuple[Share, ...]:
 
 @dataclass(frozen=True)
 class Score:
-    """What ``score_threshold`` read: null where nothing was judged or the score is not finite.
+    """What ``score_threshold`` read: null if nothing was judged or the score is not finite.
 
     ``top`` is for anomalies only, the largest share first.
     """
@@ -148,9 +148,9 @@ class Score:
     top: tuple[Share, ...] = ()
 
     def _json(self) -> str:
-        score = "null" if self.score is None else number(self.score)
+        score = "null" if self.score is None else format_number(self.score)
         top = ", ".join(share._json() for share in self.top)
-        return f'"score": {score}, "threshold": {number(self.threshold)}, "top": [{top}]'
+        return f'"score": {score}, "threshold": {format_number(self.threshold)}, "top": [{top}]'
 
 
 # --- records --------------------------------------------------------------------------------------
@@ -160,7 +160,7 @@ class Score:
 class Record:
     """One verdict.
 
-    ``judgement`` is what it was decided from where the model was asked; it is not part of the
+    ``judgement`` is what it was decided from if the model was asked; it is not part of the
     record's identity and is never written.
     """
 
@@ -174,7 +174,7 @@ class Record:
         """The record as a JSON object, without a newline."""
         return (
             f'{{{self.place._json()}, "verdict": "{self.verdict}", '
-            f'"reason": {_text(self.reason)}, {self.outcome._json()}}}'
+            f'"reason": {_format_text(self.reason)}, {self.outcome._json()}}}'
         )
 
 
@@ -205,8 +205,9 @@ class SessionSummary:
     def to_line(self) -> str:
         """The summary as a JSON object, without a newline."""
         return (
-            f'{{"session": {_text(self.session)}, "lines": {self.lines}, "judged": {self.judged}, '
-            f'"anomalies": {self.anomalies}, "verdict": "{self.verdict}"}}'
+            f'{{"session": {_format_text(self.session)}, "lines": {self.lines}, '
+            f'"judged": {self.judged}, "anomalies": {self.anomalies}, '
+            f'"verdict": "{self.verdict}"}}'
         )
 
 

@@ -66,7 +66,7 @@ class UnscoredWindow:
         window: the model's input without the batch axis: int64 ``[length]``, or float32
             ``[1, steps, features]``.
         event: the one that the record judges, if its judge judges one.
-        session: the record's, where the task has sessions.
+        session: the record's, if the task has sessions.
         key: the window's bytes, once it is queued.
         outputs: the model's, a row of each, once the window is scored.
     """
