@@ -174,7 +174,7 @@ def _replay(model: BundledModel, log: Path, verdicts: Path) -> tuple[list[str], 
     differing = [
         f"{one.to_line() if one else 'nothing'} where it was {other or 'nothing'}"
         for one, other in zip_longest(found, expected)
-        # Another processor may compute other last digits: ties are no difference.
+        # Another processor may compute other last digits: a tie is not a difference.
         if one is None or other is None or agreement(one, other) == "different"
     ]
     return differing, len(expected)

@@ -58,7 +58,7 @@ def engine_checks(
     dummy: DummyInput,
     bundle: StagedBundle,
 ) -> Iterator[CheckResult]:
-    """The three checks; skipped, with the reason, if there is no engine or none is wanted."""
+    """The three checks; skipped, with the reason, if the engine is missing or not wanted."""
     wanted = request.options["native"]
     reason = ""
     engine = None

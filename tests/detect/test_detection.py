@@ -31,12 +31,12 @@ def test_line_by_line_gives_what_the_log_at_once_gives(model: BundledModel) -> N
     expected = [record.to_line() for record in detect(LINES, model)]
     assert len(expected) == 5
     detection = Detection(model)
-    given = []
+    lines_out = []
     for line in LINES:
-        given += [record.to_line() for record in detection.feed(line)]
-        given += [record.to_line() for record in detection.flush()]
-        assert len(given) == detection.stats.events, "after a flush nothing is held back"
-    assert given + [record.to_line() for record in detection.finish()] == expected
+        lines_out += [record.to_line() for record in detection.feed(line)]
+        lines_out += [record.to_line() for record in detection.flush()]
+        assert len(lines_out) == detection.stats.events, "after a flush nothing is held back"
+    assert lines_out + [record.to_line() for record in detection.finish()] == expected
     assert (detection.stats.lines, detection.stats.blank, detection.stats.unseen) == (6, 1, 1)
 
 
@@ -48,11 +48,11 @@ def test_a_log_that_breaks_off_leaves_its_statistics_and_the_records_so_far(
         raise InputError("the log ends here")
 
     detection = Detection(model)
-    given = []
+    lines_out = []
     with pytest.raises(InputError, match="ends here"):
-        given.extend(record.to_line() for record in detection.read(broken()))
-    given += [record.to_line() for record in detection.flush()]
-    assert given == [record.to_line() for record in detect(LINES[:4], model)]
+        lines_out.extend(record.to_line() for record in detection.read(broken()))
+    lines_out += [record.to_line() for record in detection.flush()]
+    assert lines_out == [record.to_line() for record in detect(LINES[:4], model)]
     assert (detection.stats.lines, detection.stats.events) == (4, 3)
 
 

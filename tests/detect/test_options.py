@@ -31,5 +31,5 @@ def test_the_program_is_given_every_option(name: str, monkeypatch: pytest.Monkey
     default = getattr(DEFAULT_OPTIONS, name)
     options = DetectOptions(**{name: not default if isinstance(default, bool) else 7})
     flag = "--ort-lib" if name == "ort_library" else "--" + name.replace("_", "-")
-    given = [word for word in build_detect_arguments(options) if word.partition("=")[0] == flag]
-    assert given == [flag if isinstance(default, bool) else f"{flag}=7"]
+    words = [word for word in build_detect_arguments(options) if word.partition("=")[0] == flag]
+    assert words == [flag if isinstance(default, bool) else f"{flag}=7"]

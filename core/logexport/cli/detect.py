@@ -101,7 +101,7 @@ def detect(bundle: Path, log: Path, engine: str | None, **options: Any) -> int:
 
 
 def find_engine() -> list[str] | None:
-    """The command that runs the C engine, or None where no plugin has one."""
+    """The command that runs the C engine, or None if no plugin has one."""
     from logexport.host import default_host
 
     return default_host().engine_command()

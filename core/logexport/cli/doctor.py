@@ -122,7 +122,7 @@ def _show(document: dict[str, Any]) -> None:
     for strategy in document["strategies"]:
         state = "usable" if strategy["usable"] else "not usable"
         untested = "" if strategy["tested"] else ", untested"
-        reason = strategy["reason"].removeprefix("untested: ")  # printed just before
+        reason = strategy["reason"].removeprefix("untested: ")  # `untested` says it already
         click.echo(f"  {strategy['name']}: {state}{untested}: {reason}")
         if strategy["usable"]:
             opsets = opset_range(strategy["opsets"])

@@ -85,7 +85,7 @@ def is_blank(text: str) -> bool:
 def tokens(text: str) -> list[str]:
     """Split at runs of space, TAB, VT, FF and CR, and at nothing else."""
     if text.isascii() and not any(map(text.__contains__, _OTHER_SPACES)):
-        # In ASCII str.split() knows these five separators and the ones just ruled out.
+        # In ASCII str.split() knows these five separators and the ones ruled out above.
         return text.split()
     return [token for token in text.translate(_TO_SPACE).split(" ") if token]
 

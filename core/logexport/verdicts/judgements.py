@@ -98,7 +98,7 @@ class Scoring:
         """float64 ``[features]``: value / sum; None if there are none.
 
         The sum is taken one value after another, in the order of the index, in double: other orders
-        round otherwise. There are no shares if it is not finite or not above 0.
+        round otherwise. If the sum is not finite or not above 0, the shares are None.
         """
         import numpy as np
 

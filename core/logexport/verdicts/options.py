@@ -49,7 +49,7 @@ class DetectOptions:
         require_proof: refuse a bundle whose proof is not ``full``.
         no_verify: do not check the sums of the bundle's files.
         batch_size: distinct windows scored at once, at least 1; C chooses its own. Larger batches
-            than 64 are no faster (an LSTM gains nothing above 32) and hold more lines back.
+            than 64 gain nothing (an LSTM gains nothing above 32) and hold more lines back.
     """
 
     model: str | None = None
