@@ -14,21 +14,26 @@ Rules (the reference of what a line is):
 - White space is space, TAB, VT, FF and CR: U+0020, U+0009, U+000B, U+000C, U+000D; nothing else.
   A line is blank when it is not oversize and holds no other character.
 - Tokens are the maximal runs of characters that are not white space.
-- A log whose first bytes are 1F 8B is gzip (RFC 1952), of one or several members.
+- A compressed log is decompressed first: :mod:`logexport.logs.compression` says which are.
 """
 
 from __future__ import annotations
 
-import gzip
 import io
 import sys
-import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, BinaryIO, NamedTuple, cast
 
 from logexport.errors import InputError
+from logexport.logs.compression import (
+    CompressedDataError,
+    Decompressed,
+    NotTar,
+    TarError,
+    recognise,
+)
 
 __all__ = [
     "DEFAULT_MAX_LINE_BYTES",
@@ -50,7 +55,6 @@ WHITE_SPACE = " \t\x0b\x0c\r"
 
 DEFAULT_MAX_LINE_BYTES = 1024 * 1024
 
-_GZIP_MAGIC = b"\x1f\x8b"
 _BUFFER = 256 * 1024
 _SKIP = 256 * 1024  # bytes read at once from a line that is too long
 # str.split() also splits at these (Unicode white space); LF among them cannot be in a line.
@@ -92,7 +96,7 @@ def tokens(text: str) -> list[str]:
 
 @contextmanager
 def open_log(path: LogPath) -> Iterator[BinaryIO]:
-    """Open a log for reading bytes, gzip or not (told by its first two bytes).
+    """Open a log for reading bytes, compressed or not (its first bytes tell).
 
     Args:
         path: a file, or ``"-"`` for standard input, which is not closed.
@@ -121,7 +125,7 @@ def open_log(path: LogPath) -> Iterator[BinaryIO]:
 
 
 def as_log(stream: IO[bytes] | io.RawIOBase, name: str) -> BinaryIO:
-    """Buffer a stream of bytes, decompressing it if it begins like gzip.
+    """Buffer a stream of bytes, decompressing it if it begins like compressed data.
 
     Args:
         stream: read only as far as needed, so lines from a slow pipe come at once.
@@ -130,9 +134,9 @@ def as_log(stream: IO[bytes] | io.RawIOBase, name: str) -> BinaryIO:
     Raises:
         InputError: the first bytes cannot be read.
     """
-    prefix = b""
+    prefix, form = b"", recognise(b"")
     # One byte at a time: a first line of one byte on a slow pipe must not wait for a second.
-    while len(prefix) < len(_GZIP_MAGIC) and _GZIP_MAGIC.startswith(prefix):
+    while form is None:
         try:
             byte = stream.read(1)
         except BrokenPipeError:
@@ -144,10 +148,11 @@ def as_log(stream: IO[bytes] | io.RawIOBase, name: str) -> BinaryIO:
         if not byte:
             break
         prefix += byte
-    readable: IO[bytes] = io.BufferedReader(_Prefixed(prefix, stream), _BUFFER)
-    if prefix == _GZIP_MAGIC:
-        readable = cast(IO[bytes], gzip.GzipFile(fileobj=readable, mode="rb"))
-    return cast(BinaryIO, _Named(cast(BinaryIO, readable), name))
+        form = recognise(prefix)
+    content: io.RawIOBase = _Prefixed(prefix, stream)
+    if form:
+        content = Decompressed(content, form)
+    return cast(BinaryIO, _Named(io.BufferedReader(NotTar(content), _BUFFER), name))
 
 
 def iter_lines(
@@ -158,7 +163,8 @@ def iter_lines(
     Holds at most one line of ``max_line_bytes`` in memory, whatever the length of the line.
 
     Raises:
-        InputError: the gzip data is truncated or corrupt, or the file cannot be read further.
+        InputError: compressed data is truncated or corrupt, the log is a tar archive, or the file
+            cannot be read further.
     """
     number = first
     readline = stream.readline
@@ -180,11 +186,14 @@ def iter_lines(
                     pass
                 yield LogLine(number, b"", True)
             number += 1
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+    except CompressedDataError as error:
         raise InputError(
-            f"{stream.name} is truncated or corrupt gzip data, noticed after line {number - 1}: "
-            f"{error}",
-            "Fetch the file again, or decompress what is left of it with gzip -dc.",
+            f"{stream.name} {error.problem}, noticed after line {number - 1}", error.remedy
+        ) from error
+    except TarError as error:
+        raise InputError(
+            f"{stream.name} is a tar archive, not a log",
+            f"Name what is in it: tar -xOf {stream.name} MEMBER | logexport … -",
         ) from error
     except OSError as error:
         if isinstance(error, (BlockingIOError, BrokenPipeError)):
@@ -236,7 +245,7 @@ class _Prefixed(io.RawIOBase):
 class _Named:
     """A binary stream with a name for error sentences."""
 
-    def __init__(self, stream: BinaryIO, name: str) -> None:
+    def __init__(self, stream: io.BufferedReader, name: str) -> None:
         self.name = name
         self.readline = stream.readline
         self.read = stream.read
