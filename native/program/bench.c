@@ -60,16 +60,14 @@ static enum logexport_status text(struct bench *bench, struct le_scratch *scratc
     const char *at = bench->log.data, *end = at + bench->log.length;
     bench->lines = 0;
     while (at < end) {
-        const char *feed = memchr(at, '\n', (size_t)(end - at));
-        const char *line_end = feed == NULL ? end : feed;
-        if (feed != NULL && line_end > at && line_end[-1] == '\r')
-            line_end--;
+        size_t length;
+        const char *next = le_line_end(at, end, &length);
         struct kept kept = {.line = (int64_t)++bench->lines};
-        enum logexport_status status = le_text_event(&bench->loaded.text, scratch, at,
-                                                     (size_t)(line_end - at), &kept.event, error);
+        enum logexport_status status =
+            le_event_read(&bench->loaded.reader, scratch, at, length, &kept.event, error);
         if (status != LOGEXPORT_OK)
             return status;
-        at = feed == NULL ? end : feed + 1;
+        at = next;
         if (!keep || kept.event.template_index == LE_BLANK)
             continue;
         if ((bench->event_count & (bench->event_count - 1)) == 0) {

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "file.h"
+#include "files.h"
 #include "loaded.h"
 #include "npy.h"
 #include "program.h"
@@ -147,7 +147,7 @@ int command_check(int argc, char **argv)
     if (!read_arguments(argc, argv, &arguments))
         return EXIT_BAD;
     enum logexport_status status =
-        le_load_meta(&loaded, arguments.bundle, &arguments.options, &error);
+        le_load_metadata(&loaded, arguments.bundle, &arguments.options, &error);
     if (status == LOGEXPORT_OK)
         status = le_load_model(&loaded, &arguments.options, &error);
     if (status == LOGEXPORT_OK)

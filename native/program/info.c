@@ -30,12 +30,12 @@ static json_t *describe_libraries(void)
 }
 
 /* What the metadata says, and whether this engine can run it. */
-static json_t *describe_model(const struct le_meta *meta)
+static json_t *describe_model(const struct le_metadata *metadata)
 {
-    return json_pack("{s:s, s:b, s:O, s:I, s:O}", "proof", meta->proof, "task_known",
-                     (int)le_task_is_known(&meta->task), "task",
-                     json_object_get(meta->document, "task"), "vocab_size",
-                     (json_int_t)meta->vocab_size, "variants", meta->variants);
+    return json_pack("{s:s, s:b, s:O, s:I, s:O}", "proof", metadata->proof, "task_known",
+                     (int)le_task_is_known(&metadata->task), "task",
+                     json_object_get(metadata->document, "task"), "vocab_size",
+                     (json_int_t)metadata->vocab_size, "variants", metadata->variants);
 }
 
 static enum logexport_status describe(const char *path, const char *library, json_t **out,
@@ -49,12 +49,12 @@ static enum logexport_status describe(const char *path, const char *library, jso
     json_t *models = json_object();
     for (void *i = json_object_iter(bundle.models); i && status == LOGEXPORT_OK;
          i = json_object_iter_next(bundle.models, i)) {
-        struct le_meta meta;
-        status = le_meta_load(&meta, &bundle, json_object_iter_key(i), error);
+        struct le_metadata metadata;
+        status = le_metadata_load(&metadata, &bundle, json_object_iter_key(i), error);
         if (status != LOGEXPORT_OK)
             break;
-        json_object_set_new(models, meta.model, describe_model(&meta));
-        le_meta_free(&meta);
+        json_object_set_new(models, metadata.model, describe_model(&metadata));
+        le_metadata_free(&metadata);
     }
     *out = json_pack("{s:s, s:s, s:s, s:o, s:o, s:o}", "engine", logexport_version(), "bundle",
                      bundle.path, "proof", bundle.proof, "models", models, "runtime",

@@ -146,8 +146,8 @@ static enum logexport_status load_graphs(struct le_loaded *loaded,
     struct logexport_options each = *options;
     each.variant = NULL;
     enum logexport_status status = le_load_model(loaded, &each, error);
-    for (void *i = json_object_iter(loaded->meta.variants); i && status == LOGEXPORT_OK;
-         i = json_object_iter_next(loaded->meta.variants, i)) {
+    for (void *i = json_object_iter(loaded->metadata.variants); i && status == LOGEXPORT_OK;
+         i = json_object_iter_next(loaded->metadata.variants, i)) {
         le_model_free(loaded->model);
         loaded->model = NULL;
         le_ort_close(loaded->ort);
@@ -166,10 +166,10 @@ static int test_model(const struct le_bundle *bundle, const struct logexport_opt
     struct le_buffer log = {0}, verdicts = {0};
     struct replay replay;
     int exit_status = EXIT_DONE;
-    enum logexport_status status = le_load_meta(&loaded, bundle->path, options, &error);
+    enum logexport_status status = le_load_metadata(&loaded, bundle->path, options, &error);
     if (status == LOGEXPORT_OK)
         status = load_graphs(&loaded, options, &error);
-    if (status == LOGEXPORT_OK && !le_task_is_known(&loaded.meta.task)) {
+    if (status == LOGEXPORT_OK && !le_task_is_known(&loaded.metadata.task)) {
         printf("%s: skipped: task unknown to the engine (its graph loads)\n", options->model);
     } else if (status == LOGEXPORT_OK) {
         status = replay_model(bundle, options, &replay, &log, &verdicts, &error);

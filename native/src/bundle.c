@@ -5,7 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "file.h"
+#include "files.h"
 #include "sha256.h"
 
 static const char manifest_name[] = "manifest.json";

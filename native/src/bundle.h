@@ -3,7 +3,7 @@
 #define LE_BUNDLE_H
 
 #include "buffer.h"
-#include "error.h"
+#include "errors.h"
 #include "json.h"
 
 #define LE_MAX_JSON_BYTES (UINT64_C(64) << 20)

@@ -54,22 +54,22 @@ enum logexport_status le_detector_init(struct le_detector *detector, const struc
                                        const struct logexport_options *options, logexport_sink sink,
                                        void *user, struct logexport_error *error)
 {
-    const struct le_task *task = &loaded->meta.task;
+    const struct le_task *task = &loaded->metadata.task;
     *detector = (struct le_detector){.loaded = loaded,
                                      .pool = pool,
                                      .anomalies_only = options->anomalies_only != 0,
                                      .session_summary = options->session_summary != 0,
                                      .sink = sink,
                                      .user = user};
-    bool ok = task->input == LE_EVENT_WINDOW
-                  ? le_sessions_init(&detector->sessions, loaded->rules.max_sessions,
-                                     (size_t)task->length)
-                  : le_counts_init(&detector->counts, (size_t)task->lines, (size_t)task->stride,
-                                   (size_t)task->steps, (size_t)loaded->vocab.size);
+    bool ok =
+        task->input == LE_EVENT_WINDOW
+            ? le_sessions_init(&detector->sessions, loaded->rules.max_sessions)
+            : le_count_windows_init(&detector->counts, (size_t)task->lines, (size_t)task->stride,
+                                    (size_t)task->steps, (size_t)loaded->vocab.size);
     ok = ok && make_batches(detector, threads) &&
          le_memo_init(&detector->memo, loaded->scorer.key_size,
                       loaded->scorer.most * detector->batch_count) &&
-         le_format_init(&detector->format, task, loaded->top_k, loaded->threshold);
+         le_record_format_init(&detector->format, task, loaded->top_k, loaded->threshold);
     detector->pending = ok ? malloc(PENDING * sizeof *detector->pending) : NULL;
     if (detector->pending != NULL)
         return LOGEXPORT_OK;
@@ -94,8 +94,8 @@ void le_detector_free(struct le_detector *detector)
     free(detector->pending);
     le_memo_free(&detector->memo);
     le_sessions_free(&detector->sessions);
-    le_counts_free(&detector->counts);
-    le_format_free(&detector->format);
+    le_count_windows_free(&detector->counts);
+    le_record_format_free(&detector->format);
     le_buffer_free(&detector->text);
     *detector = (struct le_detector){0};
 }
@@ -182,7 +182,7 @@ static enum logexport_status give(struct le_detector *detector, const struct le_
             return LOGEXPORT_OK;
     }
     const struct le_outcome *outcome = pending->said == JUDGED ? &pending->entry->outcome : NULL;
-    if (!le_format_record(&detector->format, &record, pending->session, outcome, &detector->text))
+    if (!le_record_write(&detector->format, &record, pending->session, outcome, &detector->text))
         return le_out_of_memory(error);
     record.text = detector->text.data;
     record.text_length = detector->text.length;
@@ -376,7 +376,8 @@ static enum logexport_status take_event(struct le_detector *detector, int64_t li
     struct le_pending pending = {
         .said = WARMUP, .template_index = -1, .number = line, .session = session};
 
-    bool ranks = loaded->meta.task.decision == LE_NEXT_EVENT_TOPK;
+    bool ranks = loaded->metadata.task.decision == LE_NEXT_EVENT_TOPK;
+    size_t length = (size_t)loaded->metadata.task.length;
     int32_t template_index = event->template_index;
     const int32_t *window = NULL;
     if (template_index == LE_UNSEEN)
@@ -384,18 +385,19 @@ static enum logexport_status take_event(struct le_detector *detector, int64_t li
     else
         pending.template_index = template_index;
     if (ranks && pending.said != UNSEEN) {
-        window = le_session_window(sessions, session); /* the events before the line */
+        window = le_event_window_last(&session->window, length); /* the events before the line */
         if (window != NULL &&
             (status = ask(detector, window, template_index, &pending.entry, error)))
             goto failed;
     }
     int32_t enters = pending.said == UNSEEN ? loaded->vocab.unknown : template_index;
-    if (enters >= 0 && !le_session_append(sessions, session, enters)) {
+    if (enters >= 0 && !le_event_window_append(&session->window, length, enters)) {
         status = le_out_of_memory(error);
         goto failed;
     }
     if (!ranks && pending.said != UNSEEN) {
-        window = le_session_window(sessions, session); /* the last of them the line's own */
+        window =
+            le_event_window_last(&session->window, length); /* the last of them the line's own */
         if (window != NULL && (status = ask(detector, window, -1, &pending.entry, error)))
             goto failed;
     }
@@ -411,8 +413,8 @@ failed:
 
 /* A record about a sample; for next_event_topk `event` is that of the line after it, else -1. */
 static enum logexport_status add_sample(struct le_detector *detector,
-                                        const struct le_sample *sample, int32_t event, bool unseen,
-                                        struct logexport_error *error)
+                                        const struct le_count_sample *sample, int32_t event,
+                                        bool unseen, struct logexport_error *error)
 {
     struct le_pending pending = {.said = unseen ? UNSEEN : JUDGED,
                                  .template_index = event,
@@ -435,8 +437,8 @@ static enum logexport_status take_count(struct le_detector *detector, int64_t li
         if (status != LOGEXPORT_OK)
             return status;
     }
-    struct le_sample sample;
-    if (!le_counts_append(&detector->counts, line, event, &sample))
+    struct le_count_sample sample;
+    if (!le_count_windows_append(&detector->counts, line, event, &sample))
         return LOGEXPORT_OK;
     if (detector->format.decision == LE_SCORE_THRESHOLD)
         return add_sample(detector, &sample, -1, false, error);
@@ -459,7 +461,7 @@ enum logexport_status le_detector_finish(struct le_detector *detector,
 {
     if (detector->format.input == LE_COUNT_MATRIX) {
         enum logexport_status status = le_detector_flush(detector, error);
-        le_counts_reset(&detector->counts);
+        le_count_windows_reset(&detector->counts);
         detector->has_before = false;
         return status;
     }

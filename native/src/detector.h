@@ -5,10 +5,10 @@
 #ifndef LE_DETECTOR_H
 #define LE_DETECTOR_H
 
-#include "counts.h"
 #include "loaded.h"
 #include "pool.h"
-#include "verdict.h"
+#include "records.h"
+#include "windows.h"
 
 struct le_batch;
 struct le_pending;
@@ -20,9 +20,9 @@ struct le_detector {
     logexport_sink sink;
     void *user;
 
-    struct le_sessions sessions; /* event_window */
-    struct le_counts counts;     /* count_matrix */
-    struct le_sample before;     /* count_matrix with next_event_topk: waits for its next line */
+    struct le_sessions sessions;    /* event_window */
+    struct le_count_windows counts; /* count_matrix */
+    struct le_count_sample before;  /* count_matrix with next_event_topk: waits for its next line */
     bool has_before;
 
     struct le_memo memo;
@@ -31,7 +31,7 @@ struct le_detector {
     struct le_pending *pending; /* a ring of records that were not given yet */
     size_t pending_first, pending_count;
 
-    struct le_format format;
+    struct le_record_format format;
     struct le_buffer text;
     struct logexport_stats stats;
 };

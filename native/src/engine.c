@@ -59,7 +59,7 @@ enum logexport_status logexport_open(const char *path, const struct logexport_op
         status = le_detector_init(&engine->detector, &engine->loaded, engine->pool, own.threads,
                                   &own, sink, user, error);
     if (status == LOGEXPORT_OK)
-        status = le_stream_init(&engine->stream, &engine->loaded.text, engine->pool, own.threads,
+        status = le_stream_init(&engine->stream, &engine->loaded.reader, engine->pool, own.threads,
                                 &engine->detector, error);
     if (status != LOGEXPORT_OK) {
         logexport_close(engine);
@@ -124,8 +124,8 @@ void logexport_get_stats(const logexport_engine *engine, struct logexport_stats 
 {
     struct logexport_stats own = engine->detector.stats;
     own.size = stats->size;
-    own.model = engine->loaded.meta.model;
-    own.proof = engine->loaded.meta.proof;
+    own.model = engine->loaded.metadata.model;
+    own.proof = engine->loaded.metadata.proof;
     own.runtime_version = le_ort_version(engine->loaded.ort);
     own.runtime_library = le_ort_library(engine->loaded.ort);
     memcpy(stats, &own, stats->size < sizeof own ? stats->size : sizeof own);

@@ -2,7 +2,7 @@
 #ifndef LE_GRAPH_H
 #define LE_GRAPH_H
 
-#include "error.h"
+#include "errors.h"
 
 /* Refuses a graph whose weights lie in other files: ONNX Runtime would read them from wherever the
  * graph says (1.19 from any path). Walks the protocol buffer by the field numbers of onnx.proto. */

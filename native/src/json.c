@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "file.h"
+#include "files.h"
 
 enum { MAX_DEPTH = 64 };
 

@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "error.h"
+#include "errors.h"
 
 /* Where a value stands, for errors: the file, and the place in it (may be ""). */
 struct le_place {

@@ -13,21 +13,21 @@ static enum logexport_status usage(struct logexport_error *error, const char *op
                    why);
 }
 
-enum logexport_status le_load_meta(struct le_loaded *loaded, const char *path,
-                                   const struct logexport_options *options,
-                                   struct logexport_error *error)
+enum logexport_status le_load_metadata(struct le_loaded *loaded, const char *path,
+                                       const struct logexport_options *options,
+                                       struct logexport_error *error)
 {
     const char *model;
     enum logexport_status status;
     if ((status = le_bundle_open(&loaded->bundle, path, !options->no_verify, error)) ||
         (!options->no_verify && (status = le_bundle_verify(&loaded->bundle, error))) ||
         (status = le_bundle_choose(&loaded->bundle, options->model, &model, error)) ||
-        (status = le_meta_load(&loaded->meta, &loaded->bundle, model, error)))
+        (status = le_metadata_load(&loaded->metadata, &loaded->bundle, model, error)))
         return status;
-    if (options->require_proof && strcmp(loaded->meta.proof, "full") != 0)
+    if (options->require_proof && strcmp(loaded->metadata.proof, "full") != 0)
         return le_fail(error, LOGEXPORT_BUNDLE,
                        "%.300s is not fully proven: the proof of %s is \"%s\", not \"full\".",
-                       loaded->bundle.path, model, loaded->meta.proof);
+                       loaded->bundle.path, model, loaded->metadata.proof);
     return LOGEXPORT_OK;
 }
 
@@ -35,11 +35,11 @@ static enum logexport_status check_options(const struct le_loaded *loaded,
                                            const struct logexport_options *options,
                                            struct logexport_error *error)
 {
-    const struct le_task *task = &loaded->meta.task;
+    const struct le_task *task = &loaded->metadata.task;
     if (!le_task_is_known(task))
         return le_fail(error, LOGEXPORT_BUNDLE,
                        "The task of %s, \"%.60s\" with \"%.60s\", is not known to this engine.",
-                       loaded->meta.model, task->input_kind, task->decision_kind);
+                       loaded->metadata.model, task->input_kind, task->decision_kind);
     if (task->input == LE_COUNT_MATRIX && options->session_by != NULL)
         return usage(error, "--session-by", "input is count_matrix, over the whole log");
     if (task->input == LE_COUNT_MATRIX && options->session_summary)
@@ -56,8 +56,8 @@ static enum logexport_status apply_options(struct le_loaded *loaded,
                                            const struct logexport_options *options,
                                            struct logexport_error *error)
 {
-    const struct le_task *task = &loaded->meta.task;
-    int64_t size = loaded->meta.vocab_size;
+    const struct le_task *task = &loaded->metadata.task;
+    int64_t size = loaded->metadata.vocab_size;
     if (task->decision == LE_NEXT_EVENT_TOPK) {
         bool given = options->top_k != 0;
         loaded->top_k = given ? options->top_k : task->top_k;
@@ -75,7 +75,7 @@ static enum logexport_status apply_options(struct le_loaded *loaded,
         return le_fail(error, LOGEXPORT_USAGE,
                        "The threshold \"%.100s\" is neither a finite number nor one that the "
                        "metadata of %s names.",
-                       options->threshold_name, loaded->meta.model);
+                       options->threshold_name, loaded->metadata.model);
     loaded->threshold = named != NULL            ? json_number_value(named)
                         : options->set_threshold ? options->threshold
                                                  : task->threshold;
@@ -84,23 +84,23 @@ static enum logexport_status apply_options(struct le_loaded *loaded,
     return LOGEXPORT_OK;
 }
 
-enum logexport_status le_load_text(struct le_loaded *loaded,
-                                   const struct logexport_options *options,
-                                   struct logexport_error *error)
+enum logexport_status le_load_event_reader(struct le_loaded *loaded,
+                                           const struct logexport_options *options,
+                                           struct logexport_error *error)
 {
     enum logexport_status status;
     if ((status = check_options(loaded, options, error)) ||
         (status = apply_options(loaded, options, error)) ||
-        (status = le_vocab_load(&loaded->vocab, &loaded->bundle, &loaded->meta, error)) ||
-        (status = le_rules_load(&loaded->rules, &loaded->bundle, &loaded->meta, options->session_by,
-                                !options->no_jit, error)))
+        (status = le_vocab_load(&loaded->vocab, &loaded->bundle, &loaded->metadata, error)) ||
+        (status = le_preprocess_load(&loaded->rules, &loaded->bundle, &loaded->metadata,
+                                     options->session_by, !options->no_jit, error)))
         return status;
-    if (loaded->meta.task.input == LE_COUNT_MATRIX)
+    if (loaded->metadata.task.input == LE_COUNT_MATRIX)
         loaded->rules.by = LE_BY_NONE; /* it counts over the whole log */
     loaded->matcher = le_matcher_new(&loaded->vocab, loaded->rules.general);
     if (loaded->matcher == NULL)
         return le_out_of_memory(error);
-    loaded->text = (struct le_text){&loaded->rules, loaded->matcher};
+    loaded->reader = (struct le_event_reader){&loaded->rules, loaded->matcher};
     return LOGEXPORT_OK;
 }
 
@@ -112,7 +112,8 @@ enum logexport_status le_load_model(struct le_loaded *loaded,
     char path[500];
     struct le_buffer bytes = {0};
     enum logexport_status status;
-    if ((status = le_meta_graph(&loaded->meta, &loaded->bundle, options->variant, &file, error)) ||
+    if ((status = le_metadata_graph(&loaded->metadata, &loaded->bundle, options->variant, &file,
+                                    error)) ||
         (status = le_ort_open(options->ort_library, &loaded->ort, error)))
         return status;
     snprintf(path, sizeof path, "%.300s/%.150s", loaded->bundle.path, file);
@@ -131,11 +132,11 @@ enum logexport_status le_load(struct le_loaded *loaded, const char *path,
 {
     enum logexport_status status;
     *loaded = (struct le_loaded){.bundle.fd = -1};
-    if ((status = le_load_meta(loaded, path, options, error)) ||
-        (status = le_load_text(loaded, options, error)) ||
+    if ((status = le_load_metadata(loaded, path, options, error)) ||
+        (status = le_load_event_reader(loaded, options, error)) ||
         (status = le_load_model(loaded, options, error)) ||
-        (status = le_scorer_init(&loaded->scorer, loaded->model, &loaded->meta, loaded->threshold,
-                                 error)))
+        (status = le_scorer_init(&loaded->scorer, loaded->model, &loaded->metadata,
+                                 loaded->threshold, error)))
         le_loaded_free(loaded);
     return status;
 }
@@ -145,9 +146,9 @@ void le_loaded_free(struct le_loaded *loaded)
     le_model_free(loaded->model);
     le_ort_close(loaded->ort);
     le_matcher_free(loaded->matcher);
-    le_rules_free(&loaded->rules);
+    le_preprocess_free(&loaded->rules);
     le_vocab_free(&loaded->vocab);
-    le_meta_free(&loaded->meta);
+    le_metadata_free(&loaded->metadata);
     le_bundle_close(&loaded->bundle);
     *loaded = (struct le_loaded){.bundle.fd = -1};
 }

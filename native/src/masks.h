@@ -3,7 +3,7 @@
 #define LE_MASKS_H
 
 #include "buffer.h"
-#include "pattern.h"
+#include "patterns.h"
 
 #define LE_MAX_REPLACEMENT (4 * 256)    /* bytes: 256 characters */
 #define LE_MAX_MASKED ((size_t)1 << 28) /* bytes of a masked line */

@@ -4,7 +4,7 @@
 
 #include <stdbool.h>
 
-#include "error.h"
+#include "errors.h"
 #include "ort_api.h"
 
 #define LE_MAX_DIMENSIONS 8

@@ -6,11 +6,11 @@
 #include "hash.h"
 #include "json_text.h"
 
-enum { FIRST_BUCKETS = 64, FIRST_EVENTS = 16 };
+enum { FIRST_BUCKETS = 64 };
 
-bool le_sessions_init(struct le_sessions *sessions, size_t limit, size_t length)
+bool le_sessions_init(struct le_sessions *sessions, size_t limit)
 {
-    *sessions = (struct le_sessions){.limit = limit, .length = length};
+    *sessions = (struct le_sessions){.limit = limit};
     sessions->buckets = calloc(FIRST_BUCKETS, sizeof *sessions->buckets);
     sessions->bucket_mask = FIRST_BUCKETS - 1;
     return sessions->buckets != NULL;
@@ -19,7 +19,7 @@ bool le_sessions_init(struct le_sessions *sessions, size_t limit, size_t length)
 static void destroy(struct le_session *session)
 {
     free(session->key);
-    free(session->events);
+    le_event_window_free(&session->window);
     free(session);
 }
 
@@ -106,7 +106,7 @@ static struct le_session *make(struct le_sessions *sessions, const char *key, si
     session->json_length = text.length - session->key_length;
     session->references = 1;
     session->lines = session->judged = session->anomalies = 0;
-    session->event_count = 0;
+    session->window.count = 0;
     return session;
 }
 
@@ -147,38 +147,4 @@ void le_session_release(struct le_sessions *sessions, struct le_session *session
         return;
     session->chain = sessions->spare;
     sessions->spare = session;
-}
-
-bool le_session_append(const struct le_sessions *sessions, struct le_session *session,
-                       int32_t event)
-{
-    size_t length = sessions->length;
-    if (session->event_count == session->event_capacity) {
-        if (session->event_capacity < length * 2) {
-            size_t capacity = session->event_capacity * 2;
-            if (capacity < FIRST_EVENTS)
-                capacity = FIRST_EVENTS;
-            if (capacity > length * 2)
-                capacity = length * 2;
-            int32_t *events = realloc(session->events, capacity * sizeof *events);
-            if (events == NULL)
-                return false;
-            session->events = events;
-            session->event_capacity = capacity;
-        } else { /* slide: what a full window still needs, once in `length` events */
-            memmove(session->events, session->events + length + 1,
-                    (length - 1) * sizeof *session->events);
-            session->event_count = length - 1;
-        }
-    }
-    session->events[session->event_count++] = event;
-    return true;
-}
-
-const int32_t *le_session_window(const struct le_sessions *sessions,
-                                 const struct le_session *session)
-{
-    if (session->event_count < sessions->length)
-        return NULL;
-    return session->events + (session->event_count - sessions->length);
 }

@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "windows.h"
+
 struct le_session {
     struct le_session *chain;         /* in its bucket */
     struct le_session *newer, *older; /* by last touch */
@@ -16,18 +18,17 @@ struct le_session {
     size_t key_length, json_length, key_capacity;
     const char *json;
     uint64_t lines, judged, anomalies;
-    int32_t *events; /* the last of them, in order; grows to twice the window */
-    size_t event_count, event_capacity;
+    struct le_event_window window; /* its last events */
 };
 
 struct le_sessions {
     struct le_session **buckets;
     struct le_session *newest, *oldest, *spare;
-    size_t bucket_mask, count, limit, length;
+    size_t bucket_mask, count, limit;
 };
 
-/* At most `limit` sessions of `length` events each. */
-bool le_sessions_init(struct le_sessions *sessions, size_t limit, size_t length);
+/* At most `limit` sessions. */
+bool le_sessions_init(struct le_sessions *sessions, size_t limit);
 void le_sessions_free(struct le_sessions *sessions);
 
 /* The session of that key (NULL: the session null), now the newest. If another had to go for it,
@@ -40,13 +41,5 @@ struct le_session *le_sessions_take_oldest(struct le_sessions *sessions);
 
 /* Gives back a reference. */
 void le_session_release(struct le_sessions *sessions, struct le_session *session);
-
-/* Appends an event. False: out of memory. */
-bool le_session_append(const struct le_sessions *sessions, struct le_session *session,
-                       int32_t event);
-
-/* The last `length` events, or NULL while there are fewer. */
-const int32_t *le_session_window(const struct le_sessions *sessions,
-                                 const struct le_session *session);
 
 #endif

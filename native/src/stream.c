@@ -28,12 +28,12 @@ struct le_chunk {
     struct logexport_error error;
 };
 
-enum logexport_status le_stream_init(struct le_stream *stream, const struct le_text *text,
+enum logexport_status le_stream_init(struct le_stream *stream, const struct le_event_reader *reader,
                                      struct le_pool *pool, int threads,
                                      struct le_detector *detector, struct logexport_error *error)
 {
-    *stream =
-        (struct le_stream){.text = text, .pool = pool, .detector = detector, .threads = threads};
+    *stream = (struct le_stream){
+        .reader = reader, .pool = pool, .detector = detector, .threads = threads};
     stream->chunk_count = threads == 1 ? 1 : (size_t)threads * CHUNKS_A_THREAD + 1;
     stream->chunks = calloc(stream->chunk_count, sizeof *stream->chunks);
     stream->scratches = calloc((size_t)threads, sizeof *stream->scratches);
@@ -41,7 +41,7 @@ enum logexport_status le_stream_init(struct le_stream *stream, const struct le_t
     for (size_t i = 0; ok && i < stream->chunk_count; i++)
         stream->chunks[i].stream = stream;
     for (int i = 0; ok && i < threads; i++)
-        ok = le_scratch_init(&stream->scratches[i], text->rules);
+        ok = le_scratch_init(&stream->scratches[i], reader->rules);
     if (ok)
         return LOGEXPORT_OK;
     le_stream_free(stream);
@@ -97,16 +97,14 @@ static void read_chunk(struct le_job *job, int worker)
     chunk->sessions.length = 0;
     chunk->status = LOGEXPORT_OK;
     while (at < end && chunk->status == LOGEXPORT_OK) {
-        const char *feed = memchr(at, '\n', (size_t)(end - at));
-        const char *line_end = feed == NULL ? end : feed;
-        if (feed != NULL && line_end > at && line_end[-1] == '\r')
-            line_end--; /* one CR before the LF; without an LF it stays */
+        size_t length;
+        const char *next = le_line_end(at, end, &length);
         struct le_event event;
-        chunk->status = le_text_event(chunk->stream->text, scratch, at, (size_t)(line_end - at),
-                                      &event, &chunk->error);
+        chunk->status =
+            le_event_read(chunk->stream->reader, scratch, at, length, &event, &chunk->error);
         if (chunk->status == LOGEXPORT_OK && !add_line(chunk, &event))
             chunk->status = le_out_of_memory(&chunk->error);
-        at = feed == NULL ? end : feed + 1;
+        at = next;
     }
 }
 
@@ -215,7 +213,7 @@ enum logexport_status le_stream_push(struct le_stream *stream, const char *bytes
                                      struct logexport_error *error)
 {
     /* What is kept of an oversize line: one byte more than a line may have, and a CR. */
-    size_t limit = stream->text->rules->max_line_bytes + 2;
+    size_t limit = stream->reader->rules->max_line_bytes + 2;
     while (length > 0) {
         if (stream->skipping) {
             const char *feed = memchr(bytes, '\n', length);

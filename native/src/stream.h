@@ -7,7 +7,7 @@
 struct le_chunk;
 
 struct le_stream {
-    const struct le_text *text;
+    const struct le_event_reader *reader;
     struct le_pool *pool; /* NULL: everything is done by the calling thread */
     struct le_detector *detector;
     struct le_scratch *scratches; /* one a thread */
@@ -19,7 +19,7 @@ struct le_stream {
     int64_t line;      /* lines handed on */
 };
 
-enum logexport_status le_stream_init(struct le_stream *stream, const struct le_text *text,
+enum logexport_status le_stream_init(struct le_stream *stream, const struct le_event_reader *reader,
                                      struct le_pool *pool, int threads,
                                      struct le_detector *detector, struct logexport_error *error);
 

@@ -16,15 +16,15 @@ static bool read_index(const char *key, int32_t *index)
 }
 
 static enum logexport_status read_reserved(struct le_vocab *vocab, const struct le_bundle *bundle,
-                                           const struct le_meta *meta,
+                                           const struct le_metadata *metadata,
                                            struct logexport_error *error)
 {
-    struct le_place place = {bundle->path, meta->file, "vocab/reserved"};
-    for (void *i = json_object_iter(meta->reserved); i;
-         i = json_object_iter_next(meta->reserved, i)) {
+    struct le_place place = {bundle->path, metadata->file, "vocab/reserved"};
+    for (void *i = json_object_iter(metadata->reserved); i;
+         i = json_object_iter_next(metadata->reserved, i)) {
         int64_t index;
-        enum logexport_status status = le_json_integer(meta->reserved, json_object_iter_key(i), 0,
-                                                       vocab->size - 1, place, &index, error);
+        enum logexport_status status = le_json_integer(metadata->reserved, json_object_iter_key(i),
+                                                       0, vocab->size - 1, place, &index, error);
         if (status != LOGEXPORT_OK)
             return status;
         vocab->templates[index].reserved = true;
@@ -34,13 +34,14 @@ static enum logexport_status read_reserved(struct le_vocab *vocab, const struct 
     return LOGEXPORT_OK;
 }
 
-static enum logexport_status read_templates(struct le_vocab *vocab, const struct le_meta *meta,
+static enum logexport_status read_templates(struct le_vocab *vocab,
+                                            const struct le_metadata *metadata,
                                             struct le_place place, struct logexport_error *error)
 {
     size_t size = json_object_size(vocab->document);
-    if (size != (size_t)meta->vocab_size)
+    if (size != (size_t)metadata->vocab_size)
         return le_json_malformed(error, place, "it has %zu entries, but %s's metadata says %lld",
-                                 size, meta->model, (long long)meta->vocab_size);
+                                 size, metadata->model, (long long)metadata->vocab_size);
     vocab->size = (int32_t)size;
     vocab->templates = calloc(size, sizeof *vocab->templates);
     if (vocab->templates == NULL)
@@ -62,20 +63,21 @@ static enum logexport_status read_templates(struct le_vocab *vocab, const struct
 }
 
 enum logexport_status le_vocab_load(struct le_vocab *vocab, const struct le_bundle *bundle,
-                                    const struct le_meta *meta, struct logexport_error *error)
+                                    const struct le_metadata *metadata,
+                                    struct logexport_error *error)
 {
     *vocab = (struct le_vocab){.unknown = -1};
-    struct le_place place = {bundle->path, meta->vocab_file, ""};
+    struct le_place place = {bundle->path, metadata->vocab_file, ""};
     struct le_buffer bytes = {0};
     enum logexport_status status =
-        le_bundle_read(bundle, meta->vocab_file, LE_MAX_VOCAB_BYTES, &bytes, error);
+        le_bundle_read(bundle, metadata->vocab_file, LE_MAX_VOCAB_BYTES, &bytes, error);
     if (status == LOGEXPORT_OK)
         status = le_json_parse(bytes.data, bytes.length, place, &vocab->document, error);
     le_buffer_free(&bytes);
     if (status == LOGEXPORT_OK)
-        status = read_templates(vocab, meta, place, error);
+        status = read_templates(vocab, metadata, place, error);
     if (status == LOGEXPORT_OK)
-        status = read_reserved(vocab, bundle, meta, error);
+        status = read_reserved(vocab, bundle, metadata, error);
     if (status != LOGEXPORT_OK)
         le_vocab_free(vocab);
     return status;

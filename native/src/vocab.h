@@ -3,7 +3,7 @@
 #define LE_VOCAB_H
 
 #include "bundle.h"
-#include "meta.h"
+#include "metadata.h"
 
 struct le_template {
     const char *text; /* borrowed from the document */
@@ -19,7 +19,8 @@ struct le_vocab {
 };
 
 enum logexport_status le_vocab_load(struct le_vocab *vocab, const struct le_bundle *bundle,
-                                    const struct le_meta *meta, struct logexport_error *error);
+                                    const struct le_metadata *metadata,
+                                    struct logexport_error *error);
 void le_vocab_free(struct le_vocab *vocab);
 
 #endif

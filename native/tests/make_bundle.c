@@ -119,7 +119,7 @@ void fill_bundle(const char *path, const char *graph, struct piece task, struct 
                  struct piece vocab)
 {
     char vocab_sum[LE_SHA256_HEX], rules_sum[LE_SHA256_HEX], begin[512];
-    struct le_buffer meta = {0};
+    struct le_buffer metadata = {0};
     le_sha256_hex(vocab.bytes, vocab.length, vocab_sum);
     le_sha256_hex(rules.bytes, rules.length, rules_sum);
     int length =
@@ -129,15 +129,16 @@ void fill_bundle(const char *path, const char *graph, struct piece task, struct 
                  "\"preprocess\": {\"file\": \"preprocess.json\", \"sha256\": \"%s\", \"source\": "
                  "\"option\"}, \"variants\": {}, \"task\": ",
                  vocab_sum, rules_sum);
-    need(le_buffer_append(&meta, begin, (size_t)length) &&
-             le_buffer_append(&meta, task.bytes, task.length) && le_buffer_append(&meta, "}", 1),
+    need(le_buffer_append(&metadata, begin, (size_t)length) &&
+             le_buffer_append(&metadata, task.bytes, task.length) &&
+             le_buffer_append(&metadata, "}", 1),
          "memory");
     put_raw(path, "vocab.json", vocab.bytes, vocab.length);
     put_raw(path, "preprocess.json", rules.bytes, rules.length);
     put_graph(path, graph);
-    put_raw(path, "tiny.onnx.meta.json", meta.data, meta.length);
+    put_raw(path, "tiny.onnx.meta.json", metadata.data, metadata.length);
     put_manifest(path);
-    le_buffer_free(&meta);
+    le_buffer_free(&metadata);
 }
 
 struct piece piece_of(const char *text)

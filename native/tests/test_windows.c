@@ -1,8 +1,8 @@
 /* Sessions, counts and the memo, against plain models of them. */
-#include "counts.h"
 #include "memo.h"
 #include "sessions.h"
 #include "test.h"
+#include "windows.h"
 
 enum { KEYS = 8, LENGTH = 3 };
 
@@ -15,10 +15,9 @@ struct plain {
 
 static struct plain plain[KEYS];
 
-static void check_window(const struct le_sessions *sessions, const struct le_session *session,
-                         const struct plain *model)
+static void check_window(const struct le_session *session, const struct plain *model)
 {
-    const int32_t *window = le_session_window(sessions, session);
+    const int32_t *window = le_event_window_last(&session->window, LENGTH);
     CHECK((window != NULL) == (model->count >= LENGTH));
     for (int i = 0; window != NULL && i < LENGTH; i++)
         CHECK(window[i] == model->events[model->count - LENGTH + i]);
@@ -28,7 +27,7 @@ static void the_least_recently_touched_session_goes_first(void)
 {
     enum { LIMIT = 5 };
     struct le_sessions sessions;
-    NEED(le_sessions_init(&sessions, LIMIT, LENGTH));
+    NEED(le_sessions_init(&sessions, LIMIT));
     for (int now = 0; now < 4000; now++) {
         unsigned key = below(KEYS);
         char name[2] = {(char)('a' + key), '\0'};
@@ -46,7 +45,7 @@ static void the_least_recently_touched_session_goes_first(void)
         CHECK((evicted != NULL) == evicts);
         if (evicted != NULL) {
             CHECK(evicted->null ? oldest == 0 : evicted->key[0] == 'a' + oldest);
-            check_window(&sessions, evicted, &plain[oldest]);
+            check_window(evicted, &plain[oldest]);
             plain[oldest].held = false;
             le_session_release(&sessions, evicted);
         }
@@ -54,10 +53,10 @@ static void the_least_recently_touched_session_goes_first(void)
             plain[key].count = 0;
         plain[key].held = true;
         plain[key].touched = now;
-        check_window(&sessions, session, &plain[key]);
+        check_window(session, &plain[key]);
         plain[key].events[plain[key].count++] = now;
-        NEED(le_session_append(&sessions, session, now));
-        check_window(&sessions, session, &plain[key]);
+        NEED(le_event_window_append(&session->window, LENGTH, now));
+        check_window(session, &plain[key]);
     }
     le_sessions_free(&sessions);
 }
@@ -67,7 +66,7 @@ static void many_sessions_are_found_again(void)
     enum { MANY = 20000 };
     struct le_sessions sessions;
     struct le_session *evicted;
-    NEED(le_sessions_init(&sessions, MANY, 1));
+    NEED(le_sessions_init(&sessions, MANY));
     for (int round = 0; round < 2; round++)
         for (int i = 0; i < MANY; i++) {
             char name[16];
@@ -85,7 +84,7 @@ static void null_is_not_the_empty_session(void)
 {
     struct le_sessions sessions;
     struct le_session *evicted;
-    NEED(le_sessions_init(&sessions, 9, 1));
+    NEED(le_sessions_init(&sessions, 9));
     struct le_session *null = le_sessions_touch(&sessions, NULL, 0, &evicted);
     struct le_session *empty = le_sessions_touch(&sessions, "", 0, &evicted);
     struct le_session *word = le_sessions_touch(&sessions, "null", 4, &evicted);
@@ -104,15 +103,16 @@ static void samples_count_as_defined(void)
     int64_t numbers[LINES];
     for (int round = 0; round < 200; round++) {
         int lines = (int)below(9) + 1, stride = (int)below(12) + 1, steps = (int)below(5) + 1;
-        struct le_counts counts;
-        NEED(le_counts_init(&counts, (size_t)lines, (size_t)stride, (size_t)steps, FEATURES));
+        struct le_count_windows counts;
+        NEED(
+            le_count_windows_init(&counts, (size_t)lines, (size_t)stride, (size_t)steps, FEATURES));
         int64_t number = 0, samples = 0;
         for (int i = 0; i < LINES; i++) {
             number += 1 + below(3); /* blank lines between */
             numbers[i] = number;
             events[i] = (int32_t)below(FEATURES + 1) - 1;
-            struct le_sample sample;
-            bool given = le_counts_append(&counts, number, events[i], &sample);
+            struct le_count_sample sample;
+            bool given = le_count_windows_append(&counts, number, events[i], &sample);
             int64_t first = samples * stride, last = first + (steps - 1) * stride + lines - 1;
             CHECK(given == (i == last));
             if (!given)
@@ -129,7 +129,7 @@ static void samples_count_as_defined(void)
             samples++;
         }
         CHECK(samples > 0);
-        le_counts_free(&counts);
+        le_count_windows_free(&counts);
     }
 }
 

@@ -1,4 +1,6 @@
-/* Decoding with replacement: the cases of the WHATWG algorithm, and the fast path's borders. */
+/* Lines: where one ends; decoding with replacement, by the cases of the WHATWG algorithm and at the fast
+ * path's borders; white space and tokens. */
+#include "lines.h"
 #include "test.h"
 #include "utf8.h"
 
@@ -62,10 +64,62 @@ static void a_string_is_made_valid_in_place(void)
     CHECK_TEXT(text, "ok ?? \xC3\xA9 ?");
 }
 
+static void ends_at(const char *bytes, size_t length, size_t line_length, size_t next)
+{
+    size_t found;
+    const char *after = le_line_end(bytes, bytes + length, &found);
+    CHECK(found == line_length && after == bytes + next);
+}
+
+static void a_line_ends_before_its_feed_and_one_return(void)
+{
+    ends_at("a\nb", 3, 1, 2);
+    ends_at("a\r\nb", 4, 1, 3);
+    ends_at("a\r\r\n", 4, 2, 4);
+    ends_at("\n\n", 2, 0, 1);
+    ends_at("\r\n", 2, 0, 2);
+    ends_at("a\rb", 3, 3, 3);
+    ends_at("a\r", 2, 2, 2); /* without a feed the return stays */
+    ends_at("\r", 1, 1, 1);
+}
+
+static void tokens_are_divided_by_five_characters_only(void)
+{
+    static const char text[] = " a\tb\vc\fd\re\xC2\xA0-f\x1cg\x85  ";
+    static const char *const wanted[] = {"a", "b", "c", "d", "e\xC2\xA0-f\x1cg\x85"};
+    struct le_tokens tokens = {0};
+    NEED(le_tokens_split(&tokens, text, sizeof text - 1));
+    CHECK(tokens.count == 5);
+    for (size_t i = 0; i < tokens.count && i < 5; i++)
+        CHECK(tokens.items[i].length == strlen(wanted[i]) &&
+              memcmp(tokens.items[i].data, wanted[i], tokens.items[i].length) == 0);
+    NEED(le_tokens_split(&tokens, " \t ", 3));
+    CHECK(tokens.count == 0);
+    NEED(le_tokens_split(&tokens, "", 0));
+    CHECK(tokens.count == 0);
+    CHECK(le_is_blank(" \t\v\f\r", 5) && le_is_blank("", 0));
+    CHECK(!le_is_blank("\0", 1) && !le_is_blank("\xC2\xA0", 2) && !le_is_blank("\n", 1));
+    le_tokens_free(&tokens);
+}
+
+static void many_tokens_are_held(void)
+{
+    char text[2000];
+    struct le_tokens tokens = {0};
+    for (size_t i = 0; i < sizeof text; i++)
+        text[i] = i % 2 == 0 ? 'x' : ' ';
+    NEED(le_tokens_split(&tokens, text, sizeof text));
+    CHECK(tokens.count == sizeof text / 2);
+    le_tokens_free(&tokens);
+}
+
 int main(void)
 {
+    a_line_ends_before_its_feed_and_one_return();
     invalid_parts_become_one_replacement_each();
     the_word_at_a_time_path_ends_where_it_must();
     a_string_is_made_valid_in_place();
+    tokens_are_divided_by_five_characters_only();
+    many_tokens_are_held();
     return failures != 0;
 }

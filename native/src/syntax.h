@@ -2,13 +2,13 @@
  *
  * docs/verdicts.md, section 7, lists it; core/logexport/logs/patterns.py is the reference. A pattern
  * outside it is refused, because two engines would read it in two ways. */
-#ifndef LE_PORTABLE_H
-#define LE_PORTABLE_H
+#ifndef LE_SYNTAX_H
+#define LE_SYNTAX_H
 
 #include <stdbool.h>
 #include <stddef.h>
 
 /* NULL if the pattern (valid UTF-8) is in the subset, else why not: a part of a sentence. */
-const char *le_portable_refusal(const char *pattern, size_t length);
+const char *le_syntax_refusal(const char *pattern, size_t length);
 
 #endif

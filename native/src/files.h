@@ -1,12 +1,12 @@
 /* Files of a bundle: plain names in one directory, of bounded size, never through a link. */
-#ifndef LE_FILE_H
-#define LE_FILE_H
+#ifndef LE_FILES_H
+#define LE_FILES_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "buffer.h"
-#include "error.h"
+#include "errors.h"
 #include "sha256.h"
 
 /* Whether `name` is [A-Za-z0-9_-][A-Za-z0-9._-]{0,127}: no separator, no "..", no hidden file. */

@@ -1,37 +1,6 @@
-/* White space, tokens, patterns and masks. */
+/* Patterns and masks. */
 #include "masks.h"
 #include "test.h"
-#include "tokens.h"
-
-static void tokens_are_divided_by_five_characters_only(void)
-{
-    static const char text[] = " a\tb\vc\fd\re\xC2\xA0-f\x1cg\x85  ";
-    static const char *const wanted[] = {"a", "b", "c", "d", "e\xC2\xA0-f\x1cg\x85"};
-    struct le_tokens tokens = {0};
-    NEED(le_tokens_split(&tokens, text, sizeof text - 1));
-    CHECK(tokens.count == 5);
-    for (size_t i = 0; i < tokens.count && i < 5; i++)
-        CHECK(tokens.items[i].length == strlen(wanted[i]) &&
-              memcmp(tokens.items[i].data, wanted[i], tokens.items[i].length) == 0);
-    NEED(le_tokens_split(&tokens, " \t ", 3));
-    CHECK(tokens.count == 0);
-    NEED(le_tokens_split(&tokens, "", 0));
-    CHECK(tokens.count == 0);
-    CHECK(le_is_blank(" \t\v\f\r", 5) && le_is_blank("", 0));
-    CHECK(!le_is_blank("\0", 1) && !le_is_blank("\xC2\xA0", 2) && !le_is_blank("\n", 1));
-    le_tokens_free(&tokens);
-}
-
-static void many_tokens_are_held(void)
-{
-    char text[2000];
-    struct le_tokens tokens = {0};
-    for (size_t i = 0; i < sizeof text; i++)
-        text[i] = i % 2 == 0 ? 'x' : ' ';
-    NEED(le_tokens_split(&tokens, text, sizeof text));
-    CHECK(tokens.count == sizeof text / 2);
-    le_tokens_free(&tokens);
-}
 
 /* Masks a text with masks given as pattern, replacement, …, NULL; with and without JIT. */
 static void masks_to(const char *text, const char *wanted, const char *const *rules)
@@ -136,8 +105,6 @@ static void a_pattern_that_backtracks_deeply_still_answers(void)
 
 int main(void)
 {
-    tokens_are_divided_by_five_characters_only();
-    many_tokens_are_held();
     masks_run_one_after_another();
     an_empty_match_replaces_nothing();
     classes_are_ascii();

@@ -1,4 +1,4 @@
-#include "meta.h"
+#include "metadata.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -64,7 +64,7 @@ static enum logexport_status read_decision(struct le_task *task, const json_t *o
 }
 
 /* A shared file: {"file", "sha256", …}, which must be the file that the manifest lists. */
-static enum logexport_status read_reference(const struct le_meta *meta, const char *key,
+static enum logexport_status read_reference(const struct le_metadata *metadata, const char *key,
                                             const struct le_bundle *bundle, struct le_place place,
                                             const char **file, json_t **reference,
                                             struct logexport_error *error)
@@ -72,7 +72,7 @@ static enum logexport_status read_reference(const struct le_meta *meta, const ch
     const char *sum;
     size_t length;
     enum logexport_status status;
-    if ((status = le_json_object(meta->document, key, place, reference, error)))
+    if ((status = le_json_object(metadata->document, key, place, reference, error)))
         return status;
     place.inside = key;
     if ((status = le_json_file_name(*reference, "file", place, file, error)) ||
@@ -85,10 +85,10 @@ static enum logexport_status read_reference(const struct le_meta *meta, const ch
     return LOGEXPORT_OK;
 }
 
-static enum logexport_status read_meta(struct le_meta *meta, const struct le_bundle *bundle,
+static enum logexport_status read_meta(struct le_metadata *metadata, const struct le_bundle *bundle,
                                        struct le_place place, struct logexport_error *error)
 {
-    const json_t *document = meta->document;
+    const json_t *document = metadata->document;
     const char *model_type;
     int64_t version;
     json_t *task, *reference;
@@ -96,34 +96,35 @@ static enum logexport_status read_meta(struct le_meta *meta, const struct le_bun
     if ((status = le_json_integer(document, "schema_version", 1, 1, place, &version, error)) ||
         (status = le_json_name(document, "model_type", place, &model_type, error)))
         return status;
-    if (strcmp(model_type, meta->model) != 0)
+    if (strcmp(model_type, metadata->model) != 0)
         return le_json_malformed(error, place, "\"model_type\" is \"%.64s\", not \"%s\"",
-                                 model_type, meta->model);
-    if ((status = le_json_integer(document, "vocab_size", 1, MAX_VOCAB, place, &meta->vocab_size,
-                                  error)) ||
+                                 model_type, metadata->model);
+    if ((status = le_json_integer(document, "vocab_size", 1, MAX_VOCAB, place,
+                                  &metadata->vocab_size, error)) ||
         (status = le_json_object(document, "task", place, &task, error)))
         return status;
 
     struct le_place inside = place;
     inside.inside = "task";
-    if ((status = read_input(&meta->task, task, inside, error)) ||
-        (status = read_decision(&meta->task, task, inside, error)))
+    if ((status = read_input(&metadata->task, task, inside, error)) ||
+        (status = read_decision(&metadata->task, task, inside, error)))
         return status;
 
-    if ((status = read_reference(meta, "preprocess", bundle, place, &meta->preprocess_file,
+    if ((status = read_reference(metadata, "preprocess", bundle, place, &metadata->preprocess_file,
                                  &reference, error)) ||
-        (status =
-             read_reference(meta, "vocab", bundle, place, &meta->vocab_file, &reference, error)))
+        (status = read_reference(metadata, "vocab", bundle, place, &metadata->vocab_file,
+                                 &reference, error)))
         return status;
     inside.inside = "vocab";
-    if ((status = le_json_object(reference, "reserved", inside, &meta->reserved, error)) ||
-        (status = le_json_object(document, "variants", place, &meta->variants, error)))
+    if ((status = le_json_object(reference, "reserved", inside, &metadata->reserved, error)) ||
+        (status = le_json_object(document, "variants", place, &metadata->variants, error)))
         return status;
     inside.inside = "variants";
-    for (void *i = json_object_iter(meta->variants); i;
-         i = json_object_iter_next(meta->variants, i)) {
+    for (void *i = json_object_iter(metadata->variants); i;
+         i = json_object_iter_next(metadata->variants, i)) {
         const char *file;
-        status = le_json_file_name(meta->variants, json_object_iter_key(i), inside, &file, error);
+        status =
+            le_json_file_name(metadata->variants, json_object_iter_key(i), inside, &file, error);
         if (status != LOGEXPORT_OK)
             return status;
         if (le_bundle_sum(bundle, file) == NULL)
@@ -132,49 +133,49 @@ static enum logexport_status read_meta(struct le_meta *meta, const struct le_bun
     return LOGEXPORT_OK;
 }
 
-enum logexport_status le_meta_load(struct le_meta *meta, const struct le_bundle *bundle,
-                                   const char *model, struct logexport_error *error)
+enum logexport_status le_metadata_load(struct le_metadata *metadata, const struct le_bundle *bundle,
+                                       const char *model, struct logexport_error *error)
 {
-    *meta = (struct le_meta){.model = model};
+    *metadata = (struct le_metadata){.model = model};
     struct le_buffer bytes = {0};
-    snprintf(meta->graph_file, sizeof meta->graph_file, "%s.onnx", model);
-    snprintf(meta->file, sizeof meta->file, "%s.onnx.meta.json", model);
-    struct le_place place = {bundle->path, meta->file, ""};
+    snprintf(metadata->graph_file, sizeof metadata->graph_file, "%s.onnx", model);
+    snprintf(metadata->file, sizeof metadata->file, "%s.onnx.meta.json", model);
+    struct le_place place = {bundle->path, metadata->file, ""};
     const json_t *entry = json_object_get(bundle->models, model);
-    meta->proof = json_string_value(json_object_get(entry, "proof"));
+    metadata->proof = json_string_value(json_object_get(entry, "proof"));
     const char *named = json_string_value(json_object_get(entry, "metadata"));
     enum logexport_status status =
-        le_bundle_read(bundle, meta->file, LE_MAX_JSON_BYTES, &bytes, error);
-    if (status == LOGEXPORT_OK && (named == NULL || strcmp(named, meta->file) != 0))
+        le_bundle_read(bundle, metadata->file, LE_MAX_JSON_BYTES, &bytes, error);
+    if (status == LOGEXPORT_OK && (named == NULL || strcmp(named, metadata->file) != 0))
         status =
             le_json_malformed(error, (struct le_place){bundle->path, "manifest.json", "models"},
-                              "the metadata of %s must be %s", model, meta->file);
+                              "the metadata of %s must be %s", model, metadata->file);
     if (status == LOGEXPORT_OK)
-        status = le_json_parse(bytes.data, bytes.length, place, &meta->document, error);
+        status = le_json_parse(bytes.data, bytes.length, place, &metadata->document, error);
     if (status == LOGEXPORT_OK)
-        status = read_meta(meta, bundle, place, error);
+        status = read_meta(metadata, bundle, place, error);
     le_buffer_free(&bytes);
     if (status != LOGEXPORT_OK)
-        le_meta_free(meta);
+        le_metadata_free(metadata);
     return status;
 }
 
-void le_meta_free(struct le_meta *meta)
+void le_metadata_free(struct le_metadata *metadata)
 {
-    json_decref(meta->document);
-    meta->document = NULL;
+    json_decref(metadata->document);
+    metadata->document = NULL;
 }
 
-enum logexport_status le_meta_graph(const struct le_meta *meta, const struct le_bundle *bundle,
-                                    const char *variant, const char **file,
-                                    struct logexport_error *error)
+enum logexport_status le_metadata_graph(const struct le_metadata *metadata,
+                                        const struct le_bundle *bundle, const char *variant,
+                                        const char **file, struct logexport_error *error)
 {
-    *file = meta->graph_file;
+    *file = metadata->graph_file;
     if (variant == NULL)
         return LOGEXPORT_OK;
-    *file = json_string_value(json_object_get(meta->variants, variant));
+    *file = json_string_value(json_object_get(metadata->variants, variant));
     if (*file == NULL)
         return le_fail(error, LOGEXPORT_BUNDLE, "%.300s has no variant \"%.64s\" of %s.",
-                       bundle->path, variant, meta->model);
+                       bundle->path, variant, metadata->model);
     return LOGEXPORT_OK;
 }

@@ -1,4 +1,4 @@
-#include "scorer.h"
+#include "scorers.h"
 
 #include <float.h>
 #include <math.h>
@@ -10,11 +10,11 @@ enum {
     MOST_WINDOW = 512 << 20 /* bytes: a window that is larger is a mistake, or an attack */
 };
 
-static enum logexport_status misfit(const struct le_meta *meta, const char *name, const char *what,
-                                    struct logexport_error *error)
+static enum logexport_status misfit(const struct le_metadata *metadata, const char *name,
+                                    const char *what, struct logexport_error *error)
 {
     return le_fail(error, LOGEXPORT_BUNDLE, "The graph of %s does not fit its task: \"%.100s\" %s.",
-                   meta->model, name, what);
+                   metadata->model, name, what);
 }
 
 static bool dimension_fits(int64_t declared, int64_t wanted)
@@ -22,7 +22,8 @@ static bool dimension_fits(int64_t declared, int64_t wanted)
     return declared == wanted || declared < 0;
 }
 
-static enum logexport_status check_input(const struct le_model *model, const struct le_meta *meta,
+static enum logexport_status check_input(const struct le_model *model,
+                                         const struct le_metadata *metadata,
                                          struct logexport_error *error)
 {
     const struct le_value_info *input;
@@ -30,27 +31,27 @@ static enum logexport_status check_input(const struct le_model *model, const str
         return le_fail(
             error, LOGEXPORT_BUNDLE,
             "The graph of %s does not fit its task: it has more than one input, or none.",
-            meta->model);
-    const struct le_task *task = &meta->task;
+            metadata->model);
+    const struct le_task *task = &metadata->task;
     if (task->input == LE_EVENT_WINDOW) {
         if (input->type != LE_ORT_INT64 || input->dimension_count != 2)
-            return misfit(meta, input->name, "is not int64 with two axes", error);
+            return misfit(metadata, input->name, "is not int64 with two axes", error);
         if (!dimension_fits(input->dimensions[1], task->length))
-            return misfit(meta, input->name, "has another length than the window", error);
+            return misfit(metadata, input->name, "has another length than the window", error);
     } else {
         if (input->type != LE_ORT_FLOAT || input->dimension_count != 4)
-            return misfit(meta, input->name, "is not float32 with four axes", error);
+            return misfit(metadata, input->name, "is not float32 with four axes", error);
         if (!dimension_fits(input->dimensions[1], 1) ||
             !dimension_fits(input->dimensions[2], task->steps) ||
-            !dimension_fits(input->dimensions[3], meta->vocab_size))
-            return misfit(meta, input->name, "has other sizes than the task's samples", error);
+            !dimension_fits(input->dimensions[3], metadata->vocab_size))
+            return misfit(metadata, input->name, "has other sizes than the task's samples", error);
     }
     return LOGEXPORT_OK;
 }
 
-static enum logexport_status check_output(const struct le_model *model, const struct le_meta *meta,
-                                          const char *name, bool rows,
-                                          struct logexport_error *error)
+static enum logexport_status check_output(const struct le_model *model,
+                                          const struct le_metadata *metadata, const char *name,
+                                          bool rows, struct logexport_error *error)
 {
     const struct le_value_info *outputs;
     size_t count = le_model_outputs(model, &outputs);
@@ -58,44 +59,44 @@ static enum logexport_status check_output(const struct le_model *model, const st
         if (strcmp(outputs[i].name, name) != 0)
             continue;
         if (outputs[i].type != LE_ORT_FLOAT || outputs[i].dimension_count != (rows ? 2u : 1u))
-            return misfit(meta, name,
+            return misfit(metadata, name,
                           rows ? "is not float32 with two axes" : "is not float32 with one axis",
                           error);
-        if (rows && !dimension_fits(outputs[i].dimensions[1], meta->vocab_size))
-            return misfit(meta, name, "has another size than the vocabulary", error);
+        if (rows && !dimension_fits(outputs[i].dimensions[1], metadata->vocab_size))
+            return misfit(metadata, name, "has another size than the vocabulary", error);
         return LOGEXPORT_OK;
     }
-    return misfit(meta, name, "is none of its outputs", error);
+    return misfit(metadata, name, "is none of its outputs", error);
 }
 
 enum logexport_status le_scorer_init(struct le_scorer *scorer, const struct le_model *model,
-                                     const struct le_meta *meta, double threshold,
+                                     const struct le_metadata *metadata, double threshold,
                                      struct logexport_error *error)
 {
-    const struct le_task *task = &meta->task;
+    const struct le_task *task = &metadata->task;
     *scorer = (struct le_scorer){.model = model,
                                  .task = task,
-                                 .features = (int32_t)meta->vocab_size,
+                                 .features = (int32_t)metadata->vocab_size,
                                  .threshold = threshold};
     enum logexport_status status;
     bool ranks = task->decision == LE_NEXT_EVENT_TOPK;
-    if ((status = check_input(model, meta, error)) ||
-        (status = check_output(model, meta, task->output, ranks, error)))
+    if ((status = check_input(model, metadata, error)) ||
+        (status = check_output(model, metadata, task->output, ranks, error)))
         return status;
     scorer->names[scorer->name_count++] = task->output;
     if (!ranks && task->attribution != NULL) {
-        if ((status = check_output(model, meta, task->attribution, true, error)))
+        if ((status = check_output(model, metadata, task->attribution, true, error)))
             return status;
         scorer->names[scorer->name_count++] = task->attribution;
     }
 
     uint64_t items = task->input == LE_EVENT_WINDOW
                          ? (uint64_t)task->length
-                         : (uint64_t)task->steps * (uint64_t)meta->vocab_size;
+                         : (uint64_t)task->steps * (uint64_t)metadata->vocab_size;
     if (items > MOST_WINDOW / sizeof(float))
         return le_fail(error, LOGEXPORT_BUNDLE,
                        "A window of %s would have %llu values, more than this engine takes.",
-                       meta->model, (unsigned long long)items);
+                       metadata->model, (unsigned long long)items);
     /* Events are remembered as int32 and shown as int64; counts are float32 in both places. */
     scorer->key_size = (size_t)items * 4;
     scorer->input_size =

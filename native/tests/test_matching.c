@@ -1,5 +1,5 @@
 /* Matching, against the definition tried on every template. */
-#include "matcher.h"
+#include "matching.h"
 #include "test.h"
 
 enum { MOST = 40 };

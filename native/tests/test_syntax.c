@@ -1,10 +1,10 @@
 /* What the portable subset takes and refuses; the comparison with Python's is tests/native. */
-#include "portable.h"
+#include "syntax.h"
 #include "test.h"
 
 static void is(const char *pattern, bool portable)
 {
-    const char *why = le_portable_refusal(pattern, strlen(pattern));
+    const char *why = le_syntax_refusal(pattern, strlen(pattern));
     if ((why == NULL) != portable) {
         fprintf(stderr, "%s: %s\n", pattern, why == NULL ? "was taken" : why);
         failures++;

@@ -1,7 +1,7 @@
 /* The matcher finds a template exactly when one matches, and prefers as defined. The input is lines:
  * templates up to an empty line, then lines to match. */
 #include "fuzz.h"
-#include "matcher.h"
+#include "matching.h"
 
 enum { MOST = 64 };
 

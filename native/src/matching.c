@@ -1,4 +1,4 @@
-#include "matcher.h"
+#include "matching.h"
 
 #include <stdlib.h>
 #include <string.h>

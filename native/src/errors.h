@@ -1,6 +1,6 @@
 /* One sentence for what went wrong, at one place. */
-#ifndef LE_ERROR_H
-#define LE_ERROR_H
+#ifndef LE_ERRORS_H
+#define LE_ERRORS_H
 
 #include "logexport/engine.h"
 

@@ -1,7 +1,7 @@
 /* A pattern that is portable compiles, and matches a text without trouble, with and without JIT. */
 #include "fuzz.h"
-#include "pattern.h"
-#include "portable.h"
+#include "patterns.h"
+#include "syntax.h"
 #include "utf8.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
@@ -10,7 +10,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
     const char *pattern = (const char *)bytes;
     struct logexport_error error;
     if (length > 200 || le_utf8_valid_prefix(pattern, length) != length ||
-        le_portable_refusal(length == 0 ? "" : pattern, length) != NULL)
+        le_syntax_refusal(length == 0 ? "" : pattern, length) != NULL)
         return 0;
     size_t found[2][2] = {{0, 0}, {0, 0}};
     int result[2];

@@ -1,14 +1,14 @@
 /* A verdict as a line of JSON; docs/verdicts.md fixes the format. */
-#ifndef LE_VERDICT_H
-#define LE_VERDICT_H
+#ifndef LE_RECORDS_H
+#define LE_RECORDS_H
 
 #include "json_text.h"
 #include "memo.h"
-#include "meta.h"
+#include "metadata.h"
 #include "sessions.h"
 
 /* What is the same in every record of a run. */
-struct le_format {
+struct le_record_format {
     enum le_input input;
     enum le_decision decision;
     locale_t c_locale;
@@ -16,14 +16,14 @@ struct le_format {
 };
 
 /* False: out of memory. */
-bool le_format_init(struct le_format *format, const struct le_task *task, int64_t top_k,
-                    double threshold);
-void le_format_free(struct le_format *format);
+bool le_record_format_init(struct le_record_format *format, const struct le_task *task,
+                           int64_t top_k, double threshold);
+void le_record_format_free(struct le_record_format *format);
 
 /* Writes a record with its LF in place of what `out` holds. `session` is the record's session, or
  * NULL where it has none; `outcome` what the model said, or NULL. False: out of memory. */
-bool le_format_record(const struct le_format *format, const struct logexport_record *record,
-                      const struct le_session *session, const struct le_outcome *outcome,
-                      struct le_buffer *out);
+bool le_record_write(const struct le_record_format *format, const struct logexport_record *record,
+                     const struct le_session *session, const struct le_outcome *outcome,
+                     struct le_buffer *out);
 
 #endif

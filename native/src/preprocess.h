@@ -1,10 +1,10 @@
 /* preprocess.json: from the bytes of a line to masked text and a session. */
-#ifndef LE_RULES_H
-#define LE_RULES_H
+#ifndef LE_PREPROCESS_H
+#define LE_PREPROCESS_H
 
 #include "bundle.h"
 #include "masks.h"
-#include "meta.h"
+#include "metadata.h"
 
 struct le_header {
     struct le_pattern pattern; /* anchored at the start of the line */
@@ -14,7 +14,7 @@ struct le_header {
 enum le_session_by { LE_BY_NONE, LE_BY_HOST, LE_BY_PATTERN };
 
 /* Read only once loaded: shared by threads. */
-struct le_rules {
+struct le_preprocess {
     struct le_header *headers;
     int header_count;
     struct le_mask *masks;
@@ -29,9 +29,10 @@ struct le_rules {
 };
 
 /* `session_by` replaces what the file says, if not NULL: "none", "host" or a pattern. */
-enum logexport_status le_rules_load(struct le_rules *rules, const struct le_bundle *bundle,
-                                    const struct le_meta *meta, const char *session_by, bool jit,
-                                    struct logexport_error *error);
-void le_rules_free(struct le_rules *rules);
+enum logexport_status le_preprocess_load(struct le_preprocess *rules,
+                                         const struct le_bundle *bundle,
+                                         const struct le_metadata *metadata, const char *session_by,
+                                         bool jit, struct logexport_error *error);
+void le_preprocess_free(struct le_preprocess *rules);
 
 #endif

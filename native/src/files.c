@@ -1,4 +1,4 @@
-#include "file.h"
+#include "files.h"
 
 #include <errno.h>
 #include <fcntl.h>

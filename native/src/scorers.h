@@ -1,9 +1,9 @@
 /* Windows to outcomes: what the model is shown, and what is read from what it gives. */
-#ifndef LE_SCORER_H
-#define LE_SCORER_H
+#ifndef LE_SCORERS_H
+#define LE_SCORERS_H
 
 #include "memo.h"
-#include "meta.h"
+#include "metadata.h"
 #include "ort.h"
 
 /* Read only once open: used by several threads at once. */
@@ -21,7 +21,7 @@ struct le_scorer {
 
 /* Checks that the graph has the inputs and outputs that the task says. */
 enum logexport_status le_scorer_init(struct le_scorer *scorer, const struct le_model *model,
-                                     const struct le_meta *meta, double threshold,
+                                     const struct le_metadata *metadata, double threshold,
                                      struct logexport_error *error);
 
 /* Scores `count` windows, at most `most`, and writes their outcomes. `input` has room for

@@ -1,4 +1,4 @@
-#include "pattern.h"
+#include "patterns.h"
 
 enum {
     MAX_PATTERN = 4 * 4096,      /* bytes: 4,096 characters */

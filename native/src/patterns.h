@@ -1,13 +1,13 @@
 /* Regular expressions: PCRE2, UTF, ASCII classes (no UCP), newline LF. The text never holds LF. */
-#ifndef LE_PATTERN_H
-#define LE_PATTERN_H
+#ifndef LE_PATTERNS_H
+#define LE_PATTERNS_H
 
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "error.h"
+#include "errors.h"
 
 /* A compiled pattern: read only, shared by threads. */
 struct le_pattern {

@@ -1,13 +1,52 @@
-#include "counts.h"
+#include "windows.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-bool le_counts_init(struct le_counts *counts, size_t lines, size_t stride, size_t steps,
-                    size_t features)
+enum { FIRST_EVENTS = 16 };
+
+bool le_event_window_append(struct le_event_window *window, size_t length, int32_t event)
 {
-    *counts =
-        (struct le_counts){.lines = lines, .stride = stride, .steps = steps, .features = features};
+    if (window->count == window->capacity) {
+        if (window->capacity < length * 2) {
+            size_t capacity = window->capacity * 2;
+            if (capacity < FIRST_EVENTS)
+                capacity = FIRST_EVENTS;
+            if (capacity > length * 2)
+                capacity = length * 2;
+            int32_t *events = realloc(window->events, capacity * sizeof *events);
+            if (events == NULL)
+                return false;
+            window->events = events;
+            window->capacity = capacity;
+        } else { /* slide: what a full window still needs, once in `length` events */
+            memmove(window->events, window->events + length + 1,
+                    (length - 1) * sizeof *window->events);
+            window->count = length - 1;
+        }
+    }
+    window->events[window->count++] = event;
+    return true;
+}
+
+const int32_t *le_event_window_last(const struct le_event_window *window, size_t length)
+{
+    return window->count < length ? NULL : window->events + (window->count - length);
+}
+
+void le_event_window_free(struct le_event_window *window)
+{
+    free(window->events);
+    *window = (struct le_event_window){0};
+}
+
+/* --- counts ------------------------------------------------------------------------------------ */
+
+bool le_count_windows_init(struct le_count_windows *counts, size_t lines, size_t stride,
+                           size_t steps, size_t features)
+{
+    *counts = (struct le_count_windows){
+        .lines = lines, .stride = stride, .steps = steps, .features = features};
     if (features > SIZE_MAX / (2 * sizeof(float)) / steps)
         return false;
     /* Windows begin every stride lines, and a sample covers (steps - 1) * stride + lines of them. */
@@ -18,29 +57,29 @@ bool le_counts_init(struct le_counts *counts, size_t lines, size_t stride, size_
     counts->first_lines = malloc(counts->first_capacity * sizeof *counts->first_lines);
     if (counts->last == NULL || counts->running == NULL || counts->rows == NULL ||
         counts->first_lines == NULL) {
-        le_counts_free(counts);
+        le_count_windows_free(counts);
         return false;
     }
     return true;
 }
 
-void le_counts_free(struct le_counts *counts)
+void le_count_windows_free(struct le_count_windows *counts)
 {
     free(counts->last);
     free(counts->running);
     free(counts->rows);
     free(counts->first_lines);
-    *counts = (struct le_counts){0};
+    *counts = (struct le_count_windows){0};
 }
 
-void le_counts_reset(struct le_counts *counts)
+void le_count_windows_reset(struct le_count_windows *counts)
 {
     memset(counts->running, 0, counts->features * sizeof *counts->running);
     counts->seen = counts->complete = counts->samples = 0;
 }
 
 /* Writes the running counts as the next row, at both of its places in the doubled ring. */
-static void complete_row(struct le_counts *counts)
+static void complete_row(struct le_count_windows *counts)
 {
     size_t at = (size_t)(counts->complete % counts->steps);
     float *row = counts->rows + at * counts->features;
@@ -50,8 +89,8 @@ static void complete_row(struct le_counts *counts)
     counts->complete++;
 }
 
-bool le_counts_append(struct le_counts *counts, int64_t line, int32_t event,
-                      struct le_sample *sample)
+bool le_count_windows_append(struct le_count_windows *counts, int64_t line, int32_t event,
+                             struct le_count_sample *sample)
 {
     if (counts->seen % counts->stride == 0)
         counts->first_lines[counts->seen / counts->stride % counts->first_capacity] = line;

@@ -1,4 +1,4 @@
-#include "portable.h"
+#include "syntax.h"
 
 #include <stdint.h>
 #include <string.h>
@@ -458,7 +458,7 @@ static struct facts alternatives(struct parser *parser, int depth)
     return all;
 }
 
-const char *le_portable_refusal(const char *pattern, size_t length)
+const char *le_syntax_refusal(const char *pattern, size_t length)
 {
     size_t characters = 0;
     for (size_t i = 0; i < length; i++)

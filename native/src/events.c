@@ -1,8 +1,8 @@
-#include "text.h"
+#include "events.h"
 
 #include "utf8.h"
 
-bool le_scratch_init(struct le_scratch *scratch, const struct le_rules *rules)
+bool le_scratch_init(struct le_scratch *scratch, const struct le_preprocess *rules)
 {
     *scratch = (struct le_scratch){0};
     return le_match_init(&scratch->match, rules->max_groups);
@@ -34,11 +34,11 @@ static enum logexport_status endless(struct logexport_error *error, const char *
     return le_fail(error, LOGEXPORT_TEXT, "the pattern of %s cannot be run to its end", what);
 }
 
-enum logexport_status le_text_event(const struct le_text *text, struct le_scratch *scratch,
-                                    const char *line, size_t length, struct le_event *event,
-                                    struct logexport_error *error)
+enum logexport_status le_event_read(const struct le_event_reader *reader,
+                                    struct le_scratch *scratch, const char *line, size_t length,
+                                    struct le_event *event, struct logexport_error *error)
 {
-    const struct le_rules *rules = text->rules;
+    const struct le_preprocess *rules = reader->rules;
     struct le_match *match = &scratch->match;
     *event = (struct le_event){.template_index = LE_UNSEEN};
     if (length > rules->max_line_bytes)
@@ -88,6 +88,6 @@ enum logexport_status le_text_event(const struct le_text *text, struct le_scratc
     }
     if (!le_tokens_split(&scratch->tokens, message, message_length))
         return le_out_of_memory(error);
-    event->template_index = le_matcher_find(text->matcher, &scratch->tokens, &scratch->hashes);
+    event->template_index = le_matcher_find(reader->matcher, &scratch->tokens, &scratch->hashes);
     return event->template_index == -2 ? le_out_of_memory(error) : LOGEXPORT_OK;
 }

@@ -3,10 +3,10 @@
  * Templates of one token count and one pattern of wildcards form a shape. A line is looked up in the
  * shapes of its token count, in the order in which they are preferred: the first that holds it
  * wins. A look-up costs a hash table's, whatever the number of templates in the shape. */
-#ifndef LE_MATCHER_H
-#define LE_MATCHER_H
+#ifndef LE_MATCHING_H
+#define LE_MATCHING_H
 
-#include "tokens.h"
+#include "lines.h"
 #include "vocab.h"
 
 struct le_matcher;

@@ -1,9 +1,9 @@
-#include "rules.h"
+#include "preprocess.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#include "portable.h"
+#include "syntax.h"
 #include "utf8.h"
 
 enum { MAX_RULES = 100 };
@@ -11,7 +11,7 @@ enum { MAX_RULES = 100 };
 
 /* What is needed all along the way through the file. */
 struct reader {
-    struct le_rules *rules;
+    struct le_preprocess *rules;
     struct le_place place;
     char where[700]; /* the file's path, for errors about patterns */
     bool jit;
@@ -34,7 +34,7 @@ static enum logexport_status compile(struct reader *reader, struct le_pattern *p
     if (le_utf8_valid_prefix(text, length) != length) /* an option's may not be; JSON's is */
         return le_fail(reader->error, LOGEXPORT_BUNDLE,
                        "%.300s: the pattern of %.100s is not UTF-8.", where, what);
-    const char *refusal = le_portable_refusal(text, length);
+    const char *refusal = le_syntax_refusal(text, length);
     if (refusal != NULL)
         return le_fail(reader->error, LOGEXPORT_BUNDLE,
                        "%.300s: the pattern of %.100s is not portable: %s.", where, what, refusal);
@@ -78,7 +78,7 @@ static enum logexport_status rule_array(struct reader *reader, const json_t *doc
 
 static enum logexport_status read_headers(struct reader *reader, const json_t *document)
 {
-    struct le_rules *rules = reader->rules;
+    struct le_preprocess *rules = reader->rules;
     json_t *array;
     enum logexport_status status = rule_array(reader, document, "headers", &array);
     if (status != LOGEXPORT_OK)
@@ -119,7 +119,7 @@ static enum logexport_status read_headers(struct reader *reader, const json_t *d
 
 static enum logexport_status read_masks(struct reader *reader, const json_t *document)
 {
-    struct le_rules *rules = reader->rules;
+    struct le_preprocess *rules = reader->rules;
     json_t *array;
     enum logexport_status status = rule_array(reader, document, "masks", &array);
     if (status != LOGEXPORT_OK)
@@ -152,7 +152,7 @@ static enum logexport_status read_masks(struct reader *reader, const json_t *doc
 static enum logexport_status session_pattern(struct reader *reader, const char *text, size_t length,
                                              const char *where, const char *what)
 {
-    struct le_rules *rules = reader->rules;
+    struct le_preprocess *rules = reader->rules;
     rules->by = LE_BY_PATTERN;
     enum logexport_status status =
         compile(reader, &rules->session, text, length, false, where, what);
@@ -163,7 +163,7 @@ static enum logexport_status session_pattern(struct reader *reader, const char *
 static enum logexport_status read_session(struct reader *reader, const json_t *document,
                                           const char *session_by)
 {
-    struct le_rules *rules = reader->rules;
+    struct le_preprocess *rules = reader->rules;
     json_t *session;
     const char *by, *text;
     size_t length;
@@ -203,7 +203,7 @@ static enum logexport_status read_session(struct reader *reader, const json_t *d
 static enum logexport_status read_rules(struct reader *reader, const json_t *document,
                                         const char *session_by)
 {
-    struct le_rules *rules = reader->rules;
+    struct le_preprocess *rules = reader->rules;
     struct le_place place = reader->place;
     int64_t version, max_sessions, max_line_bytes;
     json_t *matching;
@@ -230,18 +230,19 @@ static enum logexport_status read_rules(struct reader *reader, const json_t *doc
     return LOGEXPORT_OK;
 }
 
-enum logexport_status le_rules_load(struct le_rules *rules, const struct le_bundle *bundle,
-                                    const struct le_meta *meta, const char *session_by, bool jit,
-                                    struct logexport_error *error)
+enum logexport_status le_preprocess_load(struct le_preprocess *rules,
+                                         const struct le_bundle *bundle,
+                                         const struct le_metadata *metadata, const char *session_by,
+                                         bool jit, struct logexport_error *error)
 {
-    *rules = (struct le_rules){0};
-    struct reader reader = {rules, {bundle->path, meta->preprocess_file, ""}, "", jit, error};
+    *rules = (struct le_preprocess){0};
+    struct reader reader = {rules, {bundle->path, metadata->preprocess_file, ""}, "", jit, error};
     snprintf(reader.where, sizeof reader.where, "%.300s/%.130s", bundle->path,
-             meta->preprocess_file);
+             metadata->preprocess_file);
     struct le_buffer bytes = {0};
     json_t *document = NULL;
     enum logexport_status status =
-        le_bundle_read(bundle, meta->preprocess_file, MAX_RULES_BYTES, &bytes, error);
+        le_bundle_read(bundle, metadata->preprocess_file, MAX_RULES_BYTES, &bytes, error);
     if (status == LOGEXPORT_OK)
         status = le_json_parse(bytes.data, bytes.length, reader.place, &document, error);
     if (status == LOGEXPORT_OK)
@@ -249,11 +250,11 @@ enum logexport_status le_rules_load(struct le_rules *rules, const struct le_bund
     json_decref(document);
     le_buffer_free(&bytes);
     if (status != LOGEXPORT_OK)
-        le_rules_free(rules);
+        le_preprocess_free(rules);
     return status;
 }
 
-void le_rules_free(struct le_rules *rules)
+void le_preprocess_free(struct le_preprocess *rules)
 {
     for (int i = 0; i < rules->header_count; i++)
         le_pattern_free(&rules->headers[i].pattern);
@@ -263,5 +264,5 @@ void le_rules_free(struct le_rules *rules)
     free(rules->masks);
     free(rules->mask_names);
     le_pattern_free(&rules->session);
-    *rules = (struct le_rules){0};
+    *rules = (struct le_preprocess){0};
 }

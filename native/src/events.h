@@ -1,15 +1,15 @@
 /* The way of one line from bytes to its event and session. */
-#ifndef LE_TEXT_H
-#define LE_TEXT_H
+#ifndef LE_EVENTS_H
+#define LE_EVENTS_H
 
-#include "matcher.h"
-#include "rules.h"
+#include "matching.h"
+#include "preprocess.h"
 
 #define LE_BLANK (-2)
 
-/* What the text stage needs: read only, shared by threads. */
-struct le_text {
-    const struct le_rules *rules;
+/* What turns lines into events: read only, shared by threads. */
+struct le_event_reader {
+    const struct le_preprocess *rules;
     const struct le_matcher *matcher;
 };
 
@@ -26,13 +26,13 @@ struct le_event {
     size_t session_length;
 };
 
-bool le_scratch_init(struct le_scratch *scratch, const struct le_rules *rules);
+bool le_scratch_init(struct le_scratch *scratch, const struct le_preprocess *rules);
 void le_scratch_free(struct le_scratch *scratch);
 
 /* `line` has no LF and no CR that was dropped; it may be longer than max_line_bytes. On failure the
  * error's text says what stopped it, and the caller adds which line it was. */
-enum logexport_status le_text_event(const struct le_text *text, struct le_scratch *scratch,
-                                    const char *line, size_t length, struct le_event *event,
-                                    struct logexport_error *error);
+enum logexport_status le_event_read(const struct le_event_reader *reader,
+                                    struct le_scratch *scratch, const char *line, size_t length,
+                                    struct le_event *event, struct logexport_error *error);
 
 #endif

@@ -1,6 +1,6 @@
 /* NAME.onnx.meta.json: what a model is, how it is fed and how it is read. */
-#ifndef LE_META_H
-#define LE_META_H
+#ifndef LE_METADATA_H
+#define LE_METADATA_H
 
 #include "bundle.h"
 
@@ -21,7 +21,7 @@ struct le_task {
 };
 
 /* Strings are borrowed from the document. */
-struct le_meta {
+struct le_metadata {
     json_t *document;
     const char *model;
     const char *proof; /* of this model; borrowed from the manifest */
@@ -34,16 +34,16 @@ struct le_meta {
     char file[160]; /* the metadata's own */
 };
 
-enum logexport_status le_meta_load(struct le_meta *meta, const struct le_bundle *bundle,
-                                   const char *model, struct logexport_error *error);
-void le_meta_free(struct le_meta *meta);
+enum logexport_status le_metadata_load(struct le_metadata *metadata, const struct le_bundle *bundle,
+                                       const char *model, struct logexport_error *error);
+void le_metadata_free(struct le_metadata *metadata);
 
 /* Whether this engine knows the task. */
 bool le_task_is_known(const struct le_task *task);
 
 /* The graph's file for a variant, or for NULL the graph itself. */
-enum logexport_status le_meta_graph(const struct le_meta *meta, const struct le_bundle *bundle,
-                                    const char *variant, const char **file,
-                                    struct logexport_error *error);
+enum logexport_status le_metadata_graph(const struct le_metadata *metadata,
+                                        const struct le_bundle *bundle, const char *variant,
+                                        const char **file, struct logexport_error *error);
 
 #endif

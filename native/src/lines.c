@@ -1,7 +1,18 @@
-#include "tokens.h"
+#include "lines.h"
 
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
+
+const char *le_line_end(const char *bytes, const char *end, size_t *length)
+{
+    const char *feed = memchr(bytes, '\n', (size_t)(end - bytes));
+    const char *line_end = feed == NULL ? end : feed;
+    if (feed != NULL && line_end > bytes && line_end[-1] == '\r')
+        line_end--;
+    *length = (size_t)(line_end - bytes);
+    return feed == NULL ? end : feed + 1;
+}
 
 bool le_is_blank(const char *text, size_t length)
 {

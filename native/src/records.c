@@ -1,4 +1,4 @@
-#include "verdict.h"
+#include "records.h"
 
 #include <math.h>
 
@@ -18,10 +18,10 @@ static bool integer_or_null(struct le_buffer *out, const char *before, int64_t v
            (value < 0 ? text(out, "null") : le_json_append_integer(out, value));
 }
 
-bool le_format_init(struct le_format *format, const struct le_task *task, int64_t top_k,
-                    double threshold)
+bool le_record_format_init(struct le_record_format *format, const struct le_task *task,
+                           int64_t top_k, double threshold)
 {
-    *format = (struct le_format){.input = task->input, .decision = task->decision};
+    *format = (struct le_record_format){.input = task->input, .decision = task->decision};
     format->c_locale = newlocale(LC_ALL_MASK, "C", (locale_t)0);
     if (format->c_locale == (locale_t)0)
         return false;
@@ -31,16 +31,16 @@ bool le_format_init(struct le_format *format, const struct le_task *task, int64_
                         le_json_append_real(&format->limit, threshold, format->c_locale) &&
                         text(&format->limit, ", \"top\": [");
     if (!ok)
-        le_format_free(format);
+        le_record_format_free(format);
     return ok;
 }
 
-void le_format_free(struct le_format *format)
+void le_record_format_free(struct le_record_format *format)
 {
     if (format->c_locale != (locale_t)0)
         freelocale(format->c_locale);
     le_buffer_free(&format->limit);
-    *format = (struct le_format){0};
+    *format = (struct le_record_format){0};
 }
 
 static bool summary(const struct logexport_record *record, const struct le_session *session,
@@ -56,7 +56,7 @@ static bool summary(const struct logexport_record *record, const struct le_sessi
                                                            : ", \"verdict\": \"short\"}\n");
 }
 
-static bool score(const struct le_format *format, const struct logexport_record *record,
+static bool score(const struct le_record_format *format, const struct logexport_record *record,
                   const struct le_outcome *outcome, struct le_buffer *out)
 {
     bool ok = text(out, ", \"score\": ");
@@ -74,9 +74,9 @@ static bool score(const struct le_format *format, const struct logexport_record 
     return ok && text(out, "]}\n");
 }
 
-bool le_format_record(const struct le_format *format, const struct logexport_record *record,
-                      const struct le_session *session, const struct le_outcome *outcome,
-                      struct le_buffer *out)
+bool le_record_write(const struct le_record_format *format, const struct logexport_record *record,
+                     const struct le_session *session, const struct le_outcome *outcome,
+                     struct le_buffer *out)
 {
     static const char *const verdicts[] = {", \"verdict\": \"warmup\"", ", \"verdict\": \"normal\"",
                                            ", \"verdict\": \"anomaly\""};
