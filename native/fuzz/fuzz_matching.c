@@ -32,7 +32,8 @@ static void check(const struct le_vocab *vocab, const struct le_matcher *matcher
     struct le_tokens template = {0};
     size_t wild, found_wild = 0, best = 0;
     bool any = false;
-    int32_t found = le_matcher_find(matcher, line, &hashes);
+    int32_t found;
+    HOLDS(le_matcher_find(matcher, line, &hashes, &found));
     for (int32_t i = 0; i < vocab->size; i++) {
         HOLDS(le_tokens_split(&template, vocab->templates[i].text, vocab->templates[i].length));
         if (!matches(&template, line, &wild)) {

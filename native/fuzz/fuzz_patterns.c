@@ -13,7 +13,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
         le_syntax_refusal(length == 0 ? "" : pattern, length) != NULL)
         return 0;
     size_t found[2][2] = {{0, 0}, {0, 0}};
-    int result[2];
+    enum le_search result[2];
     for (int jit = 0; jit < 2; jit++) {
         struct le_pattern compiled;
         struct le_match match;
@@ -21,7 +21,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
                                  "f", "p", &error) == LOGEXPORT_OK);
         HOLDS(le_match_init(&match, compiled.groups));
         result[jit] = le_pattern_find(&compiled, &match, text, sizeof text - 1, 0, false);
-        if (result[jit] == 1) {
+        if (result[jit] == LE_FOUND) {
             found[jit][0] = match.offsets[0];
             found[jit][1] = match.offsets[1];
             HOLDS(found[jit][0] <= found[jit][1] && found[jit][1] < sizeof text);

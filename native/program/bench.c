@@ -68,7 +68,7 @@ static enum logexport_status text(struct bench *bench, struct le_scratch *scratc
         if (status != LOGEXPORT_OK)
             return status;
         at = next;
-        if (!keep || kept.event.template_index == LE_BLANK)
+        if (!keep || kept.event.blank)
             continue;
         if ((bench->event_count & (bench->event_count - 1)) == 0) {
             size_t room = bench->event_count == 0 ? 1 : bench->event_count * 2;

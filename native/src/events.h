@@ -1,11 +1,9 @@
-/* The way of one line from bytes to its event and session. */
+/* The way of one line from bytes to its event and session: header, masks, tokens, template. */
 #ifndef LE_EVENTS_H
 #define LE_EVENTS_H
 
 #include "matching.h"
 #include "preprocess.h"
-
-#define LE_BLANK (-2)
 
 /* What turns lines into events: read only, shared by threads. */
 struct le_event_reader {
@@ -21,7 +19,8 @@ struct le_scratch {
 };
 
 struct le_event {
-    int32_t template_index; /* LE_UNSEEN, LE_BLANK, or an index */
+    bool blank;             /* the line is white space only: nothing else is said of it */
+    int32_t template_index; /* LE_UNSEEN, or an index */
     const char *session;    /* NULL: the session null. Valid until the next line. */
     size_t session_length;
 };

@@ -48,7 +48,7 @@ void le_mask_free(struct le_mask *mask)
     *mask = (struct le_mask){0};
 }
 
-enum outcome { UNCHANGED, CHANGED, FAILED, NO_MEMORY };
+enum masking { UNCHANGED, CHANGED, ENDLESS, NO_MEMORY };
 
 static bool append_replacement(const struct le_mask *mask, const struct le_match *match,
                                const char *subject, struct le_buffer *out)
@@ -58,12 +58,9 @@ static bool append_replacement(const struct le_mask *mask, const struct le_match
         const char *from = mask->text + piece->begin;
         size_t length = piece->length;
         if (piece->group != 0) {
-            size_t begin = match->offsets[2 * piece->group];
-            size_t end = match->offsets[2 * piece->group + 1];
-            if (begin == PCRE2_UNSET || end < begin)
+            from = le_match_group(match, subject, piece->group, &length);
+            if (from == NULL)
                 continue; /* a group that took no part stands for nothing */
-            from = subject + begin;
-            length = end - begin;
         }
         if (!le_buffer_append(out, from, length))
             return false;
@@ -71,28 +68,28 @@ static bool append_replacement(const struct le_mask *mask, const struct le_match
     return true;
 }
 
-static enum outcome apply(const struct le_mask *mask, struct le_match *match, const char *text,
-                          size_t length, struct le_buffer *out)
+static enum masking apply_mask(const struct le_mask *mask, struct le_match *match, const char *text,
+                               size_t length, struct le_buffer *out)
 {
     size_t copied = 0;
     bool changed = false;
     for (;;) {
-        int found = le_pattern_find(&mask->pattern, match, text, length, copied, true);
-        if (found < 0)
-            return FAILED;
-        if (found == 0)
+        enum le_search found = le_pattern_find(&mask->pattern, match, text, length, copied, true);
+        if (found == LE_ENDLESS)
+            return ENDLESS;
+        if (found == LE_NOT_FOUND)
             break;
         if (!changed)
             out->length = 0;
         changed = true;
         size_t begin = match->offsets[0], end = match->offsets[1];
         if (begin < copied || end <= begin) /* \K in a look-behind, from a foreign bundle */
-            return FAILED;
+            return ENDLESS;
         if (!le_buffer_append(out, text + copied, begin - copied) ||
             !append_replacement(mask, match, text, out))
             return NO_MEMORY;
         if (out->length > LE_MAX_MASKED)
-            return FAILED;
+            return ENDLESS;
         copied = end;
     }
     if (!changed)
@@ -100,12 +97,13 @@ static enum outcome apply(const struct le_mask *mask, struct le_match *match, co
     return le_buffer_append(out, text + copied, length - copied) ? CHANGED : NO_MEMORY;
 }
 
-int le_masks_apply(const struct le_mask *masks, int count, struct le_match *match,
-                   struct le_buffer buffers[2], const char **text, size_t *length)
+enum le_masks_status le_masks_apply(const struct le_mask *masks, int count, struct le_match *match,
+                                    struct le_buffer buffers[2], const char **text, size_t *length,
+                                    int *endless)
 {
     int into = 0;
     for (int i = 0; i < count; i++) {
-        switch (apply(&masks[i], match, *text, *length, &buffers[into])) {
+        switch (apply_mask(&masks[i], match, *text, *length, &buffers[into])) {
         case UNCHANGED:
             break;
         case CHANGED:
@@ -113,11 +111,12 @@ int le_masks_apply(const struct le_mask *masks, int count, struct le_match *matc
             *length = buffers[into].length;
             into = 1 - into; /* the next mask reads this buffer and writes the other */
             break;
-        case FAILED:
-            return i;
+        case ENDLESS:
+            *endless = i;
+            return LE_MASKS_ENDLESS;
         case NO_MEMORY:
-            return count;
+            return LE_MASKS_NO_MEMORY;
         }
     }
-    return -1;
+    return LE_MASKS_APPLIED;
 }

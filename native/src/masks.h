@@ -28,9 +28,16 @@ enum logexport_status le_mask_replacement(struct le_mask *mask, const char *text
                                           struct logexport_error *error);
 void le_mask_free(struct le_mask *mask);
 
-/* The line after all masks: `text` itself, or one of the two buffers. Returns -1, or on failure the
- * number of the mask that could not be applied (`count`: out of memory). */
-int le_masks_apply(const struct le_mask *masks, int count, struct le_match *match,
-                   struct le_buffer buffers[2], const char **text, size_t *length);
+enum le_masks_status {
+    LE_MASKS_APPLIED,
+    LE_MASKS_ENDLESS, /* one of them cannot be run to its end, or its text grows without bound */
+    LE_MASKS_NO_MEMORY
+};
+
+/* The line after all masks: *text itself, or what lies in one of the two buffers. *endless is the
+ * number of the mask of LE_MASKS_ENDLESS, and only then written. */
+enum le_masks_status le_masks_apply(const struct le_mask *masks, int count, struct le_match *match,
+                                    struct le_buffer buffers[2], const char **text, size_t *length,
+                                    int *endless);
 
 #endif

@@ -270,15 +270,16 @@ static bool fits(const struct le_token *template, const struct le_tokens *line)
     return true;
 }
 
-int32_t le_matcher_find(const struct le_matcher *matcher, const struct le_tokens *tokens,
-                        struct le_buffer *hashes)
+bool le_matcher_find(const struct le_matcher *matcher, const struct le_tokens *tokens,
+                     struct le_buffer *hashes, int32_t *index)
 {
+    *index = LE_UNSEEN;
     const struct group *group = group_of(matcher, tokens->count);
     if (group == NULL)
-        return LE_UNSEEN;
+        return true;
     hashes->length = 0;
     if (!le_buffer_reserve(hashes, tokens->count * sizeof(uint64_t)))
-        return -2;
+        return false;
     uint64_t *each = (uint64_t *)(void *)hashes->data, sum = 0;
     for (size_t i = 0; i < tokens->count; i++)
         sum += each[i] = place_hash(tokens->items[i], i);
@@ -289,8 +290,10 @@ int32_t le_matcher_find(const struct le_matcher *matcher, const struct le_tokens
             hash -= each[shape->wildcards[w]];
         for (size_t at = le_mix(hash) & shape->mask; shape->slots[at].tokens != NULL;
              at = (at + 1) & shape->mask)
-            if (shape->slots[at].hash == hash && fits(shape->slots[at].tokens, tokens))
-                return shape->slots[at].index;
+            if (shape->slots[at].hash == hash && fits(shape->slots[at].tokens, tokens)) {
+                *index = shape->slots[at].index;
+                return true;
+            }
     }
-    return LE_UNSEEN;
+    return true;
 }

@@ -11,16 +11,16 @@
 
 struct le_matcher;
 
-#define LE_UNSEEN (-1)
+#define LE_UNSEEN (-1) /* the index of a line that no template matches */
 
 /* `general`: of several templates prefer the most wildcards, not the fewest. The templates' text is
  * borrowed from the vocabulary. NULL: out of memory. */
 struct le_matcher *le_matcher_new(const struct le_vocab *vocab, bool general);
 void le_matcher_free(struct le_matcher *matcher);
 
-/* The index of the template, LE_UNSEEN if none matches, or -2: out of memory. `hashes` is the
- * caller's scratch. */
-int32_t le_matcher_find(const struct le_matcher *matcher, const struct le_tokens *tokens,
-                        struct le_buffer *hashes);
+/* Writes the index of the template, LE_UNSEEN if none matches. `hashes` is the caller's scratch. False:
+ * out of memory. */
+bool le_matcher_find(const struct le_matcher *matcher, const struct le_tokens *tokens,
+                     struct le_buffer *hashes, int32_t *index);
 
 #endif

@@ -78,8 +78,18 @@ void le_match_free(struct le_match *match)
     *match = (struct le_match){0};
 }
 
-int le_pattern_find(const struct le_pattern *pattern, struct le_match *match, const char *subject,
-                    size_t length, size_t start, bool not_empty)
+const char *le_match_group(const struct le_match *match, const char *subject, uint32_t group,
+                           size_t *length)
+{
+    size_t begin = match->offsets[2 * group], end = match->offsets[2 * group + 1];
+    if (begin == PCRE2_UNSET || end < begin)
+        return NULL;
+    *length = end - begin;
+    return subject + begin;
+}
+
+enum le_search le_pattern_find(const struct le_pattern *pattern, struct le_match *match,
+                               const char *subject, size_t length, size_t start, bool not_empty)
 {
     uint32_t options = not_empty ? PCRE2_NOTEMPTY : 0;
     int found = PCRE2_ERROR_JIT_STACKLIMIT;
@@ -93,5 +103,5 @@ int le_pattern_find(const struct le_pattern *pattern, struct le_match *match, co
         found = pcre2_match(pattern->code, (PCRE2_SPTR)subject, length, start, options, match->data,
                             match->context);
     }
-    return found > 0 ? 1 : found == PCRE2_ERROR_NOMATCH ? 0 : -1;
+    return found > 0 ? LE_FOUND : found == PCRE2_ERROR_NOMATCH ? LE_NOT_FOUND : LE_ENDLESS;
 }

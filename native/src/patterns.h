@@ -25,6 +25,13 @@ struct le_match {
     const size_t *offsets;
 };
 
+/* What came of looking for a match. */
+enum le_search {
+    LE_NOT_FOUND,
+    LE_FOUND,
+    LE_ENDLESS /* PCRE2's limits ended it: whether there is a match is not known */
+};
+
 /* Compiles. `what` names the pattern in errors: "mask \"ip\"". */
 enum logexport_status le_pattern_compile(struct le_pattern *pattern, const char *text,
                                          size_t length, bool anchored, bool jit, const char *where,
@@ -38,10 +45,14 @@ uint32_t le_pattern_group(const struct le_pattern *pattern, const char *name);
 bool le_match_init(struct le_match *match, uint32_t groups);
 void le_match_free(struct le_match *match);
 
+/* A group's text in the subject of the last match, or NULL where it took no part. */
+const char *le_match_group(const struct le_match *match, const char *subject, uint32_t group,
+                           size_t *length);
+
 /* Finds the first match at or after `start`; `subject` is valid UTF-8. With `not_empty` a match takes
- * at least one character. Returns 1, 0 for none, or -1: PCRE2's limits ended it. The limits are so
- * high that only a pattern that would run for minutes meets them: a verdict is never guessed. */
-int le_pattern_find(const struct le_pattern *pattern, struct le_match *match, const char *subject,
-                    size_t length, size_t start, bool not_empty);
+ * at least one character. PCRE2's limits are so high that only a pattern that would run for minutes
+ * meets them: a verdict is never guessed. */
+enum le_search le_pattern_find(const struct le_pattern *pattern, struct le_match *match,
+                               const char *subject, size_t length, size_t start, bool not_empty);
 
 #endif

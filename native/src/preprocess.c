@@ -99,16 +99,7 @@ static enum logexport_status read_headers(struct reader *reader, const json_t *d
         if ((status = le_json_string(entry, "pattern", place, &text, &length, reader->error)) ||
             (status = compile(reader, &header->pattern, text, length, true, reader->where, what)))
             return status;
-        header->message = le_pattern_group(&header->pattern, "message");
-        header->host = le_pattern_group(&header->pattern, "host");
-        uint32_t named = 0;
-        pcre2_pattern_info(header->pattern.code, PCRE2_INFO_NAMECOUNT, &named);
-        static const char *const names[] = {"message", "host", "timestamp", "process"};
-        uint32_t known = 0;
-        for (size_t n = 0; n < sizeof names / sizeof names[0]; n++)
-            if (le_pattern_group(&header->pattern, names[n]) != 0)
-                known++;
-        if (header->message == 0 || named != known)
+        if (!le_header_find_groups(header))
             return le_fail(reader->error, LOGEXPORT_BUNDLE,
                            "%s: the pattern of %s has no group \"message\", or others than "
                            "timestamp, host and process beside it.",

@@ -3,13 +3,9 @@
 #define LE_PREPROCESS_H
 
 #include "bundle.h"
+#include "headers.h"
 #include "masks.h"
 #include "metadata.h"
-
-struct le_header {
-    struct le_pattern pattern; /* anchored at the start of the line */
-    uint32_t message, host;    /* numbers of groups; host 0: it has none */
-};
 
 enum le_session_by { LE_BY_NONE, LE_BY_HOST, LE_BY_PATTERN };
 

@@ -12,6 +12,7 @@ struct line {
     int32_t template_index;
     uint32_t session; /* where its text begins in the chunk's sessions; NO_SESSION: null */
     uint32_t session_length;
+    bool blank;
 };
 
 #define NO_SESSION UINT32_MAX
@@ -75,7 +76,7 @@ static bool add_line(struct le_chunk *chunk, const struct le_event *event)
         chunk->line_capacity = capacity;
     }
     struct line *line = &chunk->lines[chunk->line_count];
-    *line = (struct line){event->template_index, NO_SESSION, 0};
+    *line = (struct line){event->template_index, NO_SESSION, 0, event->blank};
     if (event->session != NULL) {
         if (event->session_length >= NO_SESSION - chunk->sessions.length)
             return false;
@@ -124,7 +125,7 @@ static enum logexport_status hand_on(struct le_stream *stream, struct le_chunk *
         const struct line *line = &chunk->lines[i];
         stream->line++;
         stats->lines++;
-        if (line->template_index == LE_BLANK) {
+        if (line->blank) {
             stats->blank++;
             continue;
         }

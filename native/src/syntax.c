@@ -12,6 +12,7 @@ enum {
     MAX_COMPILED = 32 * 1024
 };
 
+#define TOO_MUCH (MAX_REPEAT + 1)
 #define UNBOUNDED INT64_MAX     /* of `high` */
 #define MUCH ((int64_t)1 << 50) /* where sums and products stop growing */
 
@@ -36,6 +37,8 @@ struct parser {
 };
 
 enum kind { CHARACTER, GROUP, ASSERTION };
+
+enum { A_CLASS = -1 }; /* where a set has a class, not a character */
 
 static struct facts alternatives(struct parser *parser, int depth);
 
@@ -99,12 +102,18 @@ static struct facts literal(int32_t point)
     return (struct facts){.low = 1, .high = 1, .size = 1 + bytes};
 }
 
-static int hexadecimal(char c)
+/* A hexadecimal digit's value; false if it is none. */
+static bool read_digit(char c, int32_t *value)
 {
-    return c >= '0' && c <= '9'   ? c - '0'
-           : c >= 'a' && c <= 'f' ? c - 'a' + 10
-           : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                  : -1;
+    if (c >= '0' && c <= '9')
+        *value = c - '0';
+    else if (c >= 'a' && c <= 'f')
+        *value = c - 'a' + 10;
+    else if (c >= 'A' && c <= 'F')
+        *value = c - 'A' + 10;
+    else
+        return false;
+    return true;
 }
 
 static bool is_ascii_of(int32_t point, const char *set)
@@ -115,6 +124,7 @@ static bool is_ascii_of(int32_t point, const char *set)
 /* The character that an escape stands for; `point` follows the backslash. */
 static int32_t literal_escape(struct parser *parser, int32_t point)
 {
+    int32_t high, low;
     if (is_ascii_of(point, punctuation))
         return point;
     switch (point) {
@@ -129,11 +139,10 @@ static int32_t literal_escape(struct parser *parser, int32_t point)
     case 'a':
         return '\a';
     case 'x':
-        if (parser->end - parser->at >= 2 && hexadecimal(parser->at[0]) >= 0 &&
-            hexadecimal(parser->at[1]) >= 0) {
-            int32_t value = hexadecimal(parser->at[0]) * 16 + hexadecimal(parser->at[1]);
+        if (parser->end - parser->at >= 2 && read_digit(parser->at[0], &high) &&
+            read_digit(parser->at[1], &low)) {
             parser->at += 2;
-            return value;
+            return high * 16 + low;
         }
         refuse(parser, "\\x is not followed by two hexadecimal digits");
         return 0;
@@ -160,7 +169,7 @@ static struct facts escape(struct parser *parser, enum kind *kind)
 
 /* --- sets --------------------------------------------------------------------------------------- */
 
-/* One member that begins with `point`: its character, or -1 for a class such as \d. */
+/* One member that begins with `point`: its character, or A_CLASS for one such as \d. */
 static int32_t member(struct parser *parser, int32_t point, bool first)
 {
     if (point == '\\') {
@@ -170,7 +179,7 @@ static int32_t member(struct parser *parser, int32_t point, bool first)
         }
         int32_t escaped = next(parser);
         if (is_ascii_of(escaped, "dwSsDW"))
-            return -1;
+            return A_CLASS;
         if (is_ascii_of(escaped, "bBA")) {
             refuse(parser, "\\b, \\B or \\A stands in a set");
             return 0;
@@ -212,7 +221,7 @@ static struct facts set(struct parser *parser)
                 return refuse(parser, unclosed);
             int32_t upper = next(parser);
             high = member(parser, upper, false);
-            if (low < 0 || high < 0 || upper == '-' || range_follows(parser))
+            if (low == A_CLASS || high == A_CLASS || upper == '-' || range_follows(parser))
                 return refuse(parser, hyphen);
             if (high < low)
                 return refuse(parser, "a range in a set is backwards");
@@ -306,28 +315,27 @@ static struct facts group(struct parser *parser, int depth, enum kind *kind)
 
 /* --- quantifiers and sequences -------------------------------------------------------------------- */
 
-/* The length of {n}, {n,} or {n,m} at the parser's place; 0 if there is none. `numbers` are n and m:
- * of one that is longer than five digits -1, of one that is not there -2. */
-static size_t braces(const struct parser *parser, int64_t numbers[2], bool *comma)
+/* Reads the digits at *at; false if there are none. More than five are TOO_MUCH, whatever they say. */
+static bool read_count(const struct parser *parser, const char **at, int64_t *count)
+{
+    int digits = 0;
+    *count = 0;
+    for (; *at < parser->end && **at >= '0' && **at <= '9'; ++*at, digits++)
+        *count = digits < 5 ? *count * 10 + (**at - '0') : TOO_MUCH;
+    return digits > 0;
+}
+
+/* The length of {n}, {n,} or {n,m} at the parser's place, and what it says; 0 if there is none. */
+static size_t measure_braces(const struct parser *parser, int64_t *low, int64_t *high)
 {
     const char *at = parser->at;
-    numbers[1] = -2;
-    *comma = false;
-    if (at == parser->end || *at++ != '{')
+    if (at == parser->end || *at++ != '{' || !read_count(parser, &at, low))
         return 0;
-    for (int i = 0; i < 2; i++) {
-        int digits = 0;
-        int64_t value = 0;
-        for (; at < parser->end && *at >= '0' && *at <= '9'; at++, digits++)
-            value = digits < 5 ? value * 10 + (*at - '0') : value;
-        if (digits == 0 && i == 0)
-            return 0;
-        if (digits > 0)
-            numbers[i] = digits > 5 ? -1 : value;
-        if (i == 1 || at == parser->end || *at != ',')
-            break;
-        *comma = true;
+    *high = *low;
+    if (at < parser->end && *at == ',') {
         at++;
+        if (!read_count(parser, &at, high))
+            *high = UNBOUNDED;
     }
     return at < parser->end && *at == '}' ? (size_t)(at + 1 - parser->at) : 0;
 }
@@ -335,8 +343,6 @@ static size_t braces(const struct parser *parser, int64_t numbers[2], bool *comm
 /* Reads a quantifier; false if there is none. */
 static bool quantifier(struct parser *parser, int64_t *low, int64_t *high)
 {
-    int64_t numbers[2];
-    bool comma;
     char c = parser->at < parser->end ? *parser->at : '\0';
     if (c == '*' || c == '+' || c == '?') {
         parser->at++;
@@ -346,15 +352,12 @@ static bool quantifier(struct parser *parser, int64_t *low, int64_t *high)
     }
     if (!next_is(parser, '{'))
         return false;
-    size_t length = braces(parser, numbers, &comma);
+    size_t length = measure_braces(parser, low, high);
     if (length == 0) {
         refuse(parser, "a { that begins no {n}, {n,} or {n,m} must be written \\{");
         return false;
     }
-    *low = numbers[0];
-    *high = !comma ? numbers[0] : numbers[1] == -2 ? UNBOUNDED : numbers[1];
-    if (*low == -1 || *high == -1 || *low > MAX_REPEAT ||
-        (*high != UNBOUNDED && *high > MAX_REPEAT)) {
+    if (*low > MAX_REPEAT || (*high != UNBOUNDED && *high > MAX_REPEAT)) {
         refuse(parser, "it repeats something more than 1,000 times");
         return false;
     }
@@ -399,8 +402,7 @@ static struct facts atom(struct parser *parser, int depth, enum kind *kind)
 static struct facts quantified(struct parser *parser, int depth)
 {
     enum kind kind;
-    int64_t low = 0, high = 0, numbers[2];
-    bool comma;
+    int64_t low = 0, high = 0, next_low, next_high;
     struct facts item = atom(parser, depth, &kind);
     if (parser->why != NULL || parser->at == parser->end || !quantifier(parser, &low, &high))
         return item;
@@ -417,7 +419,7 @@ static struct facts quantified(struct parser *parser, int depth)
         parser->at++;
     }
     if (next_is(parser, '*') || next_is(parser, '+') || next_is(parser, '?') ||
-        braces(parser, numbers, &comma) > 0)
+        measure_braces(parser, &next_low, &next_high) > 0)
         return refuse(parser, "a second quantifier or a possessive + follows a quantifier");
     int64_t most = high == UNBOUNDED ? low : high;
     int64_t copies = kind == CHARACTER || most < 1 ? 1 : most;

@@ -5,17 +5,19 @@
 
 static const char replacement[] = "\xEF\xBF\xBD"; /* U+FFFD */
 
-/* Length of the sequence at `s` (1..4) if it is valid; else minus the length of its maximal subpart,
- * the longest prefix that some valid sequence begins with (Unicode 15, section 3.9, table 3-7). */
-static int sequence(const unsigned char *s, size_t left)
+/* Whether the sequence at `s` is valid, and its length (1..4); where it is not, that of its maximal
+ * subpart, the longest prefix that some valid sequence begins with (Unicode 15, section 3.9, table
+ * 3-7). */
+static bool is_sequence(const unsigned char *s, size_t left, size_t *length)
 {
     unsigned char first = s[0];
+    *length = 1;
     if (first < 0x80)
-        return 1;
+        return true;
     if (first < 0xC2 || first > 0xF4)
-        return -1;
+        return false;
     unsigned char low = 0x80, high = 0xBF;
-    int length = first < 0xE0 ? 2 : first < 0xF0 ? 3 : 4;
+    size_t whole = first < 0xE0 ? 2 : first < 0xF0 ? 3 : 4;
     if (first == 0xE0)
         low = 0xA0; /* no overlong forms */
     else if (first == 0xED)
@@ -24,13 +26,13 @@ static int sequence(const unsigned char *s, size_t left)
         low = 0x90;
     else if (first == 0xF4)
         high = 0x8F; /* nothing above U+10FFFF */
-    for (int i = 1; i < length; i++) {
-        if ((size_t)i >= left || s[i] < low || s[i] > high)
-            return -i;
+    for (; *length < whole; ++*length) {
+        if (*length >= left || s[*length] < low || s[*length] > high)
+            return false;
         low = 0x80;
         high = 0xBF;
     }
-    return length;
+    return true;
 }
 
 size_t le_utf8_valid_prefix(const char *bytes, size_t length)
@@ -46,10 +48,10 @@ size_t le_utf8_valid_prefix(const char *bytes, size_t length)
         }
         if (i == length)
             break;
-        int step = sequence((const unsigned char *)bytes + i, length - i);
-        if (step < 0)
+        size_t step;
+        if (!is_sequence((const unsigned char *)bytes + i, length - i, &step))
             return i;
-        i += (size_t)step;
+        i += step;
     }
     return i;
 }
@@ -71,7 +73,9 @@ bool le_utf8_decode(const char *bytes, size_t length, struct le_buffer *scratch,
         done += valid;
         if (done == length)
             break;
-        done += (size_t)-sequence((const unsigned char *)bytes + done, length - done);
+        size_t subpart;
+        is_sequence((const unsigned char *)bytes + done, length - done, &subpart);
+        done += subpart;
         if (!le_buffer_append(scratch, replacement, 3))
             return false;
         valid = le_utf8_valid_prefix(bytes + done, length - done);

@@ -21,7 +21,9 @@ static void masks_to(const char *text, const char *wanted, const char *const *ru
         NEED(le_match_init(&match, 9));
         const char *masked = text;
         size_t length = strlen(text);
-        CHECK(le_masks_apply(masks, count, &match, buffers, &masked, &length) == -1);
+        int endless;
+        CHECK(le_masks_apply(masks, count, &match, buffers, &masked, &length, &endless) ==
+              LE_MASKS_APPLIED);
         NEED(le_buffer_append(&out, masked, length) && le_buffer_append(&out, "", 1));
         CHECK_TEXT(out.data, wanted);
         for (int i = 0; i < count; i++)
@@ -94,9 +96,9 @@ static void a_pattern_that_backtracks_deeply_still_answers(void)
         NEED(le_pattern_compile(&pattern, "(?:a|b)*c", 9, true, jit != 0, "f", "m", &error) == 0);
         NEED(le_match_init(&match, 0));
         text[LENGTH - 1] = 'c';
-        CHECK(le_pattern_find(&pattern, &match, text, LENGTH, 0, false) == 1);
+        CHECK(le_pattern_find(&pattern, &match, text, LENGTH, 0, false) == LE_FOUND);
         text[LENGTH - 1] = 'a';
-        CHECK(le_pattern_find(&pattern, &match, text, LENGTH, 0, false) == 0);
+        CHECK(le_pattern_find(&pattern, &match, text, LENGTH, 0, false) == LE_NOT_FOUND);
         le_match_free(&match);
         le_pattern_free(&pattern);
     }

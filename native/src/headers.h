@@ -1,0 +1,28 @@
+/* Headers: the fields that begin a line, of which the engine needs the message and the host. */
+#ifndef LE_HEADERS_H
+#define LE_HEADERS_H
+
+#include "patterns.h"
+
+struct le_header {
+    struct le_pattern pattern; /* anchored at the start of the line */
+    uint32_t message, host;    /* numbers of groups; host 0: it has none */
+};
+
+/* What a header found in a line; both lie in the line. */
+struct le_fields {
+    const char *message;
+    size_t message_length;
+    const char *host; /* NULL: none */
+    size_t host_length;
+};
+
+/* Looks up the groups of a header whose pattern is compiled. False: there is none for the message, or
+ * one of a name that no header has. */
+bool le_header_find_groups(struct le_header *header);
+
+/* The fields by the first header that matches; where none does, the whole line is the message. */
+enum le_search le_headers_find(const struct le_header *headers, int count, struct le_match *match,
+                               const char *line, size_t length, struct le_fields *fields);
+
+#endif
