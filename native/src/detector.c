@@ -31,15 +31,14 @@ struct le_pending {
 
 /* --- life ------------------------------------------------------------------------------------- */
 
-static bool make_batches(struct le_detector *detector, int threads)
+static bool make_batches(struct le_detector *detector, struct le_pool *pool, int threads)
 {
     const struct le_scorer *scorer = &detector->loaded->scorer;
-    detector->batch_count = threads == 1 ? 1 : (size_t)threads * BATCHES_A_THREAD + 1;
-    detector->batches = calloc(detector->batch_count, sizeof *detector->batches);
-    if (detector->batches == NULL)
+    if (!le_in_flight_init(&detector->batches, pool, threads, BATCHES_A_THREAD,
+                           sizeof(struct le_batch)))
         return false;
-    for (size_t i = 0; i < detector->batch_count; i++) {
-        struct le_batch *batch = &detector->batches[i];
+    for (size_t i = 0; i < detector->batches.count; i++) {
+        struct le_batch *batch = le_in_flight_at(&detector->batches, i);
         batch->scorer = scorer;
         batch->entries = malloc(scorer->most * sizeof *batch->entries);
         batch->input = malloc(scorer->most * scorer->input_size);
@@ -56,7 +55,6 @@ enum logexport_status le_detector_init(struct le_detector *detector, const struc
 {
     const struct le_task *task = &loaded->metadata.task;
     *detector = (struct le_detector){.loaded = loaded,
-                                     .pool = pool,
                                      .anomalies_only = options->anomalies_only != 0,
                                      .session_summary = options->session_summary != 0,
                                      .sink = sink,
@@ -66,9 +64,9 @@ enum logexport_status le_detector_init(struct le_detector *detector, const struc
             ? le_sessions_init(&detector->sessions, loaded->rules.max_sessions)
             : le_count_windows_init(&detector->counts, (size_t)task->lines, (size_t)task->stride,
                                     (size_t)task->steps, (size_t)loaded->vocab.size);
-    ok = ok && make_batches(detector, threads) &&
+    ok = ok && make_batches(detector, pool, threads) &&
          le_memo_init(&detector->memo, loaded->scorer.key_size,
-                      loaded->scorer.most * detector->batch_count) &&
+                      loaded->scorer.most * detector->batches.count) &&
          le_record_format_init(&detector->format, task, loaded->top_k, loaded->threshold);
     detector->pending = ok ? malloc(PENDING * sizeof *detector->pending) : NULL;
     if (detector->pending != NULL)
@@ -86,11 +84,12 @@ void le_detector_free(struct le_detector *detector)
         detector->pending_first = (detector->pending_first + 1) % PENDING;
         detector->pending_count--;
     }
-    for (size_t i = 0; detector->batches != NULL && i < detector->batch_count; i++) {
-        free(detector->batches[i].entries);
-        free(detector->batches[i].input);
+    for (size_t i = 0; i < detector->batches.count; i++) {
+        struct le_batch *batch = le_in_flight_at(&detector->batches, i);
+        free(batch->entries);
+        free(batch->input);
     }
-    free(detector->batches);
+    le_in_flight_free(&detector->batches);
     free(detector->pending);
     le_memo_free(&detector->memo);
     le_sessions_free(&detector->sessions);
@@ -215,7 +214,7 @@ static enum logexport_status give_ready(struct le_detector *detector, struct log
 
 /* --- scoring ---------------------------------------------------------------------------------- */
 
-static void score(struct le_job *job, int worker)
+static void score_batch(struct le_job *job, int worker)
 {
     (void)worker;
     struct le_batch *batch = (struct le_batch *)(void *)job; /* its first member */
@@ -223,52 +222,31 @@ static void score(struct le_job *job, int worker)
         le_scorer_run(batch->scorer, batch->entries, batch->count, batch->input, &batch->error);
 }
 
-static struct le_batch *filling(struct le_detector *detector)
+/* Takes back the batch that was sent first; waits for it if `wait`. */
+static enum logexport_status take_back_batch(struct le_detector *detector, bool wait, bool *taken,
+                                             struct logexport_error *error)
 {
-    return &detector->batches[(detector->batch_first + detector->batch_running) %
-                              detector->batch_count];
-}
-
-/* Takes back the batch that has run the longest; waits for it if `wait`. */
-static enum logexport_status take_back(struct le_detector *detector, bool wait, bool *taken,
-                                       struct logexport_error *error)
-{
-    *taken = false;
-    if (detector->batch_running == 0)
+    struct le_batch *batch = le_in_flight_take_back(&detector->batches, wait);
+    *taken = batch != NULL;
+    if (!*taken)
         return LOGEXPORT_OK;
-    struct le_batch *batch = &detector->batches[detector->batch_first];
-    if (detector->pool != NULL) {
-        if (wait)
-            le_pool_wait(detector->pool, &batch->job);
-        else if (!le_pool_is_done(detector->pool, &batch->job))
-            return LOGEXPORT_OK;
-    }
-    *taken = true;
     batch->count = 0;
-    detector->batch_first = (detector->batch_first + 1) % detector->batch_count;
-    detector->batch_running--;
     if (batch->status != LOGEXPORT_OK && error != NULL)
         *error = batch->error;
     return batch->status;
 }
 
 /* Hands the batch being filled over to be scored. */
-static enum logexport_status send(struct le_detector *detector, struct logexport_error *error)
+static enum logexport_status send_batch(struct le_detector *detector, struct logexport_error *error)
 {
-    struct le_batch *batch = filling(detector);
+    const struct le_batch *batch = le_in_flight_filling(&detector->batches);
     bool taken;
     if (batch->count == 0)
         return LOGEXPORT_OK;
-    batch->job.run = score;
-    detector->batch_running++;
     detector->stats.scored += batch->count;
-    if (detector->pool == NULL) {
-        score(&batch->job, 0);
-        return take_back(detector, true, &taken, error);
-    }
-    le_pool_submit(detector->pool, &batch->job);
-    if (detector->batch_running == detector->batch_count) /* one must be free to be filled */
-        return take_back(detector, true, &taken, error);
+    le_in_flight_send(&detector->batches, score_batch);
+    if (le_in_flight_is_full(&detector->batches)) /* one must be free to be filled */
+        return take_back_batch(detector, true, &taken, error);
     return LOGEXPORT_OK;
 }
 
@@ -277,19 +255,19 @@ enum logexport_status le_detector_give(struct le_detector *detector, struct loge
     enum logexport_status status;
     bool taken;
     do
-        status = take_back(detector, false, &taken, error);
+        status = take_back_batch(detector, false, &taken, error);
     while (status == LOGEXPORT_OK && taken);
     return status == LOGEXPORT_OK ? give_ready(detector, error) : status;
 }
 
 enum logexport_status le_detector_flush(struct le_detector *detector, struct logexport_error *error)
 {
-    enum logexport_status status = send(detector, error);
+    enum logexport_status status = send_batch(detector, error);
     bool taken = true;
     while (status == LOGEXPORT_OK && taken) {
         status = give_ready(detector, error);
         if (status == LOGEXPORT_OK)
-            status = take_back(detector, true, &taken, error);
+            status = take_back_batch(detector, true, &taken, error);
     }
     return status == LOGEXPORT_OK ? give_ready(detector, error) : status;
 }
@@ -300,11 +278,11 @@ static enum logexport_status make_room(struct le_detector *detector, struct loge
 {
     if (detector->pending_count < PENDING)
         return LOGEXPORT_OK;
-    enum logexport_status status = send(detector, error);
+    enum logexport_status status = send_batch(detector, error);
     while (status == LOGEXPORT_OK && (status = give_ready(detector, error)) == LOGEXPORT_OK &&
-           detector->pending_count > PENDING / 2 && detector->batch_running > 0) {
+           detector->pending_count > PENDING / 2 && detector->batches.running > 0) {
         bool taken;
-        status = take_back(detector, true, &taken, error);
+        status = take_back_batch(detector, true, &taken, error);
     }
     return status;
 }
@@ -341,9 +319,10 @@ static enum logexport_status ask(struct le_detector *detector, const void *windo
         detector->stats.remembered++;
         return LOGEXPORT_OK;
     }
-    struct le_batch *batch = filling(detector);
+    struct le_batch *batch = le_in_flight_filling(&detector->batches);
     batch->entries[batch->count++] = *entry;
-    return batch->count == detector->loaded->scorer.most ? send(detector, error) : LOGEXPORT_OK;
+    return batch->count == detector->loaded->scorer.most ? send_batch(detector, error)
+                                                         : LOGEXPORT_OK;
 }
 
 static enum logexport_status close_session(struct le_detector *detector, struct le_session *session,

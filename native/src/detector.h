@@ -5,17 +5,15 @@
 #ifndef LE_DETECTOR_H
 #define LE_DETECTOR_H
 
+#include "in_flight.h"
 #include "loaded.h"
-#include "pool.h"
 #include "records.h"
 #include "windows.h"
 
-struct le_batch;
 struct le_pending;
 
 struct le_detector {
     const struct le_loaded *loaded;
-    struct le_pool *pool; /* NULL: everything is done by the calling thread */
     bool anomalies_only, session_summary;
     logexport_sink sink;
     void *user;
@@ -26,9 +24,8 @@ struct le_detector {
     bool has_before;
 
     struct le_memo memo;
-    struct le_batch *batches; /* a ring: those that are being scored, then the one being filled */
-    size_t batch_count, batch_first, batch_running;
-    struct le_pending *pending; /* a ring of records that were not given yet */
+    struct le_in_flight batches; /* of struct le_batch */
+    struct le_pending *pending;  /* a ring of records that were not given yet */
     size_t pending_first, pending_count;
 
     struct le_record_format format;

@@ -33,14 +33,13 @@ enum logexport_status le_stream_init(struct le_stream *stream, const struct le_e
                                      struct le_pool *pool, int threads,
                                      struct le_detector *detector, struct logexport_error *error)
 {
-    *stream = (struct le_stream){
-        .reader = reader, .pool = pool, .detector = detector, .threads = threads};
-    stream->chunk_count = threads == 1 ? 1 : (size_t)threads * CHUNKS_A_THREAD + 1;
-    stream->chunks = calloc(stream->chunk_count, sizeof *stream->chunks);
+    *stream = (struct le_stream){.reader = reader, .detector = detector, .threads = threads};
     stream->scratches = calloc((size_t)threads, sizeof *stream->scratches);
-    bool ok = stream->chunks != NULL && stream->scratches != NULL;
-    for (size_t i = 0; ok && i < stream->chunk_count; i++)
-        stream->chunks[i].stream = stream;
+    bool ok =
+        stream->scratches != NULL &&
+        le_in_flight_init(&stream->chunks, pool, threads, CHUNKS_A_THREAD, sizeof(struct le_chunk));
+    for (size_t i = 0; ok && i < stream->chunks.count; i++)
+        ((struct le_chunk *)le_in_flight_at(&stream->chunks, i))->stream = stream;
     for (int i = 0; ok && i < threads; i++)
         ok = le_scratch_init(&stream->scratches[i], reader->rules);
     if (ok)
@@ -53,13 +52,14 @@ void le_stream_free(struct le_stream *stream)
 {
     for (int i = 0; stream->scratches != NULL && i < stream->threads; i++)
         le_scratch_free(&stream->scratches[i]);
-    for (size_t i = 0; stream->chunks != NULL && i < stream->chunk_count; i++) {
-        le_buffer_free(&stream->chunks[i].bytes);
-        le_buffer_free(&stream->chunks[i].sessions);
-        free(stream->chunks[i].lines);
+    for (size_t i = 0; i < stream->chunks.count; i++) {
+        struct le_chunk *chunk = le_in_flight_at(&stream->chunks, i);
+        le_buffer_free(&chunk->bytes);
+        le_buffer_free(&chunk->sessions);
+        free(chunk->lines);
     }
     free(stream->scratches);
-    free(stream->chunks);
+    le_in_flight_free(&stream->chunks);
     *stream = (struct le_stream){0};
 }
 
@@ -111,13 +111,8 @@ static void read_chunk(struct le_job *job, int worker)
 
 /* --- handing on: on the calling thread --------------------------------------------------------- */
 
-static struct le_chunk *filling(struct le_stream *stream)
-{
-    return &stream->chunks[(stream->chunk_first + stream->chunk_running) % stream->chunk_count];
-}
-
-static enum logexport_status hand_on(struct le_stream *stream, struct le_chunk *chunk,
-                                     struct logexport_error *error)
+static enum logexport_status hand_on_lines(struct le_stream *stream, struct le_chunk *chunk,
+                                           struct logexport_error *error)
 {
     struct logexport_stats *stats = &stream->detector->stats;
     enum logexport_status status;
@@ -149,63 +144,51 @@ static enum logexport_status hand_on(struct le_stream *stream, struct le_chunk *
                    chunk->error.text);
 }
 
-/* Hands on the chunk that has been read the longest; waits for it if `wait`. */
-static enum logexport_status take_back(struct le_stream *stream, bool wait, bool *taken,
+/* Takes back the chunk that was sent first and hands on its lines; waits for it if `wait`. */
+static enum logexport_status take_back_chunk(struct le_stream *stream, bool wait, bool *taken,
+                                             struct logexport_error *error)
+{
+    struct le_chunk *chunk = le_in_flight_take_back(&stream->chunks, wait);
+    *taken = chunk != NULL;
+    return *taken ? hand_on_lines(stream, chunk, error) : LOGEXPORT_OK;
+}
+
+/* Moves what is not its own from a chunk that was sent to the next, which is filled from now on. */
+static enum logexport_status move_rest(struct le_stream *stream, const struct le_chunk *chunk,
                                        struct logexport_error *error)
 {
-    *taken = false;
-    if (stream->chunk_running == 0)
+    struct le_chunk *next = le_in_flight_filling(&stream->chunks);
+    size_t rest = chunk->bytes.length - chunk->length;
+    if (next == chunk) { /* the only one */
+        memmove(next->bytes.data, next->bytes.data + next->length, rest);
+        next->bytes.length = rest;
         return LOGEXPORT_OK;
-    struct le_chunk *chunk = &stream->chunks[stream->chunk_first];
-    if (stream->pool != NULL) {
-        if (wait)
-            le_pool_wait(stream->pool, &chunk->job);
-        else if (!le_pool_is_done(stream->pool, &chunk->job))
-            return LOGEXPORT_OK;
     }
-    *taken = true;
-    stream->chunk_first = (stream->chunk_first + 1) % stream->chunk_count;
-    stream->chunk_running--;
-    return hand_on(stream, chunk, error);
+    next->bytes.length = 0;
+    return le_buffer_append(&next->bytes, chunk->bytes.data + chunk->length, rest)
+               ? LOGEXPORT_OK
+               : le_out_of_memory(error);
 }
 
 /* Has the first `length` bytes of the chunk being filled read, and moves the rest to the next. */
-static enum logexport_status send(struct le_stream *stream, size_t length,
-                                  struct logexport_error *error)
+static enum logexport_status send_chunk(struct le_stream *stream, size_t length,
+                                        struct logexport_error *error)
 {
-    struct le_chunk *chunk = filling(stream);
-    size_t rest = chunk->bytes.length - length;
+    struct le_chunk *chunk = le_in_flight_filling(&stream->chunks);
     enum logexport_status status;
     bool taken;
     if (length == 0)
         return LOGEXPORT_OK;
-    chunk->job.run = read_chunk;
     chunk->length = length;
-    stream->chunk_running++;
     stream->line_begin = 0;
-    if (stream->pool == NULL) {
-        read_chunk(&chunk->job, 0);
-        stream->chunk_running--;
-        status = hand_on(stream, chunk, error);
-        if (rest > 0)
-            memmove(chunk->bytes.data, chunk->bytes.data + length, rest);
-        chunk->bytes.length = rest;
+    le_in_flight_send(&stream->chunks, read_chunk);
+    if (le_in_flight_is_full(&stream->chunks) && /* one must be free to be filled */
+        (status = take_back_chunk(stream, true, &taken, error)))
         return status;
-    }
-    if (stream->chunk_running == stream->chunk_count) /* one must be free to be filled */
-        if ((status = take_back(stream, true, &taken, error))) {
-            stream->chunk_running--; /* it was not sent */
-            return status;
-        }
-    struct le_chunk *next = filling(stream);
-    next->bytes.length = 0;
-    if (!le_buffer_append(&next->bytes, chunk->bytes.data + length, rest)) {
-        stream->chunk_running--;
-        return le_out_of_memory(error);
-    }
-    le_pool_submit(stream->pool, &chunk->job);
+    if ((status = move_rest(stream, chunk, error)) || stream->chunks.pool == NULL)
+        return status;
     do
-        status = take_back(stream, false, &taken, error);
+        status = take_back_chunk(stream, false, &taken, error);
     while (status == LOGEXPORT_OK && taken);
     return status == LOGEXPORT_OK ? le_detector_give(stream->detector, error) : status;
 }
@@ -224,7 +207,7 @@ enum logexport_status le_stream_push(struct le_stream *stream, const char *bytes
             bytes = feed;
             stream->skipping = false;
         }
-        struct le_chunk *chunk = filling(stream);
+        struct le_chunk *chunk = le_in_flight_filling(&stream->chunks);
         size_t begin = chunk->bytes.length;
         size_t piece = begin < CHUNK ? CHUNK - begin : CHUNK;
         if (piece > length)
@@ -242,7 +225,7 @@ enum logexport_status le_stream_push(struct le_stream *stream, const char *bytes
             stream->skipping = true;
         }
         if (chunk->bytes.length >= CHUNK && stream->line_begin > 0) {
-            enum logexport_status status = send(stream, stream->line_begin, error);
+            enum logexport_status status = send_chunk(stream, stream->line_begin, error);
             if (status != LOGEXPORT_OK)
                 return status;
         }
@@ -253,11 +236,12 @@ enum logexport_status le_stream_push(struct le_stream *stream, const char *bytes
 enum logexport_status le_stream_flush(struct le_stream *stream, bool end,
                                       struct logexport_error *error)
 {
+    const struct le_chunk *chunk = le_in_flight_filling(&stream->chunks);
     enum logexport_status status =
-        send(stream, end ? filling(stream)->bytes.length : stream->line_begin, error);
+        send_chunk(stream, end ? chunk->bytes.length : stream->line_begin, error);
     bool taken = true;
     while (status == LOGEXPORT_OK && taken)
-        status = take_back(stream, true, &taken, error);
+        status = take_back_chunk(stream, true, &taken, error);
     if (end) {
         stream->skipping = false;
         stream->line = 0;

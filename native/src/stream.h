@@ -3,18 +3,15 @@
 #define LE_STREAM_H
 
 #include "detector.h"
-
-struct le_chunk;
+#include "in_flight.h"
 
 struct le_stream {
     const struct le_event_reader *reader;
-    struct le_pool *pool; /* NULL: everything is done by the calling thread */
     struct le_detector *detector;
     struct le_scratch *scratches; /* one a thread */
     int threads;
-    struct le_chunk *chunks; /* a ring: those that are being read, then the one being filled */
-    size_t chunk_count, chunk_first, chunk_running;
-    bool skipping;     /* the rest of an oversize line is dropped */
+    struct le_in_flight chunks; /* of struct le_chunk */
+    bool skipping;              /* the rest of an oversize line is dropped */
     size_t line_begin; /* in the chunk being filled: where its last, incomplete line begins */
     int64_t line;      /* lines handed on */
 };
