@@ -6,12 +6,12 @@
 
 static char bundle[64];
 
-static void leave(void)
+static void remove_at_exit(void)
 {
     remove_bundle(bundle);
 }
 
-static int ignore(void *user, const struct logexport_record *record)
+static int check_record(void *user, const struct logexport_record *record)
 {
     (void)user;
     HOLDS(record->text_length > 2 && record->text[record->text_length - 1] == '\n');
@@ -23,7 +23,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
     static const char log[] = "a b\na 7\nx\n\xff s=1 c\nh1: a b\n\nx\ny y c\r\nx\nx\nx\nx\n";
     if (bundle[0] == '\0') {
         make_bundle(bundle, "events 6", events_topk, plain_rules);
-        atexit(leave);
+        atexit(remove_at_exit);
     }
     if (length == 0)
         return 0;
@@ -57,7 +57,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
     logexport_options_init(&options, sizeof options);
     options.ort_library = FAKE_ORT;
     options.no_jit = bytes[0] & 16;
-    if (logexport_open(bundle, &options, ignore, NULL, &engine, &error) != LOGEXPORT_OK) {
+    if (logexport_open(bundle, &options, check_record, NULL, &engine, &error) != LOGEXPORT_OK) {
         HOLDS(engine == NULL && error.status != LOGEXPORT_OK && error.text[0] != '\0');
         return 0;
     }

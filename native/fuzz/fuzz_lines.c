@@ -11,12 +11,12 @@ enum { WHOLE, PIECES, THREADED, ENGINES };
 static logexport_engine *engines[ENGINES];
 static struct le_buffer said[ENGINES];
 
-static int keep(void *user, const struct logexport_record *record)
+static int keep_record(void *user, const struct logexport_record *record)
 {
     return !le_buffer_append(user, record->text, record->text_length);
 }
 
-static void leave(void)
+static void close_engines(void)
 {
     for (int i = 0; i < ENGINES; i++) {
         logexport_close(engines[i]);
@@ -24,7 +24,7 @@ static void leave(void)
     }
 }
 
-static void start(void)
+static void open_engines(void)
 {
     char bundle[64];
     make_bundle(bundle, "events 6 wild", events_topk, session_rules);
@@ -36,14 +36,14 @@ static void start(void)
         options.threads = i == THREADED ? 2 : 1;
         options.session_summary = 1;
         options.no_verify = 1;
-        HOLDS(logexport_open(bundle, &options, keep, &said[i], &engines[i], &error) ==
+        HOLDS(logexport_open(bundle, &options, keep_record, &said[i], &engines[i], &error) ==
               LOGEXPORT_OK);
     }
     remove_bundle(bundle);
-    atexit(leave);
+    atexit(close_engines);
 }
 
-static const struct le_buffer *say(int which, const uint8_t *bytes, size_t length, size_t piece)
+static const struct le_buffer *run_log(int which, const uint8_t *bytes, size_t length, size_t piece)
 {
     struct logexport_error error;
     logexport_engine *engine = engines[which];
@@ -61,12 +61,12 @@ static const struct le_buffer *say(int which, const uint8_t *bytes, size_t lengt
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 {
     if (engines[0] == NULL)
-        start();
+        open_engines();
     if (length < 1)
         return 0;
-    const struct le_buffer *whole = say(WHOLE, bytes + 1, length - 1, length);
-    const struct le_buffer *pieces =
-        say(bytes[0] < 128 ? PIECES : THREADED, bytes + 1, length - 1, (size_t)bytes[0] % 32 + 1);
+    const struct le_buffer *whole = run_log(WHOLE, bytes + 1, length - 1, length);
+    const struct le_buffer *pieces = run_log(bytes[0] < 128 ? PIECES : THREADED, bytes + 1,
+                                             length - 1, (size_t)bytes[0] % 32 + 1);
     HOLDS(whole->length == pieces->length &&
           (whole->length == 0 || memcmp(whole->data, pieces->data, whole->length) == 0));
     return 0;

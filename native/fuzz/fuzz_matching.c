@@ -10,7 +10,8 @@ static bool is_wildcard(struct le_token token)
     return token.length == 3 && memcmp(token.data, "<*>", 3) == 0;
 }
 
-static bool matches(const struct le_tokens *template, const struct le_tokens *line, size_t *wild)
+static bool matches_line(const struct le_tokens *template, const struct le_tokens *line,
+                         size_t *wild)
 {
     *wild = 0;
     if (template->count != line->count)
@@ -25,8 +26,8 @@ static bool matches(const struct le_tokens *template, const struct le_tokens *li
     return true;
 }
 
-static void check(const struct le_vocab *vocab, const struct le_matcher *matcher,
-                  const struct le_tokens *line, bool general)
+static void check_line(const struct le_vocab *vocab, const struct le_matcher *matcher,
+                       const struct le_tokens *line, bool general)
 {
     struct le_buffer hashes = {0};
     struct le_tokens template = {0};
@@ -36,7 +37,7 @@ static void check(const struct le_vocab *vocab, const struct le_matcher *matcher
     HOLDS(le_matcher_find(matcher, line, &hashes, &found));
     for (int32_t i = 0; i < vocab->size; i++) {
         HOLDS(le_tokens_split(&template, vocab->templates[i].text, vocab->templates[i].length));
-        if (!matches(&template, line, &wild)) {
+        if (!matches_line(&template, line, &wild)) {
             HOLDS(found != i);
             continue;
         }
@@ -69,7 +70,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
             if (matcher == NULL)
                 matcher = le_matcher_new(&vocab, general);
             HOLDS(matcher != NULL && le_tokens_split(&line, at, size));
-            check(&vocab, matcher, &line, general);
+            check_line(&vocab, matcher, &line, general);
         }
         at = feed == NULL ? end : feed + 1;
     }

@@ -23,14 +23,14 @@ struct bench {
     uint64_t lines, records;
 };
 
-static double now(void)
+static double cpu_seconds(void)
 {
     struct timespec time;
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
     return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
 }
 
-static int count(void *user, const struct logexport_record *record)
+static int count_record(void *user, const struct logexport_record *record)
 {
     (void)record;
     ++*(uint64_t *)user;
@@ -54,8 +54,8 @@ static bool read_log(struct bench *bench, const char *path)
 }
 
 /* Bytes to event ids. With `keep` the events are kept for what follows. */
-static enum logexport_status text(struct bench *bench, struct le_scratch *scratch, bool keep,
-                                  struct logexport_error *error)
+static enum logexport_status read_events(struct bench *bench, struct le_scratch *scratch, bool keep,
+                                         struct logexport_error *error)
 {
     const char *at = bench->log.data, *end = at + bench->log.length;
     bench->lines = 0;
@@ -89,17 +89,19 @@ static enum logexport_status text(struct bench *bench, struct le_scratch *scratc
 }
 
 /* Event ids to records. */
-static enum logexport_status score(struct bench *bench, const struct logexport_options *options,
-                                   struct logexport_error *error)
+static enum logexport_status score_events(struct bench *bench,
+                                          const struct logexport_options *options,
+                                          struct logexport_error *error)
 {
     struct le_detector detector;
     bench->records = 0;
     enum logexport_status status = le_detector_init(&detector, &bench->loaded, NULL, 1, options,
-                                                    count, &bench->records, error);
+                                                    count_record, &bench->records, error);
     if (status != LOGEXPORT_OK)
         return status;
     for (size_t i = 0; i < bench->event_count && status == LOGEXPORT_OK; i++)
-        status = le_detector_take(&detector, bench->events[i].line, &bench->events[i].event, error);
+        status = le_detector_take_event(&detector, bench->events[i].line, &bench->events[i].event,
+                                        error);
     if (status == LOGEXPORT_OK)
         status = le_detector_finish(&detector, error);
     le_detector_free(&detector);
@@ -107,16 +109,17 @@ static enum logexport_status score(struct bench *bench, const struct logexport_o
 }
 
 /* Bytes to records, as a caller of the library has it. */
-static enum logexport_status both(struct bench *bench, const char *path,
-                                  const struct logexport_options *options, double *seconds,
-                                  struct logexport_stats *stats, struct logexport_error *error)
+static enum logexport_status run_engine(struct bench *bench, const char *path,
+                                        const struct logexport_options *options, double *seconds,
+                                        struct logexport_stats *stats,
+                                        struct logexport_error *error)
 {
     logexport_engine *engine;
     enum logexport_status status =
-        logexport_open(path, options, count, &bench->records, &engine, error);
+        logexport_open(path, options, count_record, &bench->records, &engine, error);
     if (status != LOGEXPORT_OK)
         return status;
-    double began = now();
+    double began = cpu_seconds();
     for (size_t at = 0; at < bench->log.length && status == LOGEXPORT_OK; at += 1 << 17) {
         size_t left = bench->log.length - at;
         status =
@@ -124,15 +127,15 @@ static enum logexport_status both(struct bench *bench, const char *path,
     }
     if (status == LOGEXPORT_OK)
         status = logexport_finish(engine, error);
-    *seconds = now() - began;
+    *seconds = cpu_seconds() - began;
     logexport_get_stats(engine, stats);
     stats->model = stats->proof = stats->runtime_version = stats->runtime_library = NULL;
     logexport_close(engine);
     return status;
 }
 
-static enum logexport_status run(struct bench *bench, const char *path, int runs,
-                                 struct logexport_error *error)
+static enum logexport_status run_bench(struct bench *bench, const char *path, int runs,
+                                       struct logexport_error *error)
 {
     struct logexport_options options;
     struct logexport_stats stats = {.size = sizeof stats};
@@ -144,20 +147,20 @@ static enum logexport_status run(struct bench *bench, const char *path, int runs
         return status;
     if (!le_scratch_init(&scratch, &bench->loaded.rules))
         return le_out_of_memory(error);
-    if ((status = text(bench, &scratch, true, error)))
+    if ((status = read_events(bench, &scratch, true, error)))
         return status;
     for (size_t i = 0; i < bench->event_count; i++)
         if (bench->events[i].event.session != NULL)
             bench->events[i].event.session = bench->sessions.data + bench->events[i].session;
     for (int i = 0; i < runs; i++) {
-        double began = now(), seconds;
-        if ((status = text(bench, &scratch, false, error)))
+        double began = cpu_seconds(), seconds;
+        if ((status = read_events(bench, &scratch, false, error)))
             return status;
-        double read = now();
-        if ((status = score(bench, &options, error)))
+        double read = cpu_seconds();
+        if ((status = score_events(bench, &options, error)))
             return status;
-        double scored = now();
-        if ((status = both(bench, path, &options, &seconds, &stats, error)))
+        double scored = cpu_seconds();
+        if ((status = run_engine(bench, path, &options, &seconds, &stats, error)))
             return status;
         best[0] = read - began < best[0] ? read - began : best[0];
         best[1] = scored - read < best[1] ? scored - read : best[1];
@@ -180,7 +183,8 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: logexport-bench BUNDLE LOG [RUNS]\n");
         return EXIT_BAD;
     }
-    enum logexport_status status = run(&bench, argv[1], argc == 4 ? atoi(argv[3]) : 3, &error);
+    enum logexport_status status =
+        run_bench(&bench, argv[1], argc == 4 ? atoi(argv[3]) : 3, &error);
     if (status != LOGEXPORT_OK)
         fprintf(stderr, "logexport-bench: %s\n", error.text);
     le_loaded_free(&bench.loaded);

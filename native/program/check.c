@@ -117,8 +117,8 @@ static enum logexport_status write_outputs(const char *directory, const struct l
     return LOGEXPORT_OK;
 }
 
-static enum logexport_status check(const struct arguments *arguments, const struct le_model *model,
-                                   struct logexport_error *error)
+static enum logexport_status run_graph(const struct arguments *arguments,
+                                       const struct le_model *model, struct logexport_error *error)
 {
     const struct le_value_info *values;
     const char *names[LE_MAX_VALUES];
@@ -151,7 +151,7 @@ int command_check(int argc, char **argv)
     if (status == LOGEXPORT_OK)
         status = le_load_model(&loaded, &arguments.options, &error);
     if (status == LOGEXPORT_OK)
-        status = check(&arguments, loaded.model, &error);
+        status = run_graph(&arguments, loaded.model, &error);
     le_loaded_free(&loaded);
     return status == LOGEXPORT_OK ? EXIT_DONE : complain("%s", error.text);
 }

@@ -133,7 +133,7 @@ static double now_ms(void)
     return (double)time.tv_sec * 1e3 + (double)time.tv_nsec / 1e6;
 }
 
-static void summarise(const logexport_engine *engine, double milliseconds)
+static void print_summary(const logexport_engine *engine, double milliseconds)
 {
     struct logexport_stats stats = {.size = sizeof stats};
     logexport_get_stats(engine, &stats);
@@ -153,8 +153,8 @@ static void summarise(const logexport_engine *engine, double milliseconds)
 }
 
 /* Gives what can be said by now, and writes it. */
-static enum logexport_status settle(logexport_engine *engine, struct output *output,
-                                    struct logexport_error *error)
+static enum logexport_status write_ready(logexport_engine *engine, struct output *output,
+                                         struct logexport_error *error)
 {
     enum logexport_status status = logexport_flush(engine, error);
     if (status == LOGEXPORT_OK && !output_flush(output))
@@ -163,8 +163,8 @@ static enum logexport_status settle(logexport_engine *engine, struct output *out
 }
 
 /* Reads until the log ends, a signal comes or something fails. */
-static enum logexport_status run(logexport_engine *engine, struct input *input,
-                                 struct output *output, struct logexport_error *error)
+static enum logexport_status read_log(logexport_engine *engine, struct input *input,
+                                      struct output *output, struct logexport_error *error)
 {
     static char bytes[READ_SIZE];
     enum logexport_status status = LOGEXPORT_OK;
@@ -175,7 +175,7 @@ static enum logexport_status run(logexport_engine *engine, struct input *input,
         size_t length;
         enum input_state state = input_read(input, false, bytes, sizeof bytes, &length);
         if (state == INPUT_QUIET) {
-            if ((status = settle(engine, output, error)) != LOGEXPORT_OK)
+            if ((status = write_ready(engine, output, error)) != LOGEXPORT_OK)
                 break;
             state = input_read(input, true, bytes, sizeof bytes, &length);
             settled = now_ms();
@@ -189,16 +189,16 @@ static enum logexport_status run(logexport_engine *engine, struct input *input,
         status = logexport_push(engine, bytes, length, error);
         /* Input that never goes quiet must not hold back what was said. */
         if (status == LOGEXPORT_OK && live && now_ms() - settled > FLUSH_AFTER_MS) {
-            status = settle(engine, output, error);
+            status = write_ready(engine, output, error);
             settled = now_ms();
         }
     }
     return status;
 }
 
-static int finish(const logexport_engine *engine, enum logexport_status status,
-                  const struct logexport_error *error, const struct input *input,
-                  struct output *output, double began)
+static int end_run(const logexport_engine *engine, enum logexport_status status,
+                   const struct logexport_error *error, const struct input *input,
+                   struct output *output, double began)
 {
     output_flush(output);
     if (output->error == EPIPE)
@@ -209,7 +209,7 @@ static int finish(const logexport_engine *engine, enum logexport_status status,
         return complain("%s", error->text);
     if (input->error[0] != '\0')
         return complain("%s", input->error);
-    summarise(engine, now_ms() - began);
+    print_summary(engine, now_ms() - began);
     return EXIT_DONE;
 }
 
@@ -242,8 +242,8 @@ int command_detect(int argc, char **argv)
         exit_status = complain("%s", input.error);
     } else {
         double began = now_ms();
-        enum logexport_status status = run(engine, &input, &output, &error);
-        exit_status = finish(engine, status, &error, &input, &output, began);
+        enum logexport_status status = read_log(engine, &input, &output, &error);
+        exit_status = end_run(engine, status, &error, &input, &output, began);
         input_close(&input);
     }
     logexport_close(engine);

@@ -38,8 +38,8 @@ static json_t *describe_model(const struct le_metadata *metadata)
                      (json_int_t)metadata->vocab_size, "variants", metadata->variants);
 }
 
-static enum logexport_status describe(const char *path, const char *library, json_t **out,
-                                      struct logexport_error *error)
+static enum logexport_status describe_bundle(const char *path, const char *library, json_t **out,
+                                             struct logexport_error *error)
 {
     struct le_bundle bundle;
     enum logexport_status status = le_bundle_open(&bundle, path, true, error);
@@ -80,7 +80,7 @@ int command_info(int argc, char **argv)
         return complain("info takes one bundle; see --help.");
     struct logexport_error error;
     json_t *document = NULL;
-    enum logexport_status status = describe(argv[optind], library, &document, &error);
+    enum logexport_status status = describe_bundle(argv[optind], library, &document, &error);
     int exit_status = EXIT_DONE;
     if (status != LOGEXPORT_OK)
         exit_status = complain("%s", error.text);

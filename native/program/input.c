@@ -58,7 +58,7 @@ void input_close(struct input *input)
         close(input->fd);
 }
 
-static enum input_state failed(struct input *input, const char *what)
+static enum input_state fail_reading(struct input *input, const char *what)
 {
     snprintf(input->error, sizeof input->error, "%.300s %s.", input->name, what);
     return INPUT_ERROR;
@@ -102,12 +102,12 @@ static enum input_state read_file(struct input *input, bool wait, void *bytes, s
     }
     char what[200];
     snprintf(what, sizeof what, "cannot be read: %s", strerror(errno));
-    return failed(input, what);
+    return fail_reading(input, what);
 }
 
 /* The first two bytes say whether it is gzip. One byte that is not gzip's first decides, too, so that
  * a first line of one byte is not held back. */
-static enum input_state decide(struct input *input, bool wait)
+static enum input_state decide_form(struct input *input, bool wait)
 {
     size_t length = 0;
     enum input_state state = read_file(input, wait, input->raw + input->raw_end,
@@ -118,7 +118,7 @@ static enum input_state decide(struct input *input, bool wait)
     size_t have = input->raw_end;
     if (have >= 2 && input->raw[0] == 0x1f && input->raw[1] == 0x8b) {
         if (inflateInit2(&input->gzip, 16 + MAX_WBITS) != Z_OK)
-            return failed(input, "cannot be decompressed: not enough memory");
+            return fail_reading(input, "cannot be decompressed: not enough memory");
         input->form = GZIP;
         input->in_member = true;
     } else if (state == INPUT_END || have >= 2 || input->raw[0] != 0x1f) {
@@ -127,11 +127,11 @@ static enum input_state decide(struct input *input, bool wait)
     return state == INPUT_END && have == 0 ? INPUT_END : INPUT_BYTES;
 }
 
-static enum input_state corrupt(struct input *input, const char *why)
+static enum input_state refuse_gzip(struct input *input, const char *why)
 {
     char what[200];
     snprintf(what, sizeof what, "is truncated or corrupt gzip data: %s", why);
-    return failed(input, what);
+    return fail_reading(input, what);
 }
 
 /* Between members, and after the last, zero bytes are padding (as gzip and Python read them). */
@@ -162,7 +162,7 @@ static enum input_state read_gzip(struct input *input, bool wait, char *bytes, s
             if (result == Z_STREAM_END)
                 input->in_member = false;
             else if (result != Z_OK && result != Z_BUF_ERROR && *length == 0)
-                return corrupt(input, input->gzip.msg != NULL ? input->gzip.msg : "bad data");
+                return refuse_gzip(input, input->gzip.msg != NULL ? input->gzip.msg : "bad data");
             if (*length > 0)
                 return INPUT_BYTES; /* an error comes again at the next call */
             if (result == Z_STREAM_END)
@@ -171,7 +171,7 @@ static enum input_state read_gzip(struct input *input, bool wait, char *bytes, s
         size_t got = 0;
         enum input_state state = read_file(input, wait, input->raw, sizeof input->raw, &got);
         if (state == INPUT_END && input->in_member)
-            return corrupt(input, "it ends in the middle");
+            return refuse_gzip(input, "it ends in the middle");
         if (state != INPUT_BYTES)
             return state;
         input->raw_begin = 0;
@@ -186,7 +186,7 @@ enum input_state input_read(struct input *input, bool wait, char *bytes, size_t 
     if (signalled)
         return INPUT_STOP;
     while (input->form == UNDECIDED) {
-        enum input_state state = decide(input, wait);
+        enum input_state state = decide_form(input, wait);
         if (state != INPUT_BYTES)
             return state;
     }

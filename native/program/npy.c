@@ -10,8 +10,8 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "arrays are read as th
 
 #define MAX_FILE ((size_t)1 << 30)
 
-static enum logexport_status malformed(const char *path, const char *what,
-                                       struct logexport_error *error)
+static enum logexport_status refuse_file(const char *path, const char *what,
+                                         struct logexport_error *error)
 {
     return le_fail(error, LOGEXPORT_USAGE, "%.300s cannot be used: %s.", path, what);
 }
@@ -57,7 +57,7 @@ enum logexport_status npy_parse(const char *path, char *bytes, size_t length,
 {
     *tensor = (struct le_tensor){0};
     if (length < 12 || memcmp(bytes, "\x93NUMPY", 6) != 0 || bytes[6] < 1 || bytes[6] > 3)
-        return malformed(path, "it is not a .npy file", error);
+        return refuse_file(path, "it is not a .npy file", error);
     const unsigned char *size = (const unsigned char *)bytes + 8;
     size_t header_length = (size_t)size[0] | (size_t)size[1] << 8, begin = 10;
     if (bytes[6] > 1) {
@@ -66,7 +66,7 @@ enum logexport_status npy_parse(const char *path, char *bytes, size_t length,
     }
     char header[512];
     if (header_length >= sizeof header || header_length > length - begin)
-        return malformed(path, "its header is too long", error);
+        return refuse_file(path, "its header is too long", error);
     memcpy(header, bytes + begin, header_length);
     header[header_length] = '\0';
 
@@ -76,19 +76,19 @@ enum logexport_status npy_parse(const char *path, char *bytes, size_t length,
     else if (type != NULL && strncmp(type, "'<i8'", 5) == 0)
         tensor->type = LE_ORT_INT64;
     else
-        return malformed(path, "it is not of type <f4 or <i8", error);
+        return refuse_file(path, "it is not of type <f4 or <i8", error);
     if (order == NULL || strncmp(order, "False", 5) != 0)
-        return malformed(path, "it is not in C order", error);
+        return refuse_file(path, "it is not in C order", error);
     if (!read_shape(value_of(header, "shape"), tensor))
-        return malformed(path, "its shape cannot be read", error);
+        return refuse_file(path, "its shape cannot be read", error);
 
     *data_offset = begin + header_length;
     tensor->size = tensor->type == LE_ORT_FLOAT ? sizeof(float) : sizeof(int64_t);
     for (size_t i = 0; i < tensor->dimension_count; i++)
         if (__builtin_mul_overflow(tensor->size, (size_t)tensor->dimensions[i], &tensor->size))
-            return malformed(path, "its shape is too large", error);
+            return refuse_file(path, "its shape is too large", error);
     if (tensor->size != length - *data_offset)
-        return malformed(path, "it does not hold as many values as its shape says", error);
+        return refuse_file(path, "it does not hold as many values as its shape says", error);
     return LOGEXPORT_OK;
 }
 
@@ -98,13 +98,13 @@ enum logexport_status npy_read(const char *path, struct le_tensor *tensor,
     struct stat status;
     FILE *file = fopen(path, "rbe");
     if (file == NULL)
-        return malformed(path, strerror(errno), error);
+        return refuse_file(path, strerror(errno), error);
     char *bytes = NULL;
     size_t length = 0, offset = 0;
     enum logexport_status result;
     if (fstat(fileno(file), &status) != 0 || !S_ISREG(status.st_mode) ||
         (uint64_t)status.st_size > MAX_FILE)
-        result = malformed(path, "it is not a file of at most 1 GiB", error);
+        result = refuse_file(path, "it is not a file of at most 1 GiB", error);
     else if ((bytes = malloc((size_t)status.st_size + 1)) == NULL)
         result = le_out_of_memory(error);
     else {
@@ -127,7 +127,7 @@ enum logexport_status npy_write(const char *path, const struct le_tensor *tensor
     char header[256];
     bool is_float = tensor->type == LE_ORT_FLOAT;
     if (!is_float && tensor->type != LE_ORT_INT64)
-        return malformed(path, "the output is not float32 or int64", error);
+        return refuse_file(path, "the output is not float32 or int64", error);
     int at = snprintf(header, sizeof header, "{'descr': '%s', 'fortran_order': False, 'shape': (",
                       is_float ? "<f4" : "<i8");
     size_t size = is_float ? sizeof(float) : sizeof(int64_t);

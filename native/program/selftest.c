@@ -60,7 +60,7 @@ static bool lines_close(const char *expected, size_t expected_length, const char
     return close;
 }
 
-static void show(char out[400], const char *line, size_t length)
+static void copy_shown(char out[400], const char *line, size_t length)
 {
     while (length > 0 && line[length - 1] == '\n')
         length--;
@@ -70,7 +70,7 @@ static void show(char out[400], const char *line, size_t length)
             *c = '?';
 }
 
-static void compare(struct replay *replay, const char *given, size_t length)
+static void compare_line(struct replay *replay, const char *given, size_t length)
 {
     size_t left = (size_t)(replay->end - replay->expected);
     const char *feed = left == 0 ? NULL : memchr(replay->expected, '\n', left);
@@ -83,14 +83,14 @@ static void compare(struct replay *replay, const char *given, size_t length)
                lines_close(expected, expected_length, given, length)) {
         replay->close++;
     } else if (replay->different++ == 0) {
-        show(replay->first[0], expected, expected_length);
-        show(replay->first[1], given, length);
+        copy_shown(replay->first[0], expected, expected_length);
+        copy_shown(replay->first[1], given, length);
     }
 }
 
 static int compare_record(void *user, const struct logexport_record *record)
 {
-    compare(user, record->text, record->text_length);
+    compare_line(user, record->text, record->text_length);
     return 0;
 }
 
@@ -118,11 +118,11 @@ static enum logexport_status replay_model(const struct le_bundle *bundle,
         status = logexport_finish(engine, error);
     logexport_close(engine);
     while (status == LOGEXPORT_OK && replay->expected < replay->end)
-        compare(replay, "", 0); /* recorded, but not given */
+        compare_line(replay, "", 0); /* recorded, but not given */
     return status;
 }
 
-static int report(const char *model, const struct replay *replay, bool exact)
+static int report_model(const char *model, const struct replay *replay, bool exact)
 {
     uint64_t total = replay->same + replay->close + replay->different;
     bool good = replay->different == 0 && (replay->close == 0 || !exact);
@@ -174,7 +174,7 @@ static int test_model(const struct le_bundle *bundle, const struct logexport_opt
     } else if (status == LOGEXPORT_OK) {
         status = replay_model(bundle, options, &replay, &log, &verdicts, &error);
         if (status == LOGEXPORT_OK)
-            exit_status = report(options->model, &replay, exact);
+            exit_status = report_model(options->model, &replay, exact);
     }
     le_loaded_free(&loaded);
     le_buffer_free(&log);

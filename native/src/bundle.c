@@ -148,8 +148,8 @@ const char *le_bundle_sum(const struct le_bundle *bundle, const char *name)
     return json_string_value(json_object_get(json_object_get(bundle->files, name), "sha256"));
 }
 
-static enum logexport_status changed(const struct le_bundle *bundle, const char *name,
-                                     struct logexport_error *error)
+static enum logexport_status refuse_changed(const struct le_bundle *bundle, const char *name,
+                                            struct logexport_error *error)
 {
     return le_fail(error, LOGEXPORT_BUNDLE,
                    "%.300s/%s has changed: its sha256 is not what manifest.json says.",
@@ -169,7 +169,7 @@ enum logexport_status le_bundle_read(const struct le_bundle *bundle, const char 
         return status;
     char hex[LE_SHA256_HEX];
     le_sha256_hex(out->data, out->length, hex);
-    return strcmp(hex, sum) == 0 ? LOGEXPORT_OK : changed(bundle, name, error);
+    return strcmp(hex, sum) == 0 ? LOGEXPORT_OK : refuse_changed(bundle, name, error);
 }
 
 static enum logexport_status verify_file(const struct le_bundle *bundle, const char *name,
@@ -201,7 +201,7 @@ static enum logexport_status verify_file(const struct le_bundle *bundle, const c
     char hex[LE_SHA256_HEX];
     le_sha256_end(&sum, hex);
     return strcmp(hex, le_bundle_sum(bundle, name)) == 0 ? LOGEXPORT_OK
-                                                         : changed(bundle, name, error);
+                                                         : refuse_changed(bundle, name, error);
 }
 
 enum logexport_status le_bundle_verify(const struct le_bundle *bundle,

@@ -101,8 +101,8 @@ void le_detector_free(struct le_detector *detector)
 
 /* --- records out ------------------------------------------------------------------------------ */
 
-static void judge(const struct le_detector *detector, const struct le_outcome *outcome,
-                  struct logexport_record *record)
+static void judge_outcome(const struct le_detector *detector, const struct le_outcome *outcome,
+                          struct logexport_record *record)
 {
     bool finite, normal;
     if (detector->format.decision == LE_NEXT_EVENT_TOPK) {
@@ -123,8 +123,8 @@ static void judge(const struct le_detector *detector, const struct le_outcome *o
         record->reason = LOGEXPORT_NOT_FINITE;
 }
 
-static void describe(const struct le_detector *detector, const struct le_pending *pending,
-                     struct logexport_record *record)
+static void fill_record(const struct le_detector *detector, const struct le_pending *pending,
+                        struct logexport_record *record)
 {
     *record = (struct logexport_record){.kind = pending->said == CLOSED ? LOGEXPORT_SESSION
                                                 : detector->format.input == LE_EVENT_WINDOW
@@ -147,7 +147,7 @@ static void describe(const struct le_detector *detector, const struct le_pending
     }
     switch (pending->said) {
     case JUDGED:
-        judge(detector, &pending->entry->outcome, record);
+        judge_outcome(detector, &pending->entry->outcome, record);
         break;
     case WARMUP:
         record->verdict = LOGEXPORT_WARMUP;
@@ -167,11 +167,12 @@ static void describe(const struct le_detector *detector, const struct le_pending
     }
 }
 
-static enum logexport_status give(struct le_detector *detector, const struct le_pending *pending,
-                                  struct logexport_error *error)
+static enum logexport_status hand_on_record(struct le_detector *detector,
+                                            const struct le_pending *pending,
+                                            struct logexport_error *error)
 {
     struct logexport_record record;
-    describe(detector, pending, &record);
+    fill_record(detector, pending, &record);
     if (pending->said != CLOSED) {
         bool anomaly = record.verdict == LOGEXPORT_ANOMALY;
         detector->stats.records[record.verdict]++;
@@ -196,14 +197,15 @@ static bool is_ready(const struct le_pending *pending)
            atomic_load_explicit(&pending->entry->scored, memory_order_acquire);
 }
 
-static enum logexport_status give_ready(struct le_detector *detector, struct logexport_error *error)
+static enum logexport_status hand_on_ready(struct le_detector *detector,
+                                           struct logexport_error *error)
 {
     enum logexport_status status = LOGEXPORT_OK;
     while (status == LOGEXPORT_OK && detector->pending_count > 0) {
         struct le_pending *pending = &detector->pending[detector->pending_first];
         if (!is_ready(pending))
             break;
-        status = give(detector, pending, error);
+        status = hand_on_record(detector, pending, error);
         if (pending->session != NULL)
             le_session_release(&detector->sessions, pending->session);
         detector->pending_first = (detector->pending_first + 1) % PENDING;
@@ -250,14 +252,15 @@ static enum logexport_status send_batch(struct le_detector *detector, struct log
     return LOGEXPORT_OK;
 }
 
-enum logexport_status le_detector_give(struct le_detector *detector, struct logexport_error *error)
+enum logexport_status le_detector_hand_on_ready(struct le_detector *detector,
+                                                struct logexport_error *error)
 {
     enum logexport_status status;
     bool taken;
     do
         status = take_back_batch(detector, false, &taken, error);
     while (status == LOGEXPORT_OK && taken);
-    return status == LOGEXPORT_OK ? give_ready(detector, error) : status;
+    return status == LOGEXPORT_OK ? hand_on_ready(detector, error) : status;
 }
 
 enum logexport_status le_detector_flush(struct le_detector *detector, struct logexport_error *error)
@@ -265,11 +268,11 @@ enum logexport_status le_detector_flush(struct le_detector *detector, struct log
     enum logexport_status status = send_batch(detector, error);
     bool taken = true;
     while (status == LOGEXPORT_OK && taken) {
-        status = give_ready(detector, error);
+        status = hand_on_ready(detector, error);
         if (status == LOGEXPORT_OK)
             status = take_back_batch(detector, true, &taken, error);
     }
-    return status == LOGEXPORT_OK ? give_ready(detector, error) : status;
+    return status == LOGEXPORT_OK ? hand_on_ready(detector, error) : status;
 }
 
 /* --- records in ------------------------------------------------------------------------------- */
@@ -279,7 +282,7 @@ static enum logexport_status make_room(struct le_detector *detector, struct loge
     if (detector->pending_count < PENDING)
         return LOGEXPORT_OK;
     enum logexport_status status = send_batch(detector, error);
-    while (status == LOGEXPORT_OK && (status = give_ready(detector, error)) == LOGEXPORT_OK &&
+    while (status == LOGEXPORT_OK && (status = hand_on_ready(detector, error)) == LOGEXPORT_OK &&
            detector->pending_count > PENDING / 2 && detector->batches.running > 0) {
         bool taken;
         status = take_back_batch(detector, true, &taken, error);
@@ -287,8 +290,8 @@ static enum logexport_status make_room(struct le_detector *detector, struct loge
     return status;
 }
 
-static enum logexport_status add(struct le_detector *detector, struct le_pending pending,
-                                 struct logexport_error *error)
+static enum logexport_status hold_back(struct le_detector *detector, struct le_pending pending,
+                                       struct logexport_error *error)
 {
     enum logexport_status status = make_room(detector, error);
     if (status != LOGEXPORT_OK) {
@@ -302,17 +305,18 @@ static enum logexport_status add(struct le_detector *detector, struct le_pending
 }
 
 /* Looks the window up, or has it scored, and sets the entry to wait for. */
-static enum logexport_status ask(struct le_detector *detector, const void *window, int32_t event,
-                                 struct le_entry **entry, struct logexport_error *error)
+static enum logexport_status look_up_or_score(struct le_detector *detector, const void *window,
+                                              int32_t event, struct le_entry **entry,
+                                              struct logexport_error *error)
 {
     enum logexport_status status;
-    if (le_memo_full(&detector->memo)) {
+    if (le_memo_is_full(&detector->memo)) {
         if ((status = le_detector_flush(detector, error)))
             return status;
-        le_memo_turn(&detector->memo);
+        le_memo_turn_generation(&detector->memo);
     }
     bool added;
-    *entry = le_memo_get(&detector->memo, window, event, &added);
+    *entry = le_memo_find_or_add(&detector->memo, window, event, &added);
     if (*entry == NULL)
         return le_out_of_memory(error);
     if (!added) {
@@ -332,13 +336,14 @@ static enum logexport_status close_session(struct le_detector *detector, struct 
         le_session_release(&detector->sessions, session);
         return LOGEXPORT_OK;
     }
-    return add(detector,
-               (struct le_pending){.said = CLOSED, .template_index = -1, .session = session},
-               error);
+    return hold_back(detector,
+                     (struct le_pending){.said = CLOSED, .template_index = -1, .session = session},
+                     error);
 }
 
-static enum logexport_status take_event(struct le_detector *detector, int64_t line,
-                                        const struct le_event *event, struct logexport_error *error)
+static enum logexport_status take_session_line(struct le_detector *detector, int64_t line,
+                                               const struct le_event *event,
+                                               struct logexport_error *error)
 {
     const struct le_loaded *loaded = detector->loaded;
     struct le_sessions *sessions = &detector->sessions;
@@ -366,7 +371,7 @@ static enum logexport_status take_event(struct le_detector *detector, int64_t li
     if (ranks && pending.said != UNSEEN) {
         window = le_event_window_last(&session->window, length); /* the events before the line */
         if (window != NULL &&
-            (status = ask(detector, window, template_index, &pending.entry, error)))
+            (status = look_up_or_score(detector, window, template_index, &pending.entry, error)))
             goto failed;
     }
     int32_t enters = pending.said == UNSEEN ? loaded->vocab.unknown : template_index;
@@ -377,14 +382,15 @@ static enum logexport_status take_event(struct le_detector *detector, int64_t li
     if (!ranks && pending.said != UNSEEN) {
         window =
             le_event_window_last(&session->window, length); /* the last of them the line's own */
-        if (window != NULL && (status = ask(detector, window, -1, &pending.entry, error)))
+        if (window != NULL &&
+            (status = look_up_or_score(detector, window, -1, &pending.entry, error)))
             goto failed;
     }
     if (window != NULL) {
         pending.said = JUDGED;
         session->judged++;
     }
-    return add(detector, pending, error);
+    return hold_back(detector, pending, error);
 failed:
     le_session_release(sessions, session);
     return status;
@@ -401,13 +407,14 @@ static enum logexport_status add_sample(struct le_detector *detector,
                                  .first_line = sample->first_line,
                                  .last_line = sample->last_line};
     enum logexport_status status;
-    if (!unseen && (status = ask(detector, sample->counts, event, &pending.entry, error)))
+    if (!unseen &&
+        (status = look_up_or_score(detector, sample->counts, event, &pending.entry, error)))
         return status;
-    return add(detector, pending, error);
+    return hold_back(detector, pending, error);
 }
 
-static enum logexport_status take_count(struct le_detector *detector, int64_t line, int32_t event,
-                                        struct logexport_error *error)
+static enum logexport_status take_counted_line(struct le_detector *detector, int64_t line,
+                                               int32_t event, struct logexport_error *error)
 {
     enum logexport_status status;
     if (detector->has_before) { /* its counts are still what they were: no line came since */
@@ -426,13 +433,14 @@ static enum logexport_status take_count(struct le_detector *detector, int64_t li
     return LOGEXPORT_OK;
 }
 
-enum logexport_status le_detector_take(struct le_detector *detector, int64_t line,
-                                       const struct le_event *event, struct logexport_error *error)
+enum logexport_status le_detector_take_event(struct le_detector *detector, int64_t line,
+                                             const struct le_event *event,
+                                             struct logexport_error *error)
 {
     detector->stats.unseen += event->template_index == LE_UNSEEN;
     if (detector->format.input == LE_EVENT_WINDOW)
-        return take_event(detector, line, event, error);
-    return take_count(detector, line, event->template_index, error);
+        return take_session_line(detector, line, event, error);
+    return take_counted_line(detector, line, event->template_index, error);
 }
 
 enum logexport_status le_detector_finish(struct le_detector *detector,

@@ -42,11 +42,13 @@ enum logexport_status le_detector_init(struct le_detector *detector, const struc
 void le_detector_free(struct le_detector *detector);
 
 /* Takes the event of the next non-blank line. */
-enum logexport_status le_detector_take(struct le_detector *detector, int64_t line,
-                                       const struct le_event *event, struct logexport_error *error);
+enum logexport_status le_detector_take_event(struct le_detector *detector, int64_t line,
+                                             const struct le_event *event,
+                                             struct logexport_error *error);
 
 /* Gives the records that are ready, without waiting. */
-enum logexport_status le_detector_give(struct le_detector *detector, struct logexport_error *error);
+enum logexport_status le_detector_hand_on_ready(struct le_detector *detector,
+                                                struct logexport_error *error);
 
 /* Scores what waits and gives all records. */
 enum logexport_status le_detector_flush(struct le_detector *detector,

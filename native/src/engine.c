@@ -81,8 +81,8 @@ void logexport_close(logexport_engine *engine)
 }
 
 /* Keeps a failure, so that every later call gives it again. */
-static enum logexport_status end(logexport_engine *engine, enum logexport_status status,
-                                 struct logexport_error *error)
+static enum logexport_status keep_failure(logexport_engine *engine, enum logexport_status status,
+                                          struct logexport_error *error)
 {
     if (status != LOGEXPORT_OK)
         engine->failed = true;
@@ -97,7 +97,7 @@ enum logexport_status logexport_push(logexport_engine *engine, const void *bytes
     enum logexport_status status = LOGEXPORT_OK;
     if (!engine->failed)
         status = le_stream_push(&engine->stream, bytes, length, &engine->failure);
-    return end(engine, status, error);
+    return keep_failure(engine, status, error);
 }
 
 enum logexport_status logexport_flush(logexport_engine *engine, struct logexport_error *error)
@@ -107,7 +107,7 @@ enum logexport_status logexport_flush(logexport_engine *engine, struct logexport
         status = le_stream_flush(&engine->stream, false, &engine->failure);
     if (!engine->failed && status == LOGEXPORT_OK)
         status = le_detector_flush(&engine->detector, &engine->failure);
-    return end(engine, status, error);
+    return keep_failure(engine, status, error);
 }
 
 enum logexport_status logexport_finish(logexport_engine *engine, struct logexport_error *error)
@@ -117,7 +117,7 @@ enum logexport_status logexport_finish(logexport_engine *engine, struct logexpor
         status = le_stream_flush(&engine->stream, true, &engine->failure);
     if (!engine->failed && status == LOGEXPORT_OK)
         status = le_detector_finish(&engine->detector, &engine->failure);
-    return end(engine, status, error);
+    return keep_failure(engine, status, error);
 }
 
 void logexport_get_stats(const logexport_engine *engine, struct logexport_stats *stats)

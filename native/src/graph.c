@@ -43,7 +43,7 @@ static bool read_varint(struct span *span, uint64_t *value)
     return false;
 }
 
-static enum finding walk(struct span span, enum message message, int depth);
+static enum finding walk_message(struct span span, enum message message, int depth);
 
 static enum finding walk_field(struct span content, enum message message, uint32_t field, int depth)
 {
@@ -51,11 +51,11 @@ static enum finding walk_field(struct span content, enum message message, uint32
         return EXTERNAL;
     for (size_t i = 0; i < sizeof nested / sizeof nested[0]; i++)
         if (nested[i].in == message && nested[i].field == field)
-            return walk(content, nested[i].holds, depth + 1);
+            return walk_message(content, nested[i].holds, depth + 1);
     return FINE;
 }
 
-static enum finding walk(struct span span, enum message message, int depth)
+static enum finding walk_message(struct span span, enum message message, int depth)
 {
     if (depth > MAX_DEPTH)
         return MALFORMED;
@@ -103,7 +103,7 @@ enum logexport_status le_graph_check(const void *bytes, size_t length, const cha
 {
     static const unsigned char nothing;
     const unsigned char *begin = length == 0 ? &nothing : bytes;
-    switch (walk((struct span){begin, begin + length}, MODEL, 0)) {
+    switch (walk_message((struct span){begin, begin + length}, MODEL, 0)) {
     case EXTERNAL:
         return le_fail(error, LOGEXPORT_BUNDLE,
                        "%.300s has weights in another file; a bundle's graph holds its own.", file);

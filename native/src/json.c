@@ -62,8 +62,9 @@ enum logexport_status le_json_parse(const char *bytes, size_t length, struct le_
     return LOGEXPORT_OK;
 }
 
-static enum logexport_status wrong(struct logexport_error *error, struct le_place place,
-                                   const json_t *object, const char *key, const char *wanted)
+static enum logexport_status refuse_member(struct logexport_error *error, struct le_place place,
+                                           const json_t *object, const char *key,
+                                           const char *wanted)
 {
     if (json_object_get(object, key) == NULL)
         return le_json_malformed(error, place, "\"%s\" is missing", key);
@@ -74,14 +75,16 @@ enum logexport_status le_json_object(const json_t *object, const char *key, stru
                                      json_t **out, struct logexport_error *error)
 {
     *out = json_object_get(object, key);
-    return json_is_object(*out) ? LOGEXPORT_OK : wrong(error, place, object, key, "an object");
+    return json_is_object(*out) ? LOGEXPORT_OK
+                                : refuse_member(error, place, object, key, "an object");
 }
 
 enum logexport_status le_json_array(const json_t *object, const char *key, struct le_place place,
                                     json_t **out, struct logexport_error *error)
 {
     *out = json_object_get(object, key);
-    return json_is_array(*out) ? LOGEXPORT_OK : wrong(error, place, object, key, "an array");
+    return json_is_array(*out) ? LOGEXPORT_OK
+                               : refuse_member(error, place, object, key, "an array");
 }
 
 enum logexport_status le_json_string(const json_t *object, const char *key, struct le_place place,
@@ -90,7 +93,7 @@ enum logexport_status le_json_string(const json_t *object, const char *key, stru
 {
     const json_t *value = json_object_get(object, key);
     if (!json_is_string(value))
-        return wrong(error, place, object, key, "a string");
+        return refuse_member(error, place, object, key, "a string");
     *out = json_string_value(value);
     *length = json_string_length(value);
     return LOGEXPORT_OK;
@@ -102,7 +105,7 @@ enum logexport_status le_json_integer(const json_t *object, const char *key, int
 {
     const json_t *value = json_object_get(object, key);
     if (!json_is_integer(value))
-        return wrong(error, place, object, key, "an integer");
+        return refuse_member(error, place, object, key, "an integer");
     *out = json_integer_value(value);
     if (*out < low || *out > high)
         return le_json_malformed(error, place, "\"%s\" is %lld, not %lld to %lld", key,
@@ -115,7 +118,7 @@ enum logexport_status le_json_real(const json_t *object, const char *key, struct
 {
     const json_t *value = json_object_get(object, key);
     if (!json_is_number(value))
-        return wrong(error, place, object, key, "a number");
+        return refuse_member(error, place, object, key, "a number");
     *out = json_number_value(value);
     return LOGEXPORT_OK;
 }

@@ -3,7 +3,7 @@
 #include <stdio.h>
 
 /* The escape of a character, or NULL if it stands for itself. */
-static const char *escape(unsigned char c, char hex[7])
+static const char *escape_of(unsigned char c, char hex[7])
 {
     switch (c) {
     case '"':
@@ -38,7 +38,7 @@ bool le_json_append_string(struct le_buffer *out, const char *text, size_t lengt
     if (!le_buffer_append(out, "\"", 1))
         return false;
     for (size_t i = 0; i < length; i++) {
-        const char *escaped = escape((unsigned char)text[i], hex);
+        const char *escaped = escape_of((unsigned char)text[i], hex);
         if (escaped == NULL)
             continue;
         if (!le_buffer_append(out, text + plain, i - plain) ||

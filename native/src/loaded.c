@@ -6,8 +6,8 @@
 
 #include "graph.h"
 
-static enum logexport_status usage(struct logexport_error *error, const char *option,
-                                   const char *why)
+static enum logexport_status refuse_option(struct logexport_error *error, const char *option,
+                                           const char *why)
 {
     return le_fail(error, LOGEXPORT_USAGE, "The option %s does not apply: the model's %s.", option,
                    why);
@@ -41,14 +41,15 @@ static enum logexport_status check_options(const struct le_loaded *loaded,
                        "The task of %s, \"%.60s\" with \"%.60s\", is not known to this engine.",
                        loaded->metadata.model, task->input_kind, task->decision_kind);
     if (task->input == LE_COUNT_MATRIX && options->session_by != NULL)
-        return usage(error, "--session-by", "input is count_matrix, over the whole log");
+        return refuse_option(error, "--session-by", "input is count_matrix, over the whole log");
     if (task->input == LE_COUNT_MATRIX && options->session_summary)
-        return usage(error, "--session-summary", "input is count_matrix, over the whole log");
+        return refuse_option(error, "--session-summary",
+                             "input is count_matrix, over the whole log");
     bool threshold = options->set_threshold || options->threshold_name != NULL;
     if (task->decision == LE_NEXT_EVENT_TOPK && threshold)
-        return usage(error, "--threshold", "decision is next_event_topk");
+        return refuse_option(error, "--threshold", "decision is next_event_topk");
     if (task->decision == LE_SCORE_THRESHOLD && options->top_k != 0)
-        return usage(error, "--top-k", "decision is score_threshold");
+        return refuse_option(error, "--top-k", "decision is score_threshold");
     return LOGEXPORT_OK;
 }
 

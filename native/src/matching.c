@@ -89,7 +89,7 @@ static int compare_constants(const struct split *a, const struct split *b)
     return 0;
 }
 
-static int compare(const void *left, const void *right)
+static int compare_templates(const void *left, const void *right)
 {
     const struct split *a = left, *b = right;
     if (a->count != b->count)
@@ -103,7 +103,7 @@ static int compare(const void *left, const void *right)
     return order;
 }
 
-static void insert(struct shape *shape, const struct split *template)
+static void insert_template(struct shape *shape, const struct split *template)
 {
     uint64_t hash = 0;
     for (size_t i = 0; i < template->count; i++)
@@ -132,7 +132,7 @@ static bool make_shape(struct shape *shape, const struct split *templates, size_
             shape->wildcards[n++] = i;
     for (size_t i = 0; i < count; i++)
         if (i == 0 || compare_constants(&templates[i - 1], &templates[i]) != 0)
-            insert(shape, &templates[i]);
+            insert_template(shape, &templates[i]);
     return true;
 }
 
@@ -205,7 +205,7 @@ struct le_matcher *le_matcher_new(const struct le_vocab *vocab, bool general)
     if (matcher == NULL || templates == NULL ||
         !split_templates(matcher, vocab, general, templates, &count))
         goto failed;
-    qsort(templates, count, sizeof *templates, compare);
+    qsort(templates, count, sizeof *templates, compare_templates);
 
     size_t groups = 0;
     for (size_t i = 0; i < count; i++)
@@ -262,7 +262,7 @@ static const struct group *group_of(const struct le_matcher *matcher, size_t tok
     return &matcher->groups[low];
 }
 
-static bool fits(const struct le_token *template, const struct le_tokens *line)
+static bool fits_line(const struct le_token *template, const struct le_tokens *line)
 {
     for (size_t i = 0; i < line->count; i++)
         if (template[i].data != NULL && !same_token(template[i], line->items[i]))
@@ -290,7 +290,7 @@ bool le_matcher_find(const struct le_matcher *matcher, const struct le_tokens *t
             hash -= each[shape->wildcards[w]];
         for (size_t at = le_mix(hash) & shape->mask; shape->slots[at].tokens != NULL;
              at = (at + 1) & shape->mask)
-            if (shape->slots[at].hash == hash && fits(shape->slots[at].tokens, tokens)) {
+            if (shape->slots[at].hash == hash && fits_line(shape->slots[at].tokens, tokens)) {
                 *index = shape->slots[at].index;
                 return true;
             }

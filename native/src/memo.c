@@ -53,8 +53,9 @@ void le_memo_free(struct le_memo *memo)
     *memo = (struct le_memo){0};
 }
 
-static struct le_entry *find(const struct le_memo *memo, const struct le_generation *generation,
-                             uint64_t hash, const void *key, int32_t event)
+static struct le_entry *find_entry(const struct le_memo *memo,
+                                   const struct le_generation *generation, uint64_t hash,
+                                   const void *key, int32_t event)
 {
     struct le_entry *entry = generation->buckets[hash & memo->bucket_mask];
     for (; entry != NULL; entry = entry->next)
@@ -64,7 +65,7 @@ static struct le_entry *find(const struct le_memo *memo, const struct le_generat
     return NULL;
 }
 
-static struct le_entry *allocate(struct le_memo *memo)
+static struct le_entry *allocate_entry(struct le_memo *memo)
 {
     struct le_block *block = memo->young.blocks;
     if (block == NULL || memo->block_size - block->used < memo->entry_size) {
@@ -84,9 +85,10 @@ static struct le_entry *allocate(struct le_memo *memo)
     return entry;
 }
 
-static struct le_entry *add(struct le_memo *memo, uint64_t hash, const void *key, int32_t event)
+static struct le_entry *add_entry(struct le_memo *memo, uint64_t hash, const void *key,
+                                  int32_t event)
 {
-    struct le_entry *entry = allocate(memo);
+    struct le_entry *entry = allocate_entry(memo);
     if (entry == NULL)
         return NULL;
     struct le_entry **bucket = &memo->young.buckets[hash & memo->bucket_mask];
@@ -101,17 +103,18 @@ static struct le_entry *add(struct le_memo *memo, uint64_t hash, const void *key
     return entry;
 }
 
-struct le_entry *le_memo_get(struct le_memo *memo, const void *key, int32_t event, bool *added)
+struct le_entry *le_memo_find_or_add(struct le_memo *memo, const void *key, int32_t event,
+                                     bool *added)
 {
     uint64_t hash = le_mix(le_hash(key, memo->key_size) + (uint32_t)event);
     *added = false;
-    struct le_entry *entry = find(memo, &memo->young, hash, key, event);
+    struct le_entry *entry = find_entry(memo, &memo->young, hash, key, event);
     if (entry != NULL)
         return entry;
-    struct le_entry *older = find(memo, &memo->old, hash, key, event);
+    struct le_entry *older = find_entry(memo, &memo->old, hash, key, event);
     if (older != NULL && !atomic_load_explicit(&older->scored, memory_order_acquire))
         return older; /* still waiting: whoever asks waits for the same answer */
-    entry = add(memo, hash, key, event);
+    entry = add_entry(memo, hash, key, event);
     if (entry == NULL)
         return NULL;
     if (older != NULL) {
@@ -123,12 +126,12 @@ struct le_entry *le_memo_get(struct le_memo *memo, const void *key, int32_t even
     return entry;
 }
 
-bool le_memo_full(const struct le_memo *memo)
+bool le_memo_is_full(const struct le_memo *memo)
 {
     return memo->young.count >= memo->capacity;
 }
 
-void le_memo_turn(struct le_memo *memo)
+void le_memo_turn_generation(struct le_memo *memo)
 {
     struct le_generation gone = memo->old;
     memo->old = memo->young;

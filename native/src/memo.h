@@ -51,10 +51,11 @@ bool le_memo_init(struct le_memo *memo, size_t key_size, size_t least);
 void le_memo_free(struct le_memo *memo);
 
 /* The entry of a window, scored or waiting; a new one, with *added set, if there was none. NULL: out
- * of memory. Call le_memo_full() before: when it says true, every entry must have been scored and
- * read, and le_memo_turn() must be called. */
-struct le_entry *le_memo_get(struct le_memo *memo, const void *key, int32_t event, bool *added);
-bool le_memo_full(const struct le_memo *memo);
-void le_memo_turn(struct le_memo *memo);
+ * of memory. Call le_memo_is_full() before: when it says true, every entry must have been scored and
+ * read, and le_memo_turn_generation() must be called. */
+struct le_entry *le_memo_find_or_add(struct le_memo *memo, const void *key, int32_t event,
+                                     bool *added);
+bool le_memo_is_full(const struct le_memo *memo);
+void le_memo_turn_generation(struct le_memo *memo);
 
 #endif

@@ -37,8 +37,8 @@ struct le_model {
 
 /* --- opening ---------------------------------------------------------------------------------- */
 
-static enum logexport_status check(const struct le_ort *ort, struct OrtStatus *status,
-                                   const char *what, struct logexport_error *error)
+static enum logexport_status check_status(const struct le_ort *ort, struct OrtStatus *status,
+                                          const char *what, struct logexport_error *error)
 {
     if (status == NULL)
         return LOGEXPORT_OK;
@@ -137,15 +137,15 @@ enum logexport_status le_ort_open(const char *path, struct le_ort **out,
     if (status == LOGEXPORT_OK && ort->path == NULL)
         status = le_out_of_memory(error);
     if (status == LOGEXPORT_OK)
-        status = check(ort, CALL(ort, CreateEnv)(LE_ORT_FATAL, "logexport", &ort->env),
-                       "its environment", error);
+        status = check_status(ort, CALL(ort, CreateEnv)(LE_ORT_FATAL, "logexport", &ort->env),
+                              "its environment", error);
     if (status == LOGEXPORT_OK)
-        status =
-            check(ort, CALL(ort, CreateCpuMemoryInfo)(LE_ORT_ARENA, LE_ORT_DEFAULT, &ort->memory),
-                  "its memory", error);
+        status = check_status(
+            ort, CALL(ort, CreateCpuMemoryInfo)(LE_ORT_ARENA, LE_ORT_DEFAULT, &ort->memory),
+            "its memory", error);
     if (status == LOGEXPORT_OK)
-        status = check(ort, CALL(ort, GetAllocatorWithDefaultOptions)(&ort->allocator),
-                       "its allocator", error);
+        status = check_status(ort, CALL(ort, GetAllocatorWithDefaultOptions)(&ort->allocator),
+                              "its allocator", error);
     if (status != LOGEXPORT_OK) {
         le_ort_close(ort);
         return status;
@@ -187,27 +187,31 @@ static enum logexport_status read_shape(const struct le_model *model,
 {
     const struct le_ort *ort = model->ort;
     enum logexport_status status;
-    if ((status = check(ort, CALL(ort, GetTensorElementType)(info, type), model->file, error)) ||
-        (status = check(ort, CALL(ort, GetDimensionsCount)(info, count), model->file, error)))
+    if ((status =
+             check_status(ort, CALL(ort, GetTensorElementType)(info, type), model->file, error)) ||
+        (status =
+             check_status(ort, CALL(ort, GetDimensionsCount)(info, count), model->file, error)))
         return status;
     if (*count > LE_MAX_DIMENSIONS)
         return le_fail(error, LOGEXPORT_RUNTIME, "%.300s: a tensor has %zu dimensions.",
                        model->file, *count);
-    return check(ort, CALL(ort, GetDimensions)(info, dimensions, *count), model->file, error);
+    return check_status(ort, CALL(ort, GetDimensions)(info, dimensions, *count), model->file,
+                        error);
 }
 
-static enum logexport_status describe(const struct le_model *model, bool input, size_t index,
-                                      struct le_value_info *value, struct logexport_error *error)
+static enum logexport_status describe_value(const struct le_model *model, bool input, size_t index,
+                                            struct le_value_info *value,
+                                            struct logexport_error *error)
 {
     const struct le_ort *ort = model->ort;
     char *name = NULL;
     struct OrtTypeInfo *type = NULL;
     const struct OrtTensorTypeAndShapeInfo *tensor = NULL;
-    enum logexport_status status =
-        check(ort,
-              input ? CALL(ort, SessionGetInputName)(model->session, index, ort->allocator, &name)
-                    : CALL(ort, SessionGetOutputName)(model->session, index, ort->allocator, &name),
-              model->file, error);
+    enum logexport_status status = check_status(
+        ort,
+        input ? CALL(ort, SessionGetInputName)(model->session, index, ort->allocator, &name)
+              : CALL(ort, SessionGetOutputName)(model->session, index, ort->allocator, &name),
+        model->file, error);
     if (status != LOGEXPORT_OK)
         return status;
     value->name = strdup(name);
@@ -215,16 +219,18 @@ static enum logexport_status describe(const struct le_model *model, bool input, 
     if (value->name == NULL)
         status = le_out_of_memory(error);
     if (status == LOGEXPORT_OK)
-        status = check(ort, freed, model->file, error);
+        status = check_status(ort, freed, model->file, error);
     else if (freed != NULL)
         CALL(ort, ReleaseStatus)(freed);
     if (status == LOGEXPORT_OK)
-        status = check(ort,
-                       input ? CALL(ort, SessionGetInputTypeInfo)(model->session, index, &type)
-                             : CALL(ort, SessionGetOutputTypeInfo)(model->session, index, &type),
-                       model->file, error);
+        status =
+            check_status(ort,
+                         input ? CALL(ort, SessionGetInputTypeInfo)(model->session, index, &type)
+                               : CALL(ort, SessionGetOutputTypeInfo)(model->session, index, &type),
+                         model->file, error);
     if (status == LOGEXPORT_OK)
-        status = check(ort, CALL(ort, CastTypeInfoToTensorInfo)(type, &tensor), model->file, error);
+        status = check_status(ort, CALL(ort, CastTypeInfoToTensorInfo)(type, &tensor), model->file,
+                              error);
     if (status == LOGEXPORT_OK && tensor != NULL)
         status = read_shape(model, tensor, &value->type, &value->dimension_count, value->dimensions,
                             error);
@@ -233,26 +239,26 @@ static enum logexport_status describe(const struct le_model *model, bool input, 
     return status;
 }
 
-static enum logexport_status describe_all(struct le_model *model, struct logexport_error *error)
+static enum logexport_status describe_values(struct le_model *model, struct logexport_error *error)
 {
     const struct le_ort *ort = model->ort;
     size_t inputs, outputs;
     enum logexport_status status;
-    if ((status = check(ort, CALL(ort, SessionGetInputCount)(model->session, &inputs), model->file,
-                        error)) ||
-        (status = check(ort, CALL(ort, SessionGetOutputCount)(model->session, &outputs),
-                        model->file, error)))
+    if ((status = check_status(ort, CALL(ort, SessionGetInputCount)(model->session, &inputs),
+                               model->file, error)) ||
+        (status = check_status(ort, CALL(ort, SessionGetOutputCount)(model->session, &outputs),
+                               model->file, error)))
         return status;
     if (inputs > LE_MAX_VALUES || outputs > LE_MAX_VALUES)
         return le_fail(error, LOGEXPORT_RUNTIME, "%.300s has %zu inputs and %zu outputs, too many.",
                        model->file, inputs, outputs);
     while (model->input_count < inputs && status == LOGEXPORT_OK) {
         size_t i = model->input_count++;
-        status = describe(model, true, i, &model->inputs[i], error);
+        status = describe_value(model, true, i, &model->inputs[i], error);
     }
     while (model->output_count < outputs && status == LOGEXPORT_OK) {
         size_t i = model->output_count++;
-        status = describe(model, false, i, &model->outputs[i], error);
+        status = describe_value(model, false, i, &model->outputs[i], error);
     }
     return status;
 }
@@ -270,21 +276,21 @@ enum logexport_status le_model_load(struct le_ort *ort, const void *bytes, size_
     model->ort = ort;
     struct OrtSessionOptions *options = NULL;
     enum logexport_status status =
-        check(ort, CALL(ort, CreateSessionOptions)(&options), file, error);
+        check_status(ort, CALL(ort, CreateSessionOptions)(&options), file, error);
     /* Threads are ours: several batches at once, each in one thread. */
     if (status == LOGEXPORT_OK)
-        status = check(ort, CALL(ort, SetIntraOpNumThreads)(options, 1), file, error);
+        status = check_status(ort, CALL(ort, SetIntraOpNumThreads)(options, 1), file, error);
     if (status == LOGEXPORT_OK)
-        status = check(ort, CALL(ort, SetInterOpNumThreads)(options, 1), file, error);
+        status = check_status(ort, CALL(ort, SetInterOpNumThreads)(options, 1), file, error);
     if (status == LOGEXPORT_OK)
-        status = check(
+        status = check_status(
             ort,
             CALL(ort, CreateSessionFromArray)(ort->env, bytes, length, options, &model->session),
             file, error);
     if (options != NULL)
         CALL(ort, ReleaseSessionOptions)(options);
     if (status == LOGEXPORT_OK)
-        status = describe_all(model, error);
+        status = describe_values(model, error);
     if (status != LOGEXPORT_OK) {
         le_model_free(model);
         return status;
@@ -328,21 +334,21 @@ static enum logexport_status read_output(const struct le_model *model, struct le
     struct OrtTensorTypeAndShapeInfo *info = NULL;
     int is_tensor = 0;
     enum logexport_status status =
-        check(ort, CALL(ort, IsTensor)(tensor->handle, &is_tensor), model->file, error);
+        check_status(ort, CALL(ort, IsTensor)(tensor->handle, &is_tensor), model->file, error);
     if (status != LOGEXPORT_OK)
         return status;
     if (!is_tensor)
         return le_fail(error, LOGEXPORT_RUNTIME, "%.300s: an output is not a tensor.", model->file);
-    status =
-        check(ort, CALL(ort, GetTensorTypeAndShape)(tensor->handle, &info), model->file, error);
+    status = check_status(ort, CALL(ort, GetTensorTypeAndShape)(tensor->handle, &info), model->file,
+                          error);
     if (status == LOGEXPORT_OK)
         status = read_shape(model, info, &tensor->type, &tensor->dimension_count,
                             tensor->dimensions, error);
     if (info != NULL)
         CALL(ort, ReleaseTensorTypeAndShapeInfo)(info);
     if (status == LOGEXPORT_OK)
-        status = check(ort, CALL(ort, GetTensorMutableData)(tensor->handle, &tensor->data),
-                       model->file, error);
+        status = check_status(ort, CALL(ort, GetTensorMutableData)(tensor->handle, &tensor->data),
+                              model->file, error);
     return status;
 }
 
@@ -358,18 +364,18 @@ enum logexport_status le_model_run(const struct le_model *model, const struct le
         outputs[i] = (struct le_tensor){0};
     for (size_t i = 0; i < model->input_count && status == LOGEXPORT_OK; i++) {
         input_names[i] = model->inputs[i].name;
-        status = check(ort,
-                       CALL(ort, CreateTensorWithDataAsOrtValue)(
-                           ort->memory, inputs[i].data, inputs[i].size, inputs[i].dimensions,
-                           inputs[i].dimension_count, inputs[i].type, &given[i]),
-                       model->file, error);
+        status = check_status(ort,
+                              CALL(ort, CreateTensorWithDataAsOrtValue)(
+                                  ort->memory, inputs[i].data, inputs[i].size, inputs[i].dimensions,
+                                  inputs[i].dimension_count, inputs[i].type, &given[i]),
+                              model->file, error);
     }
     if (status == LOGEXPORT_OK)
-        status = check(ort,
-                       CALL(ort, Run)(model->session, NULL, input_names,
-                                      (const struct OrtValue *const *)given, model->input_count,
-                                      names, output_count, taken),
-                       model->file, error);
+        status = check_status(ort,
+                              CALL(ort, Run)(model->session, NULL, input_names,
+                                             (const struct OrtValue *const *)given,
+                                             model->input_count, names, output_count, taken),
+                              model->file, error);
     for (size_t i = 0; i < model->input_count; i++)
         if (given[i] != NULL)
             CALL(ort, ReleaseValue)(given[i]);

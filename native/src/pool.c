@@ -20,7 +20,7 @@ struct le_pool {
 };
 
 /* Takes the first waiting job and does it; called with the lock held, which is released meanwhile. */
-static bool do_one(struct le_pool *pool, int worker)
+static bool do_one_job(struct le_pool *pool, int worker)
 {
     struct le_job *job = pool->first;
     if (job == NULL)
@@ -36,13 +36,13 @@ static bool do_one(struct le_pool *pool, int worker)
     return true;
 }
 
-static void *work(void *argument)
+static void *work_until_closed(void *argument)
 {
     struct worker *worker = argument;
     struct le_pool *pool = worker->pool;
     pthread_mutex_lock(&pool->lock);
     while (!pool->closing)
-        if (!do_one(pool, worker->number))
+        if (!do_one_job(pool, worker->number))
             pthread_cond_wait(&pool->work, &pool->lock);
     pthread_mutex_unlock(&pool->lock);
     return NULL;
@@ -69,7 +69,7 @@ enum logexport_status le_pool_new(struct le_pool **out, int threads, struct loge
     while (ok && pool->started < threads - 1) {
         struct worker *worker = &pool->workers[pool->started];
         *worker = (struct worker){.pool = pool, .number = pool->started};
-        ok = pthread_create(&worker->thread, NULL, work, worker) == 0;
+        ok = pthread_create(&worker->thread, NULL, work_until_closed, worker) == 0;
         pool->started += ok;
     }
     pthread_sigmask(SIG_SETMASK, &before, NULL);
@@ -119,7 +119,7 @@ void le_pool_wait(struct le_pool *pool, const struct le_job *job)
 {
     pthread_mutex_lock(&pool->lock);
     while (!job->done)
-        if (!do_one(pool, pool->threads - 1))
+        if (!do_one_job(pool, pool->threads - 1))
             pthread_cond_wait(&pool->done, &pool->lock);
     pthread_mutex_unlock(&pool->lock);
 }

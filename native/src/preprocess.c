@@ -27,9 +27,9 @@ static bool is_rule_name(const char *name)
                length;
 }
 
-static enum logexport_status compile(struct reader *reader, struct le_pattern *pattern,
-                                     const char *text, size_t length, bool anchored,
-                                     const char *where, const char *what)
+static enum logexport_status compile_pattern(struct reader *reader, struct le_pattern *pattern,
+                                             const char *text, size_t length, bool anchored,
+                                             const char *where, const char *what)
 {
     if (le_utf8_valid_prefix(text, length) != length) /* an option's may not be; JSON's is */
         return le_fail(reader->error, LOGEXPORT_BUNDLE,
@@ -46,8 +46,8 @@ static enum logexport_status compile(struct reader *reader, struct le_pattern *p
 }
 
 /* The array `key` of at most MAX_RULES objects, each with a name of its own and a pattern. */
-static enum logexport_status rule_array(struct reader *reader, const json_t *document,
-                                        const char *key, json_t **array)
+static enum logexport_status read_rule_array(struct reader *reader, const json_t *document,
+                                             const char *key, json_t **array)
 {
     enum logexport_status status =
         le_json_array(document, key, reader->place, array, reader->error);
@@ -80,7 +80,7 @@ static enum logexport_status read_headers(struct reader *reader, const json_t *d
 {
     struct le_preprocess *rules = reader->rules;
     json_t *array;
-    enum logexport_status status = rule_array(reader, document, "headers", &array);
+    enum logexport_status status = read_rule_array(reader, document, "headers", &array);
     if (status != LOGEXPORT_OK)
         return status;
     struct le_place place = reader->place;
@@ -97,7 +97,8 @@ static enum logexport_status read_headers(struct reader *reader, const json_t *d
         snprintf(what, sizeof what, "header \"%s\"",
                  json_string_value(json_object_get(entry, "name")));
         if ((status = le_json_string(entry, "pattern", place, &text, &length, reader->error)) ||
-            (status = compile(reader, &header->pattern, text, length, true, reader->where, what)))
+            (status = compile_pattern(reader, &header->pattern, text, length, true, reader->where,
+                                      what)))
             return status;
         if (!le_header_find_groups(header))
             return le_fail(reader->error, LOGEXPORT_BUNDLE,
@@ -112,7 +113,7 @@ static enum logexport_status read_masks(struct reader *reader, const json_t *doc
 {
     struct le_preprocess *rules = reader->rules;
     json_t *array;
-    enum logexport_status status = rule_array(reader, document, "masks", &array);
+    enum logexport_status status = read_rule_array(reader, document, "masks", &array);
     if (status != LOGEXPORT_OK)
         return status;
     struct le_place place = reader->place;
@@ -132,7 +133,8 @@ static enum logexport_status read_masks(struct reader *reader, const json_t *doc
         size_t length;
         snprintf(what, sizeof what, "mask \"%s\"", name);
         if ((status = le_json_string(entry, "pattern", place, &text, &length, reader->error)) ||
-            (status = compile(reader, &mask->pattern, text, length, false, reader->where, what)) ||
+            (status = compile_pattern(reader, &mask->pattern, text, length, false, reader->where,
+                                      what)) ||
             (status = le_json_string(entry, "replacement", place, &text, &length, reader->error)) ||
             (status = le_mask_replacement(mask, text, length, reader->where, what, reader->error)))
             return status;
@@ -140,13 +142,13 @@ static enum logexport_status read_masks(struct reader *reader, const json_t *doc
     return LOGEXPORT_OK;
 }
 
-static enum logexport_status session_pattern(struct reader *reader, const char *text, size_t length,
+static enum logexport_status compile_session(struct reader *reader, const char *text, size_t length,
                                              const char *where, const char *what)
 {
     struct le_preprocess *rules = reader->rules;
     rules->by = LE_BY_PATTERN;
     enum logexport_status status =
-        compile(reader, &rules->session, text, length, false, where, what);
+        compile_pattern(reader, &rules->session, text, length, false, where, what);
     rules->session_group = rules->session.groups > 0 ? 1 : 0;
     return status;
 }
@@ -167,7 +169,7 @@ static enum logexport_status read_session(struct reader *reader, const json_t *d
         return status;
     bool from_file = session_by == NULL;
     if (!from_file && strcmp(session_by, "none") != 0 && strcmp(session_by, "host") != 0) {
-        status = session_pattern(reader, session_by, strlen(session_by), "the option session-by",
+        status = compile_session(reader, session_by, strlen(session_by), "the option session-by",
                                  "the sessions");
         if (status == LOGEXPORT_BUNDLE && reader->error != NULL)
             reader->error->status = LOGEXPORT_USAGE;
@@ -182,7 +184,7 @@ static enum logexport_status read_session(struct reader *reader, const json_t *d
     } else if (strcmp(by, "regex") == 0) {
         if ((status = le_json_string(session, "pattern", place, &text, &length, reader->error)))
             return status;
-        return session_pattern(reader, text, length, reader->where, "the sessions");
+        return compile_session(reader, text, length, reader->where, "the sessions");
     } else {
         return le_json_malformed(reader->error, place, "\"by\" is not none, host or regex");
     }

@@ -2,20 +2,20 @@
 
 #include <math.h>
 
-static bool text(struct le_buffer *out, const char *literal)
+static bool append_text(struct le_buffer *out, const char *literal)
 {
     return le_buffer_append(out, literal, strlen(literal));
 }
 
-static bool integer(struct le_buffer *out, const char *before, int64_t value)
+static bool append_integer(struct le_buffer *out, const char *before, int64_t value)
 {
-    return text(out, before) && le_json_append_integer(out, value);
+    return append_text(out, before) && le_json_append_integer(out, value);
 }
 
-static bool integer_or_null(struct le_buffer *out, const char *before, int64_t value)
+static bool append_integer_or_null(struct le_buffer *out, const char *before, int64_t value)
 {
-    return text(out, before) &&
-           (value < 0 ? text(out, "null") : le_json_append_integer(out, value));
+    return append_text(out, before) &&
+           (value < 0 ? append_text(out, "null") : le_json_append_integer(out, value));
 }
 
 bool le_record_format_init(struct le_record_format *format, const struct le_task *task,
@@ -26,10 +26,11 @@ bool le_record_format_init(struct le_record_format *format, const struct le_task
     if (format->c_locale == (locale_t)0)
         return false;
     bool ok = task->decision == LE_NEXT_EVENT_TOPK
-                  ? integer(&format->limit, ", \"top_k\": ", top_k) && text(&format->limit, "}\n")
-                  : text(&format->limit, ", \"threshold\": ") &&
+                  ? append_integer(&format->limit, ", \"top_k\": ", top_k) &&
+                        append_text(&format->limit, "}\n")
+                  : append_text(&format->limit, ", \"threshold\": ") &&
                         le_json_append_real(&format->limit, threshold, format->c_locale) &&
-                        text(&format->limit, ", \"top\": [");
+                        append_text(&format->limit, ", \"top\": [");
     if (!ok)
         le_record_format_free(format);
     return ok;
@@ -43,35 +44,37 @@ void le_record_format_free(struct le_record_format *format)
     *format = (struct le_record_format){0};
 }
 
-static bool summary(const struct logexport_record *record, const struct le_session *session,
-                    struct le_buffer *out)
+static bool append_summary(const struct logexport_record *record, const struct le_session *session,
+                           struct le_buffer *out)
 {
-    return text(out, "{\"session\": ") &&
+    return append_text(out, "{\"session\": ") &&
            le_buffer_append(out, session->json, session->json_length) &&
-           integer(out, ", \"lines\": ", (int64_t)record->lines) &&
-           integer(out, ", \"judged\": ", (int64_t)record->judged) &&
-           integer(out, ", \"anomalies\": ", (int64_t)record->anomalies) &&
-           text(out, record->verdict == LOGEXPORT_ANOMALY  ? ", \"verdict\": \"anomaly\"}\n"
-                     : record->verdict == LOGEXPORT_NORMAL ? ", \"verdict\": \"normal\"}\n"
-                                                           : ", \"verdict\": \"short\"}\n");
+           append_integer(out, ", \"lines\": ", (int64_t)record->lines) &&
+           append_integer(out, ", \"judged\": ", (int64_t)record->judged) &&
+           append_integer(out, ", \"anomalies\": ", (int64_t)record->anomalies) &&
+           append_text(out, record->verdict == LOGEXPORT_ANOMALY  ? ", \"verdict\": \"anomaly\"}\n"
+                            : record->verdict == LOGEXPORT_NORMAL ? ", \"verdict\": \"normal\"}\n"
+                                                                  : ", \"verdict\": \"short\"}\n");
 }
 
-static bool score(const struct le_record_format *format, const struct logexport_record *record,
-                  const struct le_outcome *outcome, struct le_buffer *out)
+static bool append_score(const struct le_record_format *format,
+                         const struct logexport_record *record, const struct le_outcome *outcome,
+                         struct le_buffer *out)
 {
-    bool ok = text(out, ", \"score\": ");
+    bool ok = append_text(out, ", \"score\": ");
     if (isnan(record->score))
-        ok = ok && text(out, "null");
+        ok = ok && append_text(out, "null");
     else
         ok = ok && le_json_append_real(out, record->score, format->c_locale);
     ok = ok && le_buffer_append(out, format->limit.data, format->limit.length);
     int32_t count =
         outcome != NULL && record->verdict == LOGEXPORT_ANOMALY ? outcome->top_count : 0;
     for (int32_t i = 0; ok && i < count; i++)
-        ok = integer(out, i == 0 ? "{\"template\": " : ", {\"template\": ", outcome->top[i]) &&
-             text(out, ", \"share\": ") &&
-             le_json_append_real(out, outcome->share[i], format->c_locale) && text(out, "}");
-    return ok && text(out, "]}\n");
+        ok = append_integer(out,
+                            i == 0 ? "{\"template\": " : ", {\"template\": ", outcome->top[i]) &&
+             append_text(out, ", \"share\": ") &&
+             le_json_append_real(out, outcome->share[i], format->c_locale) && append_text(out, "}");
+    return ok && append_text(out, "]}\n");
 }
 
 bool le_record_write(const struct le_record_format *format, const struct logexport_record *record,
@@ -85,21 +88,23 @@ bool le_record_write(const struct le_record_format *format, const struct logexpo
                                           ", \"reason\": \"not_finite\""};
     out->length = 0;
     if (record->kind == LOGEXPORT_SESSION)
-        return summary(record, session, out);
+        return append_summary(record, session, out);
     bool ok;
     if (record->kind == LOGEXPORT_LINE)
-        ok = integer(out, "{\"line\": ", record->line) && text(out, ", \"session\": ") &&
+        ok = append_integer(out, "{\"line\": ", record->line) &&
+             append_text(out, ", \"session\": ") &&
              le_buffer_append(out, session->json, session->json_length) &&
-             integer_or_null(out, ", \"template\": ", record->template_index);
+             append_integer_or_null(out, ", \"template\": ", record->template_index);
     else
-        ok = integer(out, "{\"window\": ", record->window) &&
-             integer(out, ", \"first_line\": ", record->first_line) &&
-             integer(out, ", \"last_line\": ", record->last_line) &&
+        ok = append_integer(out, "{\"window\": ", record->window) &&
+             append_integer(out, ", \"first_line\": ", record->first_line) &&
+             append_integer(out, ", \"last_line\": ", record->last_line) &&
              (format->decision != LE_NEXT_EVENT_TOPK ||
-              integer_or_null(out, ", \"template\": ", record->template_index));
-    ok = ok && text(out, verdicts[record->verdict]) && text(out, reasons[record->reason]);
+              append_integer_or_null(out, ", \"template\": ", record->template_index));
+    ok = ok && append_text(out, verdicts[record->verdict]) &&
+         append_text(out, reasons[record->reason]);
     if (format->decision == LE_SCORE_THRESHOLD)
-        return ok && score(format, record, outcome, out);
-    return ok && integer_or_null(out, ", \"rank\": ", record->rank) &&
+        return ok && append_score(format, record, outcome, out);
+    return ok && append_integer_or_null(out, ", \"rank\": ", record->rank) &&
            le_buffer_append(out, format->limit.data, format->limit.length);
 }

@@ -10,8 +10,8 @@ enum {
     MOST_WINDOW = 512 << 20 /* bytes: a window that is larger is a mistake, or an attack */
 };
 
-static enum logexport_status misfit(const struct le_metadata *metadata, const char *name,
-                                    const char *what, struct logexport_error *error)
+static enum logexport_status refuse_graph(const struct le_metadata *metadata, const char *name,
+                                          const char *what, struct logexport_error *error)
 {
     return le_fail(error, LOGEXPORT_BUNDLE, "The graph of %s does not fit its task: \"%.100s\" %s.",
                    metadata->model, name, what);
@@ -35,16 +35,17 @@ static enum logexport_status check_input(const struct le_model *model,
     const struct le_task *task = &metadata->task;
     if (task->input == LE_EVENT_WINDOW) {
         if (input->type != LE_ORT_INT64 || input->dimension_count != 2)
-            return misfit(metadata, input->name, "is not int64 with two axes", error);
+            return refuse_graph(metadata, input->name, "is not int64 with two axes", error);
         if (!dimension_fits(input->dimensions[1], task->length))
-            return misfit(metadata, input->name, "has another length than the window", error);
+            return refuse_graph(metadata, input->name, "has another length than the window", error);
     } else {
         if (input->type != LE_ORT_FLOAT || input->dimension_count != 4)
-            return misfit(metadata, input->name, "is not float32 with four axes", error);
+            return refuse_graph(metadata, input->name, "is not float32 with four axes", error);
         if (!dimension_fits(input->dimensions[1], 1) ||
             !dimension_fits(input->dimensions[2], task->steps) ||
             !dimension_fits(input->dimensions[3], metadata->vocab_size))
-            return misfit(metadata, input->name, "has other sizes than the task's samples", error);
+            return refuse_graph(metadata, input->name, "has other sizes than the task's samples",
+                                error);
     }
     return LOGEXPORT_OK;
 }
@@ -59,14 +60,14 @@ static enum logexport_status check_output(const struct le_model *model,
         if (strcmp(outputs[i].name, name) != 0)
             continue;
         if (outputs[i].type != LE_ORT_FLOAT || outputs[i].dimension_count != (rows ? 2u : 1u))
-            return misfit(metadata, name,
-                          rows ? "is not float32 with two axes" : "is not float32 with one axis",
-                          error);
+            return refuse_graph(
+                metadata, name,
+                rows ? "is not float32 with two axes" : "is not float32 with one axis", error);
         if (rows && !dimension_fits(outputs[i].dimensions[1], metadata->vocab_size))
-            return misfit(metadata, name, "has another size than the vocabulary", error);
+            return refuse_graph(metadata, name, "has another size than the vocabulary", error);
         return LOGEXPORT_OK;
     }
-    return misfit(metadata, name, "is none of its outputs", error);
+    return refuse_graph(metadata, name, "is none of its outputs", error);
 }
 
 enum logexport_status le_scorer_init(struct le_scorer *scorer, const struct le_model *model,
@@ -109,8 +110,8 @@ enum logexport_status le_scorer_init(struct le_scorer *scorer, const struct le_m
     return LOGEXPORT_OK;
 }
 
-static void fill(const struct le_scorer *scorer, struct le_entry **entries, size_t count,
-                 void *input)
+static void fill_input(const struct le_scorer *scorer, struct le_entry **entries, size_t count,
+                       void *input)
 {
     if (scorer->task->input == LE_COUNT_MATRIX) {
         for (size_t i = 0; i < count; i++)
@@ -186,7 +187,7 @@ enum logexport_status le_scorer_run(const struct le_scorer *scorer, struct le_en
     const struct le_task *task = scorer->task;
     bool ranks = task->decision == LE_NEXT_EVENT_TOPK;
     struct le_tensor outputs[2];
-    fill(scorer, entries, count, input);
+    fill_input(scorer, entries, count, input);
     /* Never one window alone: ONNX Runtime may sum in another order then, and the last digit would
      * depend on when lines arrived. The window is shown twice, and the second row is not read. */
     size_t rows = count == 1 ? 2 : count;

@@ -16,7 +16,7 @@ bool le_sessions_init(struct le_sessions *sessions, size_t limit)
     return sessions->buckets != NULL;
 }
 
-static void destroy(struct le_session *session)
+static void free_session(struct le_session *session)
 {
     free(session->key);
     le_event_window_free(&session->window);
@@ -27,10 +27,10 @@ void le_sessions_free(struct le_sessions *sessions)
 {
     struct le_session *session;
     while ((session = le_sessions_take_oldest(sessions)) != NULL)
-        destroy(session); /* no record names it any more */
+        free_session(session); /* no record names it any more */
     while ((session = sessions->spare) != NULL) {
         sessions->spare = session->chain;
-        destroy(session);
+        free_session(session);
     }
     free(sessions->buckets);
     *sessions = (struct le_sessions){0};
@@ -64,7 +64,7 @@ struct le_session *le_sessions_take_oldest(struct le_sessions *sessions)
     return session;
 }
 
-static bool grow(struct le_sessions *sessions)
+static bool double_buckets(struct le_sessions *sessions)
 {
     size_t size = (sessions->bucket_mask + 1) * 2;
     struct le_session **buckets = calloc(size, sizeof *buckets);
@@ -81,7 +81,7 @@ static bool grow(struct le_sessions *sessions)
 }
 
 /* A session without a past; memory of released ones is used again. */
-static struct le_session *make(struct le_sessions *sessions, const char *key, size_t length)
+static struct le_session *make_session(struct le_sessions *sessions, const char *key, size_t length)
 {
     struct le_session *session = sessions->spare;
     if (session != NULL)
@@ -98,7 +98,7 @@ static struct le_session *make(struct le_sessions *sessions, const char *key, si
     session->key = text.data;
     session->key_capacity = text.capacity;
     if (!ok) {
-        destroy(session);
+        free_session(session);
         return NULL;
     }
     session->key_length = key == NULL ? 0 : length;
@@ -128,9 +128,9 @@ struct le_session *le_sessions_touch(struct le_sessions *sessions, const char *k
         }
     if (sessions->count >= sessions->limit)
         *evicted = le_sessions_take_oldest(sessions);
-    else if (sessions->count > sessions->bucket_mask && !grow(sessions))
+    else if (sessions->count > sessions->bucket_mask && !double_buckets(sessions))
         return NULL;
-    session = make(sessions, key, length);
+    session = make_session(sessions, key, length);
     if (session == NULL)
         return NULL;
     session->hash = hash;

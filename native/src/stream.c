@@ -130,7 +130,7 @@ static enum logexport_status hand_on_lines(struct le_stream *stream, struct le_c
             event.session = line->session_length == 0 ? "" : chunk->sessions.data + line->session;
             event.session_length = line->session_length;
         }
-        status = le_detector_take(stream->detector, stream->line, &event, error);
+        status = le_detector_take_event(stream->detector, stream->line, &event, error);
         if (status != LOGEXPORT_OK)
             return status;
     }
@@ -190,7 +190,7 @@ static enum logexport_status send_chunk(struct le_stream *stream, size_t length,
     do
         status = take_back_chunk(stream, false, &taken, error);
     while (status == LOGEXPORT_OK && taken);
-    return status == LOGEXPORT_OK ? le_detector_give(stream->detector, error) : status;
+    return status == LOGEXPORT_OK ? le_detector_hand_on_ready(stream->detector, error) : status;
 }
 
 enum logexport_status le_stream_push(struct le_stream *stream, const char *bytes, size_t length,

@@ -41,7 +41,7 @@ struct OrtValue {
 static char thing; /* what environments, allocators and the like point to */
 static atomic_bool silenced;
 
-static struct OrtStatus *refuse(const char *text)
+static struct OrtStatus *refuse_with(const char *text)
 {
     struct OrtStatus *status = calloc(1, sizeof *status);
     if (status != NULL)
@@ -58,7 +58,7 @@ static struct OrtStatus *create_env(int level, const char *name, struct OrtEnv *
 {
     (void)level, (void)name;
     *out = (struct OrtEnv *)(void *)&thing;
-    return silenced ? NULL : refuse("it would report home");
+    return silenced ? NULL : refuse_with("it would report home");
 }
 
 static struct OrtStatus *create_session(const struct OrtEnv *env, const void *bytes, size_t length,
@@ -69,11 +69,11 @@ static struct OrtStatus *create_session(const struct OrtEnv *env, const void *by
     long long size;
     (void)env, (void)options;
     if (length < 2)
-        return refuse("not a graph");
+        return refuse_with("not a graph");
     length -= 2; /* the field's head, see make_bundle.c */
     memcpy(text, (const char *)bytes + 2, length < sizeof text - 1 ? length : sizeof text - 1);
     if (sscanf(text, "%15s %lld", kind, &size) != 2)
-        return refuse("not a graph\nand more about it");
+        return refuse_with("not a graph\nand more about it");
     *out = calloc(1, sizeof **out);
     **out = (struct OrtSession){.events = strcmp(kind, "events") == 0,
                                 .fail = strstr(text, "fail") != NULL,
@@ -108,14 +108,14 @@ static unsigned state_of(const struct OrtValue *input, int64_t row)
     return state;
 }
 
-static struct OrtStatus *run(struct OrtSession *session, const struct OrtRunOptions *options,
-                             const char *const *input_names, const struct OrtValue *const *inputs,
-                             size_t input_count, const char *const *names, size_t count,
-                             struct OrtValue **outputs)
+static struct OrtStatus *
+run_session(struct OrtSession *session, const struct OrtRunOptions *options,
+            const char *const *input_names, const struct OrtValue *const *inputs,
+            size_t input_count, const char *const *names, size_t count, struct OrtValue **outputs)
 {
     (void)options, (void)input_names, (void)input_count;
     if (session->fail)
-        return refuse("it was told to fail.");
+        return refuse_with("it was told to fail.");
     int64_t rows = inputs[0]->info.dimensions[0];
     int64_t size = session->wide ? session->size + 1 : session->size;
     for (size_t o = 0; o < count; o++) {
@@ -144,7 +144,7 @@ static struct OrtStatus *create_options(struct OrtSessionOptions **out)
 static struct OrtStatus *set_threads(struct OrtSessionOptions *options, int threads)
 {
     (void)options;
-    return threads == 1 ? NULL : refuse("one thread was expected");
+    return threads == 1 ? NULL : refuse_with("one thread was expected");
 }
 
 static struct OrtStatus *input_count(const struct OrtSession *session, size_t *count)
@@ -214,7 +214,7 @@ static struct OrtStatus *create_tensor(const struct OrtMemoryInfo *memory, void 
         wanted *= (size_t)dimensions[i];
     }
     (*out)->data = data;
-    return wanted == size ? NULL : refuse("size and shape do not agree");
+    return wanted == size ? NULL : refuse_with("size and shape do not agree");
 }
 
 static struct OrtStatus *is_tensor(const struct OrtValue *value, int *out)
@@ -300,7 +300,7 @@ static void release_value(struct OrtValue *value)
 static const struct le_ort_api api = {.slots = {SLOT(2, get_error_message),
                                                 SLOT(3, create_env),
                                                 SLOT(8, create_session),
-                                                SLOT(9, run),
+                                                SLOT(9, run_session),
                                                 SLOT(10, create_options),
                                                 SLOT(24, set_threads),
                                                 SLOT(25, set_threads),

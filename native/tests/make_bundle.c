@@ -38,7 +38,7 @@ const char session_rules[] =
 const char plain_vocab[] = "{\"0\": \"a b\", \"1\": \"a <*>\", \"2\": \"x\", \"3\": \"<*> <*> c\", "
                            "\"4\": \"\\nunknown\", \"5\": \"n <N>\"}";
 
-static void need(int good, const char *what)
+static void need_that(int good, const char *what)
 {
     if (good)
         return;
@@ -51,8 +51,8 @@ void put_raw(const char *path, const char *name, const char *bytes, size_t lengt
     char file_path[320];
     snprintf(file_path, sizeof file_path, "%s/%s", path, name);
     FILE *file = fopen(file_path, "wb");
-    need(file != NULL, file_path);
-    need(fwrite(bytes, 1, length, file) == length && fclose(file) == 0, file_path);
+    need_that(file != NULL, file_path);
+    need_that(fwrite(bytes, 1, length, file) == length && fclose(file) == 0, file_path);
 }
 
 static void read_file(const char *path, const char *name, struct le_buffer *out)
@@ -60,11 +60,11 @@ static void read_file(const char *path, const char *name, struct le_buffer *out)
     char file_path[320];
     snprintf(file_path, sizeof file_path, "%s/%s", path, name);
     FILE *file = fopen(file_path, "rb");
-    need(file != NULL, file_path);
+    need_that(file != NULL, file_path);
     out->length = 0;
     for (int c; (c = getc(file)) != EOF;) {
         char byte = (char)c;
-        need(le_buffer_append(out, &byte, 1), "memory");
+        need_that(le_buffer_append(out, &byte, 1), "memory");
     }
     fclose(file);
 }
@@ -78,9 +78,9 @@ void put_manifest(const char *path)
         "{\"schema_version\": 1, \"proof\": \"full\", \"models\": {\"tiny\": {\"metadata\": "
         "\"tiny.onnx.meta.json\", \"opset_version\": 17, \"ir_version\": 8, \"proof\": \"full\"}}, "
         "\"versions\": {}, \"files\": {";
-    need(le_buffer_append(&text, begin, sizeof begin - 1), "memory");
+    need_that(le_buffer_append(&text, begin, sizeof begin - 1), "memory");
     DIR *directory = opendir(path);
-    need(directory != NULL, path);
+    need_that(directory != NULL, path);
     for (struct dirent *entry; (entry = readdir(directory)) != NULL;) {
         if (entry->d_name[0] == '.' || strcmp(entry->d_name, "manifest.json") == 0)
             continue;
@@ -88,11 +88,11 @@ void put_manifest(const char *path)
         le_sha256_hex(bytes.length == 0 ? "" : bytes.data, bytes.length, hex);
         int length = snprintf(piece, sizeof piece, "%s\"%s\": {\"sha256\": \"%s\", \"size\": %zu}",
                               separator, entry->d_name, hex, bytes.length);
-        need(le_buffer_append(&text, piece, (size_t)length), "memory");
+        need_that(le_buffer_append(&text, piece, (size_t)length), "memory");
         separator = ", ";
     }
     closedir(directory);
-    need(le_buffer_append(&text, "}}", 2), "memory");
+    need_that(le_buffer_append(&text, "}}", 2), "memory");
     put_raw(path, "manifest.json", text.data, text.length);
     le_buffer_free(&text);
     le_buffer_free(&bytes);
@@ -108,7 +108,7 @@ void put_graph(const char *path, const char *text)
 {
     char bytes[130];
     size_t length = strlen(text);
-    need(length < 128, "a short graph");
+    need_that(length < 128, "a short graph");
     bytes[0] = 0x0A; /* field 1, of a length */
     bytes[1] = (char)length;
     memcpy(bytes + 2, text, length);
@@ -129,10 +129,10 @@ void fill_bundle(const char *path, const char *graph, struct piece task, struct 
                  "\"preprocess\": {\"file\": \"preprocess.json\", \"sha256\": \"%s\", \"source\": "
                  "\"option\"}, \"variants\": {}, \"task\": ",
                  vocab_sum, rules_sum);
-    need(le_buffer_append(&metadata, begin, (size_t)length) &&
-             le_buffer_append(&metadata, task.bytes, task.length) &&
-             le_buffer_append(&metadata, "}", 1),
-         "memory");
+    need_that(le_buffer_append(&metadata, begin, (size_t)length) &&
+                  le_buffer_append(&metadata, task.bytes, task.length) &&
+                  le_buffer_append(&metadata, "}", 1),
+              "memory");
     put_raw(path, "vocab.json", vocab.bytes, vocab.length);
     put_raw(path, "preprocess.json", rules.bytes, rules.length);
     put_graph(path, graph);
@@ -152,14 +152,14 @@ void make_bundle(char path[64], const char *graph, const char *task, const char 
     if (temporary == NULL || temporary[0] == '\0' || strlen(temporary) > 40)
         temporary = "/tmp";
     snprintf(path, 64, "%s/logexport-test-XXXXXX", temporary);
-    need(mkdtemp(path) != NULL, path);
+    need_that(mkdtemp(path) != NULL, path);
     fill_bundle(path, graph, piece_of(task), piece_of(rules), piece_of(plain_vocab));
 }
 
 void remove_bundle(const char *path)
 {
     DIR *directory = opendir(path);
-    need(directory != NULL, path);
+    need_that(directory != NULL, path);
     char file[320];
     for (struct dirent *entry; (entry = readdir(directory)) != NULL;) {
         snprintf(file, sizeof file, "%s/%s", path, entry->d_name);

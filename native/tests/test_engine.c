@@ -8,7 +8,7 @@
 #include "make_bundle.h"
 #include "test.h"
 
-static int keep(void *user, const struct logexport_record *record)
+static int keep_record(void *user, const struct logexport_record *record)
 {
     CHECK(record->text[record->text_length - 1] == '\n');
     return !le_buffer_append(user, record->text, record->text_length);
@@ -24,13 +24,13 @@ static struct logexport_options options_of(int threads)
 }
 
 /* What is said of a log that is pushed in random pieces, with flushes between. */
-static void say(const char *path, const struct logexport_options *options, const char *log,
-                size_t length, unsigned piece, struct le_buffer *out)
+static void run_log(const char *path, const struct logexport_options *options, const char *log,
+                    size_t length, unsigned piece, struct le_buffer *out)
 {
     struct logexport_error error = {0};
     logexport_engine *engine;
     out->length = 0;
-    if (logexport_open(path, options, keep, out, &engine, &error) != LOGEXPORT_OK)
+    if (logexport_open(path, options, keep_record, out, &engine, &error) != LOGEXPORT_OK)
         fprintf(stderr, "%s\n", error.text);
     NEED(engine != NULL);
     for (size_t at = 0; at < length;) {
@@ -86,20 +86,20 @@ static void threads_and_pieces_change_nothing(void)
         struct logexport_options options = options_of(1);
         options.session_summary = k < 2;
         size_t length = draw_log(log, SIZE);
-        say(path, &options, log, length, 0, &expected);
+        run_log(path, &options, log, length, 0, &expected);
         CHECK(expected.length > 60000);
         static const unsigned pieces[] = {0, 3000, 200000};
         for (options.threads = 1; options.threads <= 5; options.threads++)
             for (size_t p = 0; p < 3; p++) {
                 options.no_jit = options.threads % 2;
-                say(path, &options, log, length, pieces[p], &said);
+                run_log(path, &options, log, length, pieces[p], &said);
                 CHECK(said.length == expected.length &&
                       memcmp(said.data, expected.data, said.length) == 0);
             }
         /* A few bytes at a time, of a part of it. */
         options.threads = 2;
-        say(path, &options, log, 3000, 0, &expected);
-        say(path, &options, log, 3000, 7, &said);
+        run_log(path, &options, log, 3000, 0, &expected);
+        run_log(path, &options, log, 3000, 7, &said);
         CHECK(said.length == expected.length && memcmp(said.data, expected.data, said.length) == 0);
         le_buffer_free(&expected);
         le_buffer_free(&said);
@@ -118,7 +118,7 @@ static void verdicts_follow_their_lines_at_a_flush(void)
     for (int threads = 1; threads <= 3; threads++) {
         struct logexport_options options = options_of(threads);
         said.length = 0;
-        NEED(logexport_open(path, &options, keep, &said, &engine, &error) == LOGEXPORT_OK);
+        NEED(logexport_open(path, &options, keep_record, &said, &engine, &error) == LOGEXPORT_OK);
         size_t before = 0;
         for (int i = 0; i < 20; i++) {
             CHECK(logexport_push(engine, "a b\nx", 5, &error) == LOGEXPORT_OK);
@@ -142,8 +142,8 @@ static void an_engine_can_read_one_log_after_another(void)
     struct logexport_options options = options_of(2);
     options.session_summary = 1;
     static const char log[] = "a b\nx\na b\nx\na b\nn 1";
-    say(path, &options, log, sizeof log - 1, 0, &first);
-    NEED(logexport_open(path, &options, keep, &both, &engine, &error) == LOGEXPORT_OK);
+    run_log(path, &options, log, sizeof log - 1, 0, &first);
+    NEED(logexport_open(path, &options, keep_record, &both, &engine, &error) == LOGEXPORT_OK);
     for (int i = 0; i < 2; i++) {
         CHECK(logexport_push(engine, log, sizeof log - 1, &error) == LOGEXPORT_OK);
         CHECK(logexport_finish(engine, &error) == LOGEXPORT_OK);
@@ -161,7 +161,7 @@ static void an_engine_can_read_one_log_after_another(void)
     remove_bundle(path);
 }
 
-static int stop(void *user, const struct logexport_record *record)
+static int stop_at_third(void *user, const struct logexport_record *record)
 {
     (void)record;
     return ++*(int *)user == 3;
@@ -176,7 +176,8 @@ static void a_sink_can_stop_the_engine(void)
     for (int threads = 1; threads <= 3; threads++) {
         int records = 0;
         struct logexport_options options = options_of(threads);
-        NEED(logexport_open(path, &options, stop, &records, &engine, &error) == LOGEXPORT_OK);
+        NEED(logexport_open(path, &options, stop_at_third, &records, &engine, &error) ==
+             LOGEXPORT_OK);
         CHECK(logexport_push(engine, "x\nx\nx\nx\nx\n", 10, &error) == LOGEXPORT_OK ||
               error.status == LOGEXPORT_STOPPED);
         CHECK(logexport_finish(engine, &error) == LOGEXPORT_STOPPED);
@@ -197,7 +198,8 @@ static void a_run_that_fails_is_an_error(void)
         for (int threads = 1; threads <= 3; threads++) {
             make_bundle(path, wide ? "events 6 wide" : "events 6 fail", events_topk, plain_rules);
             struct logexport_options options = options_of(threads);
-            NEED(logexport_open(path, &options, keep, &said, &engine, &error) == LOGEXPORT_OK);
+            NEED(logexport_open(path, &options, keep_record, &said, &engine, &error) ==
+                 LOGEXPORT_OK);
             CHECK(logexport_push(engine, "x\nx\nx\nx\n", 8, &error) == LOGEXPORT_OK);
             CHECK(logexport_flush(engine, &error) == (wide ? LOGEXPORT_BUNDLE : LOGEXPORT_RUNTIME));
             CHECK(strstr(error.text, wide ? "another shape" : "says: it was told to fail.") !=
@@ -216,7 +218,7 @@ static void cannot_open(const char *path, const struct logexport_options *option
 {
     struct logexport_error error = {0};
     logexport_engine *engine = (logexport_engine *)(void *)&error;
-    enum logexport_status found = logexport_open(path, options, keep, NULL, &engine, &error);
+    enum logexport_status found = logexport_open(path, options, keep_record, NULL, &engine, &error);
     CHECK(found == status && engine == NULL);
     CHECK(found == LOGEXPORT_OK || error.status == found);
     if (strstr(error.text, why) == NULL) {
@@ -479,7 +481,7 @@ static void a_caller_s_smaller_struct_has_defaults_for_the_rest(void)
     memset(&options, 0xff, sizeof options); /* what lies behind an older, smaller struct */
     logexport_options_init(&options, offsetof(struct logexport_options, session_by));
     options.ort_library = FAKE_ORT;
-    CHECK(logexport_open(path, &options, keep, NULL, &engine, &error) == LOGEXPORT_OK);
+    CHECK(logexport_open(path, &options, keep_record, NULL, &engine, &error) == LOGEXPORT_OK);
     logexport_close(engine);
     remove_bundle(path);
 }
@@ -501,10 +503,10 @@ static void the_runtime_is_looked_for_in_order(void)
     setenv("LOGEXPORT_ORT_LIB", "/nowhere/else.so", 1);
     cannot_open(path, &options, LOGEXPORT_RUNTIME, "from LOGEXPORT_ORT_LIB, /nowhere/else.so");
     setenv("LOGEXPORT_ORT_LIB", FAKE_ORT, 1);
-    CHECK(logexport_open(path, &options, keep, NULL, &engine, &error) == LOGEXPORT_OK);
+    CHECK(logexport_open(path, &options, keep_record, NULL, &engine, &error) == LOGEXPORT_OK);
     logexport_close(engine);
     unsetenv("LOGEXPORT_ORT_LIB");
-    if (logexport_open(path, &options, keep, NULL, &engine, &error) != LOGEXPORT_OK)
+    if (logexport_open(path, &options, keep_record, NULL, &engine, &error) != LOGEXPORT_OK)
         CHECK(strstr(error.text, "libonnxruntime.so.1 nor libonnxruntime.so.") != NULL ||
               strstr(error.text, "system's library path cannot be used") != NULL);
     else

@@ -4,7 +4,7 @@
 #include "../program/npy.h"
 #include "test.h"
 
-static enum logexport_status parse(const char *header, size_t data, struct le_tensor *tensor)
+static enum logexport_status parse_array(const char *header, size_t data, struct le_tensor *tensor)
 {
     static char bytes[1024];
     struct logexport_error error;
@@ -19,13 +19,15 @@ static enum logexport_status parse(const char *header, size_t data, struct le_te
 static void headers_are_read(void)
 {
     struct le_tensor tensor;
-    CHECK(parse("{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }  \n", 24, &tensor) ==
-          0);
+    CHECK(parse_array("{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }  \n", 24,
+                      &tensor) == 0);
     CHECK(tensor.type == LE_ORT_FLOAT && tensor.dimension_count == 2 && tensor.dimensions[0] == 2 &&
           tensor.dimensions[1] == 3 && tensor.size == 24);
-    CHECK(parse("{'descr': '<i8', 'fortran_order': False, 'shape': (4,), }\n", 32, &tensor) == 0);
+    CHECK(parse_array("{'descr': '<i8', 'fortran_order': False, 'shape': (4,), }\n", 32, &tensor) ==
+          0);
     CHECK(tensor.type == LE_ORT_INT64 && tensor.dimension_count == 1);
-    CHECK(parse("{'descr': '<i8', 'fortran_order': False, 'shape': (), }\n", 8, &tensor) == 0);
+    CHECK(parse_array("{'descr': '<i8', 'fortran_order': False, 'shape': (), }\n", 8, &tensor) ==
+          0);
     CHECK(tensor.dimension_count == 0);
 }
 
@@ -44,7 +46,7 @@ static void what_does_not_fit_is_refused(void)
         "{'descr': '<f4', 'shape': (1,), }"};
     struct le_tensor tensor;
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
-        CHECK(parse(bad[i], 4, &tensor) == LOGEXPORT_USAGE);
+        CHECK(parse_array(bad[i], 4, &tensor) == LOGEXPORT_USAGE);
 }
 
 static void what_is_written_is_read_again(void)

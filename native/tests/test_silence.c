@@ -20,7 +20,7 @@ static void open_and_close(void)
     le_ort_close(ort);
 }
 
-static const char *said(void)
+static const char *switch_says(void)
 {
     const char *value = getenv(SWITCH);
     return value == NULL ? "(not set)" : value;
@@ -30,7 +30,7 @@ static void the_first_open_sets_it(void)
 {
     unsetenv(SWITCH);
     open_and_close();
-    CHECK_TEXT(said(), "1");
+    CHECK_TEXT(switch_says(), "1");
 }
 
 static void an_open_that_finds_no_runtime_comes_after_it(void)
@@ -39,7 +39,7 @@ static void an_open_that_finds_no_runtime_comes_after_it(void)
     struct le_ort *ort;
     unsetenv(SWITCH);
     CHECK(le_ort_open("/nowhere/libonnxruntime.so", &ort, &error) == LOGEXPORT_RUNTIME);
-    CHECK_TEXT(said(), "1");
+    CHECK_TEXT(switch_says(), "1");
     open_and_close();
 }
 
@@ -49,7 +49,7 @@ static void a_later_open_leaves_the_environment_alone(void)
     open_and_close();
     unsetenv(SWITCH);
     open_and_close();
-    CHECK_TEXT(said(), "(not set)");
+    CHECK_TEXT(switch_says(), "(not set)");
 }
 
 static void what_the_host_has_set_stays(void)
@@ -64,7 +64,7 @@ static void what_the_host_has_set_stays(void)
             const char *before = getenv(SWITCH);
             open_and_close();
             CHECK(getenv(SWITCH) == before); /* not even written again */
-            CHECK_TEXT(said(), values[i]);
+            CHECK_TEXT(switch_says(), values[i]);
             _exit(failures != 0);
         }
         NEED(waitpid(child, &status, 0) == child);
@@ -87,7 +87,7 @@ static void threads_may_open_at_once(void)
         NEED(pthread_create(&threads[i], NULL, open_often, NULL) == 0);
     for (size_t i = 0; i < 4; i++)
         NEED(pthread_join(threads[i], NULL) == 0);
-    CHECK_TEXT(said(), "1");
+    CHECK_TEXT(switch_says(), "1");
 }
 
 int main(void)

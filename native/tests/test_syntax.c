@@ -2,7 +2,7 @@
 #include "syntax.h"
 #include "test.h"
 
-static void is(const char *pattern, bool portable)
+static void is_portable(const char *pattern, bool portable)
 {
     const char *why = le_syntax_refusal(pattern, strlen(pattern));
     if ((why == NULL) != portable) {
@@ -29,12 +29,12 @@ int main(void)
         "((((((((((((((((((((((((((((((((((((((((((((((((((((", "(?:(?:a{1,900}b){1,900}c){1,900}"};
     /* clang-format on */
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
-        is(good[i], true);
+        is_portable(good[i], true);
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
-        is(bad[i], false);
+        is_portable(bad[i], false);
     static char longest[4098];
     memset(longest, 'a', sizeof longest - 1);
-    is(longest + 1, true);
-    is(longest, false);
+    is_portable(longest + 1, true);
+    is_portable(longest, false);
     return failures != 0;
 }

@@ -141,34 +141,34 @@ static void the_memo_finds_what_it_holds_and_is_bounded(void)
     NEED(le_memo_init(&memo, sizeof key, 16));
     size_t capacity = memo.capacity, turns = 0;
     for (int32_t i = 0; i < (int32_t)capacity * 3; i++) {
-        if (le_memo_full(&memo)) {
-            le_memo_turn(&memo);
+        if (le_memo_is_full(&memo)) {
+            le_memo_turn_generation(&memo);
             turns++;
         }
         key[0] = i;
         key[1] = i / 2;
-        struct le_entry *entry = le_memo_get(&memo, key, i % 3, &added);
+        struct le_entry *entry = le_memo_find_or_add(&memo, key, i % 3, &added);
         NEED(entry != NULL);
         CHECK(added);
         entry->outcome.rank = i;
         atomic_store(&entry->scored, 1);
         if (i % 7 == 0) {
-            CHECK(le_memo_get(&memo, key, i % 3, &added) == entry && !added);
-            struct le_entry *other = le_memo_get(&memo, key, 5, &added);
+            CHECK(le_memo_find_or_add(&memo, key, i % 3, &added) == entry && !added);
+            struct le_entry *other = le_memo_find_or_add(&memo, key, 5, &added);
             CHECK(other != entry && added); /* another event is another question */
         }
         /* The one before last is still there, in one generation or the other. */
-        if (i >= 2 && !le_memo_full(&memo)) {
+        if (i >= 2 && !le_memo_is_full(&memo)) {
             int32_t before[2] = {i - 2, (i - 2) / 2};
-            struct le_entry *found = le_memo_get(&memo, before, (i - 2) % 3, &added);
+            struct le_entry *found = le_memo_find_or_add(&memo, before, (i - 2) % 3, &added);
             CHECK(found != NULL && !added && found->outcome.rank == i - 2);
         }
     }
     CHECK(turns >= 2);
     key[0] = key[1] = 0;
-    if (le_memo_full(&memo))
-        le_memo_turn(&memo);
-    NEED(le_memo_get(&memo, key, 0, &added) != NULL);
+    if (le_memo_is_full(&memo))
+        le_memo_turn_generation(&memo);
+    NEED(le_memo_find_or_add(&memo, key, 0, &added) != NULL);
     CHECK(added); /* forgotten long ago */
     le_memo_free(&memo);
 }
