@@ -5,9 +5,9 @@
 #include <string.h>
 #include <time.h>
 
+#include "common.h"
 #include "detector.h"
 #include "loaded.h"
-#include "program.h"
 
 struct kept {
     int64_t line;

@@ -6,10 +6,11 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "commands.h"
+#include "common.h"
 #include "files.h"
 #include "loaded.h"
 #include "npy.h"
-#include "program.h"
 
 struct arguments {
     struct logexport_options options;

@@ -10,9 +10,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "commands.h"
+#include "common.h"
 #include "input.h"
+#include "logexport/engine.h"
 #include "output.h"
-#include "program.h"
 
 enum {
     READ_SIZE = 1 << 17,

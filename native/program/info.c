@@ -4,8 +4,9 @@
 #include <stdlib.h>
 #include <zlib.h>
 
+#include "commands.h"
+#include "common.h"
 #include "loaded.h"
-#include "program.h"
 
 static json_t *describe_runtime(const char *library)
 {

@@ -1,12 +1,11 @@
-/* logexport-engine: the commands, and what is common to them. */
-#include "program.h"
-
-#include <errno.h>
-#include <stdarg.h>
+/* logexport-engine: which command it is. */
+#include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "commands.h"
+#include "common.h"
+#include "logexport/engine.h"
 #include "ort.h"
 
 static const char help[] =
@@ -29,29 +28,6 @@ static const char help[] =
     "LOGEXPORT_ORT_LIB, else from the system's library path. Its telemetry is switched off, unless\n"
     "ORT_DISABLE_TELEMETRY is set.\n"
     "Exit status: 0 done, 1 the self-test found a difference, 2 bad usage, input or output.\n";
-
-int complain(const char *format, ...)
-{
-    va_list arguments;
-    va_start(arguments, format);
-    fputs("logexport-engine: ", stderr);
-    vfprintf(stderr, format, arguments);
-    fputc('\n', stderr);
-    va_end(arguments);
-    return EXIT_BAD;
-}
-
-bool read_integer(const char *option, const char *text, long long low, long long high,
-                  long long *value)
-{
-    char *end;
-    errno = 0;
-    *value = strtoll(text, &end, 10);
-    if (errno == 0 && end != text && *end == '\0' && *value >= low && *value <= high)
-        return true;
-    complain("%s takes a whole number from %lld to %lld, not \"%.60s\".", option, low, high, text);
-    return false;
-}
 
 int main(int argc, char **argv)
 {

@@ -5,8 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "commands.h"
+#include "common.h"
 #include "loaded.h"
-#include "program.h"
 
 #define MAX_SELFTEST_BYTES (UINT64_C(1) << 20)
 
