@@ -12,6 +12,7 @@ import fcntl
 import os
 import subprocess
 from collections.abc import Iterable, Iterator
+from enum import IntEnum
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -87,6 +88,19 @@ def reference(bundle: Path, log: bytes, model: str | None = None, **options: Any
 
 
 # --- the library ----------------------------------------------------------------------------------
+# test_mirror.py holds these against the header.
+
+
+class Status(IntEnum):
+    """``enum logexport_status``."""
+
+    OK = 0
+    USAGE = 1
+    BUNDLE = 2
+    RUNTIME = 3
+    TEXT = 4
+    MEMORY = 5
+    STOPPED = 6
 
 
 class Options(ctypes.Structure):
@@ -167,7 +181,7 @@ class EngineError(Exception):
 
     def __init__(self, status: int, text: str) -> None:
         super().__init__(text)
-        self.status = status
+        self.status = Status(status)
 
 
 @lru_cache(maxsize=1)
@@ -223,7 +237,7 @@ class Engine:
         return int(self.stop_after is not None and len(self.records) >= self.stop_after)
 
     def _check(self, status: int) -> None:
-        if status != 0:
+        if status != Status.OK:
             raise EngineError(status, self._error.text.decode("utf-8"))
 
     def push(self, data: bytes) -> None:

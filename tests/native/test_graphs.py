@@ -14,10 +14,9 @@ from logexport.types import Vocabulary
 from logexport.verdicts.scorers import OnnxRuntimeScorer
 
 from tests.native.bundles import make_task, write_bundle, write_manifest
-from tests.native.engine import Engine, EngineError
+from tests.native.engine import Engine, EngineError, Status
 from tests.onnx_places import Place, places, plant, send_outside
 
-BUNDLE = 2
 PLACES = places()
 
 
@@ -37,7 +36,7 @@ def refusals(bundle: Path, model: onnx.ModelProto) -> tuple[bool, bool]:
     """Whether the reference and the engine refuse the graph for weights in another file."""
     (bundle / "tiny.onnx").write_bytes(model.SerializeToString())
     write_manifest(bundle, ["tiny"])
-    reference, engine, status = "", "", BUNDLE
+    reference, engine, status = "", "", Status.BUNDLE
     try:
         OnnxRuntimeScorer(bundle / "tiny.onnx")
     except BundleError as error:
@@ -46,7 +45,7 @@ def refusals(bundle: Path, model: onnx.ModelProto) -> tuple[bool, bool]:
         Engine(bundle).close()
     except EngineError as error:
         engine, status = str(error), error.status
-    assert status == BUNDLE or "another file" not in engine
+    assert status == Status.BUNDLE or "another file" not in engine
     return "lie in another file" in reference, "has weights in another file" in engine
 
 

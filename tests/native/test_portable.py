@@ -14,11 +14,10 @@ from logexport.logs.preprocess import Preprocess
 from logexport.types import Vocabulary
 
 from tests.native.bundles import make_task, write_bundle
-from tests.native.engine import Engine, EngineError
+from tests.native.engine import Engine, EngineError, Status
 
 CASES = int(os.environ.get("LOGEXPORT_DIFFERENTIAL_CASES", "300"))
 
-USAGE = 1
 PARTS = r"""
 a b \ ( ) [ ] { } | ^ $ . * + ? - , : = ! < > & ~ # 1 9 é 日 x
 \d \S \W \b \B \A \Z \t \v \x41 \x4 \1 \0 \- \{ \p \n \h
@@ -57,7 +56,7 @@ def test_the_same_patterns_are_portable(bundle: Path, pattern: str) -> None:
         refused = error
     assert (refused is None) == portable, refused
     if refused is not None:
-        assert refused.status == USAGE
+        assert refused.status == Status.USAGE
         assert "the option session-by: the pattern of the sessions" in str(refused)
 
 
