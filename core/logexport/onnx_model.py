@@ -4,8 +4,8 @@ A tensor is not only an initializer of the main graph: it may be one half of a s
 attribute of a node, the default of a function's attribute, and may stand in a branch, in a
 function's body or in what a model says of its training. The walks here follow the format's own
 description, so there is no list of places that could lack one, and a place that a later release of
-onnx adds is walked as soon as that release is installed. ``native/src/graph.c`` looks for the same
-in the bytes of a file.
+onnx adds is walked as soon as that release is installed. ``native/src/onnx_model.c`` looks for the
+same in the bytes of a file.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 /* Events, in the order of their lines, to records in that order.
  *
  * A record that waits for its window to be scored holds back the ones behind it, so that whatever is
- * scored together, by however many threads, the output is the same. */
+ * scored together, by however many threads, the output is the same. Python has the two ways in, by
+ * session and by count, in verdicts/tasks.py. */
 #ifndef LE_DETECTOR_H
 #define LE_DETECTOR_H
 

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "graph.h"
+#include "onnx_model.h"
 
 static enum logexport_status refuse_option(struct logexport_error *error, const char *option,
                                            const char *why)
@@ -120,7 +120,7 @@ enum logexport_status le_load_model(struct le_loaded *loaded,
     snprintf(path, sizeof path, "%.300s/%.150s", loaded->bundle.path, file);
     status = le_bundle_read(&loaded->bundle, file, LE_MAX_FILE_BYTES, &bytes, error);
     if (status == LOGEXPORT_OK)
-        status = le_graph_check(bytes.data, bytes.length, path, error);
+        status = le_onnx_model_check(bytes.data, bytes.length, path, error);
     if (status == LOGEXPORT_OK)
         status = le_model_load(loaded->ort, bytes.data, bytes.length, path, &loaded->model, error);
     le_buffer_free(&bytes);

@@ -64,7 +64,7 @@ bool le_match_init(struct le_match *match, uint32_t groups)
     pcre2_set_depth_limit(match->context, UINT32_MAX);
     pcre2_set_heap_limit(match->context, HEAP_LIMIT_KIB);
     match->stack = pcre2_jit_stack_create(32 << 10, JIT_STACK, NULL);
-    if (match->stack != NULL) /* NULL too where there is no JIT */
+    if (match->stack != NULL) /* NULL too on machines without JIT */
         pcre2_jit_stack_assign(match->context, NULL, match->stack);
     return true;
 }

@@ -45,7 +45,7 @@ uint32_t le_pattern_group(const struct le_pattern *pattern, const char *name);
 bool le_match_init(struct le_match *match, uint32_t groups);
 void le_match_free(struct le_match *match);
 
-/* A group's text in the subject of the last match, or NULL where it took no part. */
+/* A group's text in the subject of the last match, or NULL if it took no part. */
 const char *le_match_group(const struct le_match *match, const char *subject, uint32_t group,
                            size_t *length);
 

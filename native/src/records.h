@@ -21,7 +21,7 @@ bool le_record_format_init(struct le_record_format *format, const struct le_task
 void le_record_format_free(struct le_record_format *format);
 
 /* Writes a record with its LF in place of what `out` holds. `session` is the record's session, or
- * NULL where it has none; `outcome` what the model said, or NULL. False: out of memory. */
+ * NULL if it has none; `outcome` what the model said, or NULL. False: out of memory. */
 bool le_record_write(const struct le_record_format *format, const struct logexport_record *record,
                      const struct le_session *session, const struct le_outcome *outcome,
                      struct le_buffer *out);

@@ -55,7 +55,7 @@ def enumerators(body: str) -> list[str]:
     return re.findall(r"\bLOGEXPORT_\w+", body)
 
 
-def declared(struct: str) -> list[tuple[str, str, bool]]:
+def fields_of(struct: str) -> list[tuple[str, str, bool]]:
     """The fields of a struct of the header: name, type, and whether it is an array."""
     fields = []
     for declaration in filter(None, map(str.strip, bodies("struct")[struct].split(";"))):
@@ -67,7 +67,7 @@ def declared(struct: str) -> list[tuple[str, str, bool]]:
     return fields
 
 
-def mirrored(struct: type[ctypes.Structure]) -> list[tuple[str, Any, bool]]:
+def mirror_of(struct: type[ctypes.Structure]) -> list[tuple[str, Any, bool]]:
     """The fields of a mirror: name, type (an array's: of its elements), whether it is an array."""
     fields: list[tuple[str, Any, bool]] = []
     for name, kind, *_ in struct._fields_:
@@ -81,12 +81,14 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[int, .
     """Sizes, places and values as a C compiler has them, of all that the header declares."""
     compiler = shutil.which("cc")
     if compiler is None:
-        pytest.skip("there is no C compiler (cc) to ask where the header's fields lie")
+        pytest.skip(
+            "this machine has no C compiler (cc), which knows where the fields of the header lie"
+        )
     lines = ["#include <stddef.h>", "#include <stdio.h>", '#include "logexport/engine.h"']
     lines += ["int main(void)", "{"]
     for struct in bodies("struct"):
         lines.append(f'    printf("{struct} %zu\\n", sizeof(struct {struct}));')
-        for name, *_ in declared(struct):
+        for name, *_ in fields_of(struct):
             places = f"offsetof(struct {struct}, {name}), sizeof ((struct {struct} *)0)->{name}"
             lines.append(f'    printf("{struct}.{name} %zu %zu\\n", {places});')
     for body in bodies("enum").values():
@@ -101,9 +103,9 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[int, .
         ],
         check=True,
     )
-    said = subprocess.run([work / "layout"], check=True, capture_output=True, text=True).stdout
+    printed = subprocess.run([work / "layout"], check=True, capture_output=True, text=True).stdout
     found = {}
-    for line in said.splitlines():
+    for line in printed.splitlines():
         name, *numbers = line.split()
         found[name] = tuple(map(int, numbers))
     return found
@@ -115,7 +117,7 @@ def test_every_struct_of_the_header_has_its_mirror() -> None:
 
 @pytest.mark.parametrize("name", STRUCTS)
 def test_a_mirror_has_the_fields_of_the_header_in_order(name: str) -> None:
-    fields, mirror = declared(name), mirrored(STRUCTS[name])
+    fields, mirror = fields_of(name), mirror_of(STRUCTS[name])
     assert [field for field, *_ in mirror] == [field for field, *_ in fields]
     for (field, kind, array), (_, mirror_kind, mirror_array) in zip(fields, mirror, strict=True):
         wanted = TYPES["int" if kind.removeprefix("enum ") in bodies("enum") else kind]

@@ -1,4 +1,4 @@
-#include "graph.h"
+#include "onnx_model.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -98,8 +98,8 @@ static enum finding walk_message(struct span span, enum message message, int dep
     return FINE;
 }
 
-enum logexport_status le_graph_check(const void *bytes, size_t length, const char *file,
-                                     struct logexport_error *error)
+enum logexport_status le_onnx_model_check(const void *bytes, size_t length, const char *file,
+                                          struct logexport_error *error)
 {
     static const unsigned char nothing;
     const unsigned char *begin = length == 0 ? &nothing : bytes;
