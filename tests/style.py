@@ -27,7 +27,10 @@ SUFFIXES = {".py", ".md", ".c", ".h", ".tmpl"}
 MOST_WORDS = 40
 
 PHRASES = {
-    "is-no": (r"\b(?:is|are|was|were) no (?!longer\b|more\b|less\b)", "write 'is not a'"),
+    "is-no": (
+        r"(?<![Tt]here\x20)\b(?:is|are|was|were) no (?!longer\b|more\b|less\b)",
+        "write 'is not a'",
+    ),
     "where-for-if": (r"\b(?:None|NULL|nothing|empty|\"\") where\b", "write 'if'"),
     "filler": (r"\b(?:[Ss]imply|[Jj]ust|[Oo]bviously|[Oo]f course|[Pp]lease)\b", "leave it out"),
 }

@@ -30,7 +30,7 @@ def test_what_breaks_a_rule_is_found(path: str, text: str, rule: str) -> None:
 @pytest.mark.parametrize(
     ("path", "text"),
     [
-        ("a.md", "The file is not a bundle. The engine is no longer there."),
+        ("a.md", "The file is not a bundle. The engine is no longer there. There is no file."),
         ("a.md", "| " + "cell " * 60 + "|"),
         ("a.md", "```\n" + "word " * 60 + "\n```\n"),
         ("a.py", "message = 1\nprint(one.whole)\n"),

@@ -15,6 +15,7 @@ from logexport.bundle import Bundle, BundledModel
 from logexport.errors import BundleError
 from logexport.logs.events import EventReader
 from logexport.verdicts.detector import Detector, Stats
+from logexport.verdicts.log_files import LogFiles
 from logexport.verdicts.options import (
     DEFAULT_OPTIONS,
     DetectOptions,
@@ -74,6 +75,7 @@ class Detection:
 
     Attributes:
         stats: what was seen so far, also after an error.
+        files: which file each line stands in, see :meth:`next_file`.
 
     Raises:
         InputError, UsageError: see :func:`logexport.verdicts.options.apply_options`; also for a
@@ -97,6 +99,7 @@ class Detection:
             task, model.vocab, scorer, options, max_sessions=preprocess.max_sessions
         )
         self.stats: Stats = self._detector.stats
+        self.files = LogFiles(options.with_keys)
 
     def feed(self, line: LogLine) -> Iterator[Output]:
         """Take the log's next line, blank or not; give the records that are decided by now.
@@ -107,6 +110,14 @@ class Detection:
         self.stats.lines += 1
         event = self._reader.event(line)
         return iter(()) if event is None else self._detector.feed(event)
+
+    def next_file(self, name: str) -> None:
+        """A file of the log begins: the lines from the next one on stand in it.
+
+        Args:
+            name: as records say it.
+        """
+        self.files.begin(name, self.stats.lines + 1)
 
     def flush(self) -> Iterator[Output]:
         """Give the records of all lines so far, as when the input has gone quiet.

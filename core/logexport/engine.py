@@ -28,8 +28,9 @@ __all__ = [
 ]
 
 HOW_TO_GET = (
-    "Install a C compiler, pkg-config and the headers of PCRE2, zlib and Jansson (Debian: apt-get"
-    " install gcc pkg-config libpcre2-dev zlib1g-dev libjansson-dev), then install logexport again."
+    "Install a C compiler, pkg-config and the headers of PCRE2, Jansson, zlib, bzip2, liblzma and"
+    " Zstandard (Debian: apt-get install gcc pkg-config libpcre2-dev libjansson-dev zlib1g-dev"
+    " libbz2-dev liblzma-dev libzstd-dev), then install logexport again."
 )
 """What to do if no plugin has an engine."""
 
@@ -122,6 +123,7 @@ def build_detect_arguments(options: DetectOptions) -> list[str]:
         "--session-by": options.session_by,
         "--threads": options.threads,
         "--ort-lib": options.ort_library,
+        "--with": ",".join(options.with_keys) or None,
     }
     flags = {
         "--session-summary": options.session_summary,

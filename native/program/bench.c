@@ -94,9 +94,10 @@ static enum logexport_status score_events(struct bench *bench,
                                           struct logexport_error *error)
 {
     struct le_detector detector;
+    const struct le_log_files files = {0};
     bench->records = 0;
     enum logexport_status status = le_detector_init(&detector, &bench->loaded, NULL, 1, options,
-                                                    count_record, &bench->records, error);
+                                                    &files, count_record, &bench->records, error);
     if (status != LOGEXPORT_OK)
         return status;
     for (size_t i = 0; i < bench->event_count && status == LOGEXPORT_OK; i++)

@@ -33,7 +33,8 @@ enum {
     OPTION_REQUIRE_PROOF,
     OPTION_NO_VERIFY,
     OPTION_NO_JIT,
-    OPTION_ORT_LIB
+    OPTION_ORT_LIB,
+    OPTION_WITH
 };
 
 static const struct option long_options[] = {
@@ -49,6 +50,7 @@ static const struct option long_options[] = {
     {"no-verify", no_argument, NULL, OPTION_NO_VERIFY},
     {"no-jit", no_argument, NULL, OPTION_NO_JIT},
     {"ort-lib", required_argument, NULL, OPTION_ORT_LIB},
+    {"with", required_argument, NULL, OPTION_WITH},
     {NULL, 0, NULL, 0}};
 
 /* A name of the metadata's, else a decimal number: the library knows the names, so it gets both. */
@@ -62,9 +64,15 @@ static void read_threshold(const char *text, struct logexport_options *options)
     options->threshold = value;
 }
 
-/* False, with a complaint, where the arguments are not understood. */
+/* What is read: the logs in their order, all of them one. */
+struct logs {
+    char **paths;
+    int count;
+};
+
+/* False, with a complaint, if the arguments are not understood. */
 static bool read_options(int argc, char **argv, struct logexport_options *options,
-                         const char **bundle, const char **log)
+                         const char **bundle, struct logs *logs)
 {
     long long number;
     int option;
@@ -110,16 +118,46 @@ static bool read_options(int argc, char **argv, struct logexport_options *option
         case OPTION_ORT_LIB:
             options->ort_library = optarg;
             break;
+        case OPTION_WITH:
+            options->with_keys = optarg;
+            break;
         default:
             return false; /* getopt_long has said why */
         }
     }
-    if (argc - optind < 1 || argc - optind > 2) {
-        complain("detect takes a bundle and at most one log; see --help.");
+    if (argc - optind < 1) {
+        complain("detect takes a bundle and the logs to read; see --help.");
         return false;
     }
+    static char dash[] = "-", *standard_input[] = {dash};
     *bundle = argv[optind];
-    *log = argc - optind == 2 ? argv[optind + 1] : NULL;
+    *logs = (struct logs){argv + optind + 1, argc - optind - 1};
+    if (logs->count == 0)
+        *logs = (struct logs){standard_input, 1};
+    return true;
+}
+
+/* Sees that all logs are there before the first is read. False, with a complaint, if one is not. */
+static bool check_logs(const struct logs *logs)
+{
+    bool standard_input = false;
+    for (int i = 0; i < logs->count; i++) {
+        struct stat file;
+        const char *path = logs->paths[i];
+        if (strcmp(path, "-") == 0) {
+            if (standard_input) {
+                complain("Standard input is named twice as a log. Name - once.");
+                return false;
+            }
+            standard_input = true;
+        } else if (stat(path, &file) != 0) {
+            complain("The log %.300s cannot be read: %s.", path, strerror(errno));
+            return false;
+        } else if (S_ISDIR(file.st_mode)) {
+            complain("%.300s is a directory, not a log. Name the log files themselves.", path);
+            return false;
+        }
+    }
     return true;
 }
 
@@ -164,12 +202,13 @@ static enum logexport_status write_ready(logexport_engine *engine, struct output
     return status;
 }
 
-/* Reads until the log ends, a signal comes or something fails. */
-static enum logexport_status read_log(logexport_engine *engine, struct input *input,
-                                      struct output *output, struct logexport_error *error)
+/* Reads until the file ends, a signal comes (*stopped) or something fails. */
+static enum logexport_status read_file(logexport_engine *engine, const char *path,
+                                       struct input *input, struct output *output, bool *stopped,
+                                       struct logexport_error *error)
 {
     static char bytes[READ_SIZE];
-    enum logexport_status status = LOGEXPORT_OK;
+    enum logexport_status status = logexport_next_file(engine, path, error);
     struct stat file;
     bool live = fstat(input->fd, &file) != 0 || !S_ISREG(file.st_mode);
     double settled = now_ms();
@@ -182,8 +221,10 @@ static enum logexport_status read_log(logexport_engine *engine, struct input *in
             state = input_read(input, true, bytes, sizeof bytes, &length);
             settled = now_ms();
         }
-        if (state == INPUT_END || state == INPUT_STOP)
-            return logexport_finish(engine, error);
+        if (state == INPUT_END || state == INPUT_STOP) {
+            *stopped = state == INPUT_STOP;
+            return LOGEXPORT_OK;
+        }
         if (state == INPUT_ERROR) {
             status = logexport_flush(engine, error); /* the verdicts so far */
             break;
@@ -196,6 +237,24 @@ static enum logexport_status read_log(logexport_engine *engine, struct input *in
         }
     }
     return status;
+}
+
+/* Reads all logs as one. What is wrong with a log itself stands in input->error. */
+static enum logexport_status read_logs(logexport_engine *engine, const struct logs *logs,
+                                       struct input *input, struct output *output,
+                                       struct logexport_error *error)
+{
+    enum logexport_status status = LOGEXPORT_OK;
+    bool stopped = false;
+    for (int i = 0; i < logs->count && !stopped; i++) {
+        if (!input_open(input, logs->paths[i]))
+            return logexport_flush(engine, error); /* the verdicts so far */
+        status = read_file(engine, logs->paths[i], input, output, &stopped, error);
+        input_close(input);
+        if (status != LOGEXPORT_OK || input->error[0] != '\0')
+            return status;
+    }
+    return logexport_finish(engine, error);
 }
 
 static int end_run(const logexport_engine *engine, enum logexport_status status,
@@ -221,11 +280,12 @@ int command_detect(int argc, char **argv)
     static struct output output = {.fd = STDOUT_FILENO};
     struct logexport_options options;
     struct logexport_error error;
-    const char *bundle, *log;
+    const char *bundle;
+    struct logs logs;
     logexport_engine *engine;
 
     logexport_options_init(&options, sizeof options);
-    if (!read_options(argc, argv, &options, &bundle, &log))
+    if (!read_options(argc, argv, &options, &bundle, &logs) || !check_logs(&logs))
         return EXIT_BAD;
     signal(SIGPIPE, SIG_IGN); /* a write that fails says so itself */
     if (logexport_open(bundle, &options, write_record, &output, &engine, &error) != LOGEXPORT_OK)
@@ -240,13 +300,10 @@ int command_detect(int argc, char **argv)
     int exit_status;
     if (!input_watch_signals()) {
         exit_status = complain("Signals cannot be watched: %s.", strerror(errno));
-    } else if (!input_open(&input, log)) {
-        exit_status = complain("%s", input.error);
     } else {
         double began = now_ms();
-        enum logexport_status status = read_log(engine, &input, &output, &error);
+        enum logexport_status status = read_logs(engine, &logs, &input, &output, &error);
         exit_status = end_run(engine, status, &error, &input, &output, began);
-        input_close(&input);
     }
     logexport_close(engine);
     return exit_status;

@@ -34,9 +34,9 @@ bool input_open(struct input *input, const char *path)
 {
     memset(input, 0, offsetof(struct input, raw));
     input->raw_begin = input->raw_end = 0;
-    input->form = UNDECIDED;
+    input->form = COMPRESSION_UNDECIDED;
     input->error[0] = '\0';
-    if (path == NULL || strcmp(path, "-") == 0) {
+    if (strcmp(path, "-") == 0) {
         input->fd = STDIN_FILENO;
         input->name = "standard input";
         return true;
@@ -52,8 +52,8 @@ bool input_open(struct input *input, const char *path)
 
 void input_close(struct input *input)
 {
-    if (input->form == GZIP)
-        inflateEnd(&input->gzip);
+    decoder_free(input->decoder);
+    input->decoder = NULL;
     if (input->fd > STDIN_FILENO)
         close(input->fd);
 }
@@ -105,8 +105,8 @@ static enum input_state read_file(struct input *input, bool wait, void *bytes, s
     return fail_reading(input, what);
 }
 
-/* The first two bytes say whether it is gzip. One byte that is not gzip's first decides, too, so that
- * a first line of one byte is not held back. */
+/* The first bytes say whether it is compressed. Bytes that no such file begins with decide at once,
+ * so that a first line of one byte is not held back. */
 static enum input_state decide_form(struct input *input, bool wait)
 {
     size_t length = 0;
@@ -115,68 +115,109 @@ static enum input_state decide_form(struct input *input, bool wait)
     if (state != INPUT_BYTES && state != INPUT_END)
         return state;
     input->raw_end += length;
-    size_t have = input->raw_end;
-    if (have >= 2 && input->raw[0] == 0x1f && input->raw[1] == 0x8b) {
-        if (inflateInit2(&input->gzip, 16 + MAX_WBITS) != Z_OK)
-            return fail_reading(input, "cannot be decompressed: not enough memory");
-        input->form = GZIP;
-        input->in_member = true;
-    } else if (state == INPUT_END || have >= 2 || input->raw[0] != 0x1f) {
-        input->form = PLAIN;
-    }
-    return state == INPUT_END && have == 0 ? INPUT_END : INPUT_BYTES;
+    input->form = compression_recognise(input->raw, input->raw_end);
+    if (state == INPUT_END && input->form == COMPRESSION_UNDECIDED)
+        input->form = COMPRESSION_NONE;
+    return state == INPUT_END && input->raw_end == 0 ? INPUT_END : INPUT_BYTES;
 }
 
-static enum input_state refuse_gzip(struct input *input, const char *why)
+static enum input_state refuse_data(struct input *input, const char *why)
 {
-    char what[200];
-    snprintf(what, sizeof what, "is truncated or corrupt gzip data: %s", why);
+    char what[250];
+    snprintf(what, sizeof what, "is truncated or corrupt %s data: %s",
+             compression_name(input->form), why);
     return fail_reading(input, what);
 }
 
-/* Between members, and after the last, zero bytes are padding (as gzip and Python read them). */
-static void skip_padding(struct input *input)
+/* Between members, and after the last, zero bytes are padding. False: out of memory. */
+static bool begin_member(struct input *input)
 {
     while (input->raw_begin < input->raw_end && input->raw[input->raw_begin] == 0)
         input->raw_begin++;
     if (input->raw_begin == input->raw_end)
-        return;
-    inflateReset(&input->gzip);
-    input->in_member = true;
+        return true;
+    input->decoder = decoder_new(input->form);
+    return input->decoder != NULL;
 }
 
-static enum input_state read_gzip(struct input *input, bool wait, char *bytes, size_t size,
-                                  size_t *length)
+/* Lets the decoder of a member go on. Sets *made: bytes given. False: `error` says what is wrong. */
+static bool run_member(struct input *input, char *bytes, size_t size, size_t *made)
 {
-    input->gzip.next_out = (Bytef *)bytes;
-    input->gzip.avail_out = (uInt)size;
+    char problem[200], what[250];
+    size_t used;
+    enum decoder_state state = decoder_run(
+        input->decoder, input->raw + input->raw_begin, input->raw_end - input->raw_begin, &used,
+        (unsigned char *)bytes, size, made, problem, sizeof problem);
+    input->raw_begin += used;
+    switch (state) {
+    case DECODER_MORE:
+        return true;
+    case DECODER_END:
+        decoder_free(input->decoder);
+        input->decoder = NULL;
+        return true;
+    case DECODER_DAMAGED:
+        refuse_data(input, problem);
+        return false;
+    case DECODER_TOO_LARGE:
+        snprintf(what, sizeof what, "has %s", problem);
+        fail_reading(input, what);
+        return false;
+    }
+    return false;
+}
+
+static enum input_state read_compressed(struct input *input, bool wait, char *bytes, size_t size,
+                                        size_t *length)
+{
     for (;;) {
-        if (!input->in_member)
-            skip_padding(input);
-        if (input->in_member) {
-            input->gzip.next_in = input->raw + input->raw_begin;
-            input->gzip.avail_in = (uInt)(input->raw_end - input->raw_begin);
-            int result = inflate(&input->gzip, Z_NO_FLUSH);
-            input->raw_begin = input->raw_end - input->gzip.avail_in;
-            *length = size - input->gzip.avail_out;
-            if (result == Z_STREAM_END)
-                input->in_member = false;
-            else if (result != Z_OK && result != Z_BUF_ERROR && *length == 0)
-                return refuse_gzip(input, input->gzip.msg != NULL ? input->gzip.msg : "bad data");
+        if (input->decoder == NULL && !begin_member(input))
+            return fail_reading(input, "cannot be decompressed: not enough memory");
+        if (input->decoder != NULL) {
+            size_t before = input->raw_begin;
+            input->failed = !run_member(input, bytes, size, length);
             if (*length > 0)
-                return INPUT_BYTES; /* an error comes again at the next call */
-            if (result == Z_STREAM_END)
+                return INPUT_BYTES; /* an error is said at the next reading */
+            if (input->failed)
+                return INPUT_ERROR;
+            if (input->decoder == NULL || input->raw_begin > before)
                 continue;
         }
         size_t got = 0;
         enum input_state state = read_file(input, wait, input->raw, sizeof input->raw, &got);
-        if (state == INPUT_END && input->in_member)
-            return refuse_gzip(input, "it ends in the middle");
+        if (state == INPUT_END && input->decoder != NULL)
+            return refuse_data(input, "it ends in the middle");
         if (state != INPUT_BYTES)
             return state;
         input->raw_begin = 0;
         input->raw_end = got;
     }
+}
+
+static enum input_state read_plain(struct input *input, bool wait, char *bytes, size_t size,
+                                   size_t *length)
+{
+    if (input->raw_begin == input->raw_end)
+        return read_file(input, wait, bytes, size, length);
+    *length = input->raw_end - input->raw_begin; /* what was read to decide */
+    if (*length > size)
+        *length = size;
+    memcpy(bytes, input->raw + input->raw_begin, *length);
+    input->raw_begin += *length;
+    return INPUT_BYTES;
+}
+
+/* Whether the content turns out to be a tar's ("ustar" at byte 257): its headers would be lines. */
+static bool is_tar(struct input *input, const char *bytes, size_t length)
+{
+    size_t room = sizeof input->begin - input->seen;
+    if (room == 0)
+        return false;
+    if (length > room)
+        length = room;
+    memcpy(input->begin + input->seen, bytes, length);
+    input->seen += length;
+    return input->seen == sizeof input->begin && memcmp(input->begin + 257, "ustar", 5) == 0;
 }
 
 enum input_state input_read(struct input *input, bool wait, char *bytes, size_t size,
@@ -185,20 +226,23 @@ enum input_state input_read(struct input *input, bool wait, char *bytes, size_t 
     *length = 0;
     if (signalled)
         return INPUT_STOP;
-    while (input->form == UNDECIDED) {
+    if (input->failed)
+        return INPUT_ERROR;
+    while (input->form == COMPRESSION_UNDECIDED) {
         enum input_state state = decide_form(input, wait);
         if (state != INPUT_BYTES)
             return state;
     }
-    if (input->form == GZIP)
-        return read_gzip(input, wait, bytes, size, length);
-    if (input->raw_begin < input->raw_end) { /* what was read to decide */
-        *length = input->raw_end - input->raw_begin;
-        if (*length > size)
-            *length = size;
-        memcpy(bytes, input->raw + input->raw_begin, *length);
-        input->raw_begin += *length;
-        return INPUT_BYTES;
+    enum input_state state = input->form == COMPRESSION_NONE
+                                 ? read_plain(input, wait, bytes, size, length)
+                                 : read_compressed(input, wait, bytes, size, length);
+    if (state == INPUT_BYTES && is_tar(input, bytes, *length)) {
+        snprintf(input->error, sizeof input->error,
+                 "%.200s is a tar archive, not a log. Name what is in it: tar -xOf %.200s MEMBER | "
+                 "logexport-engine detect BUNDLE -",
+                 input->name, input->name);
+        input->failed = true;
+        return INPUT_ERROR;
     }
-    return read_file(input, wait, bytes, size, length);
+    return state;
 }

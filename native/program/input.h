@@ -1,10 +1,12 @@
-/* A log as bytes: a file, a pipe or standard input, gzip or not, with signals noticed while waiting. */
+/* A log as bytes: a file, a pipe or standard input, compressed or not, with signals noticed while
+ * waiting. */
 #ifndef INPUT_H
 #define INPUT_H
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <zlib.h>
+
+#include "compression.h"
 
 enum input_state {
     INPUT_BYTES, /* some were read */
@@ -17,16 +19,18 @@ enum input_state {
 struct input {
     int fd;
     const char *name;
-    enum { PLAIN, GZIP, UNDECIDED } form;
+    enum compression_form form;
     bool ended;
-    z_stream gzip;
-    bool in_member; /* inside a gzip member, not between two */
+    struct decoder *decoder; /* of the member that is being read; NULL between two */
+    bool failed;             /* `error` is said at the next reading */
+    size_t seen;             /* bytes of the content that were looked at for a tar's magic */
+    char begin[262];         /* and these bytes */
     unsigned char raw[1 << 16];
     size_t raw_begin, raw_end; /* bytes of `raw` that were not used yet */
-    char error[512];
+    char error[640];
 };
 
-/* Opens `path` (NULL or "-": standard input). On failure `error` says why. */
+/* Opens `path` ("-": standard input). On failure `error` says why. */
 bool input_open(struct input *input, const char *path);
 void input_close(struct input *input);
 

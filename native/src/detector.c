@@ -50,7 +50,8 @@ static bool make_batches(struct le_detector *detector, struct le_pool *pool, int
 
 enum logexport_status le_detector_init(struct le_detector *detector, const struct le_loaded *loaded,
                                        struct le_pool *pool, int threads,
-                                       const struct logexport_options *options, logexport_sink sink,
+                                       const struct logexport_options *options,
+                                       const struct le_log_files *files, logexport_sink sink,
                                        void *user, struct logexport_error *error)
 {
     const struct le_task *task = &loaded->metadata.task;
@@ -67,7 +68,7 @@ enum logexport_status le_detector_init(struct le_detector *detector, const struc
     ok = ok && make_batches(detector, pool, threads) &&
          le_memo_init(&detector->memo, loaded->scorer.key_size,
                       loaded->scorer.most * detector->batches.count) &&
-         le_record_format_init(&detector->format, task, loaded->top_k, loaded->threshold);
+         le_record_format_init(&detector->format, task, loaded->top_k, loaded->threshold, files);
     detector->pending = ok ? malloc(PENDING * sizeof *detector->pending) : NULL;
     if (detector->pending != NULL)
         return LOGEXPORT_OK;

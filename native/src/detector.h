@@ -36,7 +36,8 @@ struct le_detector {
 
 enum logexport_status le_detector_init(struct le_detector *detector, const struct le_loaded *loaded,
                                        struct le_pool *pool, int threads,
-                                       const struct logexport_options *options, logexport_sink sink,
+                                       const struct logexport_options *options,
+                                       const struct le_log_files *files, logexport_sink sink,
                                        void *user, struct logexport_error *error);
 
 /* The pool must have been freed before, so that no batch is being scored. */

@@ -9,6 +9,7 @@ enum { MAX_THREADS = 1024 };
 
 struct logexport_engine {
     struct le_loaded loaded;
+    struct le_log_files files;
     struct le_pool *pool; /* NULL with one thread */
     struct le_detector detector;
     struct le_stream stream;
@@ -48,7 +49,9 @@ enum logexport_status logexport_open(const char *path, const struct logexport_op
     struct logexport_engine *engine = calloc(1, sizeof *engine);
     if (engine == NULL)
         return le_out_of_memory(error);
-    enum logexport_status status = le_load(&engine->loaded, path, &own, error);
+    enum logexport_status status = le_log_files_init(&engine->files, own.with_keys, error);
+    if (status == LOGEXPORT_OK)
+        status = le_load(&engine->loaded, path, &own, error);
     if (status != LOGEXPORT_OK) {
         free(engine);
         return status;
@@ -57,7 +60,7 @@ enum logexport_status logexport_open(const char *path, const struct logexport_op
         status = le_pool_new(&engine->pool, own.threads, error);
     if (status == LOGEXPORT_OK)
         status = le_detector_init(&engine->detector, &engine->loaded, engine->pool, own.threads,
-                                  &own, sink, user, error);
+                                  &own, &engine->files, sink, user, error);
     if (status == LOGEXPORT_OK)
         status = le_stream_init(&engine->stream, &engine->loaded.reader, engine->pool, own.threads,
                                 &engine->detector, error);
@@ -76,6 +79,7 @@ void logexport_close(logexport_engine *engine)
     le_pool_free(engine->pool); /* first: its jobs work on what follows */
     le_stream_free(&engine->stream);
     le_detector_free(&engine->detector);
+    le_log_files_free(&engine->files);
     le_loaded_free(&engine->loaded);
     free(engine);
 }
@@ -104,9 +108,21 @@ enum logexport_status logexport_flush(logexport_engine *engine, struct logexport
 {
     enum logexport_status status = LOGEXPORT_OK;
     if (!engine->failed)
-        status = le_stream_flush(&engine->stream, false, &engine->failure);
+        status = le_stream_flush(&engine->stream, LE_UNTIL_LAST_LF, &engine->failure);
     if (!engine->failed && status == LOGEXPORT_OK)
         status = le_detector_flush(&engine->detector, &engine->failure);
+    return keep_failure(engine, status, error);
+}
+
+enum logexport_status logexport_next_file(logexport_engine *engine, const char *name,
+                                          struct logexport_error *error)
+{
+    enum logexport_status status = LOGEXPORT_OK;
+    if (!engine->failed)
+        status = le_stream_flush(&engine->stream, LE_UNTIL_FILE_END, &engine->failure);
+    if (!engine->failed && status == LOGEXPORT_OK &&
+        !le_log_files_begin(&engine->files, name, engine->stream.line + 1))
+        status = le_out_of_memory(&engine->failure);
     return keep_failure(engine, status, error);
 }
 
@@ -114,9 +130,11 @@ enum logexport_status logexport_finish(logexport_engine *engine, struct logexpor
 {
     enum logexport_status status = LOGEXPORT_OK;
     if (!engine->failed)
-        status = le_stream_flush(&engine->stream, true, &engine->failure);
+        status = le_stream_flush(&engine->stream, LE_UNTIL_LOG_END, &engine->failure);
     if (!engine->failed && status == LOGEXPORT_OK)
         status = le_detector_finish(&engine->detector, &engine->failure);
+    if (!engine->failed && status == LOGEXPORT_OK)
+        le_log_files_forget(&engine->files);
     return keep_failure(engine, status, error);
 }
 

@@ -19,15 +19,15 @@ static bool append_integer_or_null(struct le_buffer *out, const char *before, in
 }
 
 bool le_record_format_init(struct le_record_format *format, const struct le_task *task,
-                           int64_t top_k, double threshold)
+                           int64_t top_k, double threshold, const struct le_log_files *files)
 {
-    *format = (struct le_record_format){.input = task->input, .decision = task->decision};
+    *format =
+        (struct le_record_format){.input = task->input, .decision = task->decision, .files = files};
     format->c_locale = newlocale(LC_ALL_MASK, "C", (locale_t)0);
     if (format->c_locale == (locale_t)0)
         return false;
     bool ok = task->decision == LE_NEXT_EVENT_TOPK
-                  ? append_integer(&format->limit, ", \"top_k\": ", top_k) &&
-                        append_text(&format->limit, "}\n")
+                  ? append_integer(&format->limit, ", \"top_k\": ", top_k)
                   : append_text(&format->limit, ", \"threshold\": ") &&
                         le_json_append_real(&format->limit, threshold, format->c_locale) &&
                         append_text(&format->limit, ", \"top\": [");
@@ -74,7 +74,7 @@ static bool append_score(const struct le_record_format *format,
                             i == 0 ? "{\"template\": " : ", {\"template\": ", outcome->top[i]) &&
              append_text(out, ", \"share\": ") &&
              le_json_append_real(out, outcome->share[i], format->c_locale) && append_text(out, "}");
-    return ok && append_text(out, "]}\n");
+    return ok && append_text(out, "]");
 }
 
 bool le_record_write(const struct le_record_format *format, const struct logexport_record *record,
@@ -104,7 +104,10 @@ bool le_record_write(const struct le_record_format *format, const struct logexpo
     ok = ok && append_text(out, verdicts[record->verdict]) &&
          append_text(out, reasons[record->reason]);
     if (format->decision == LE_SCORE_THRESHOLD)
-        return ok && append_score(format, record, outcome, out);
-    return ok && append_integer_or_null(out, ", \"rank\": ", record->rank) &&
-           le_buffer_append(out, format->limit.data, format->limit.length);
+        ok = ok && append_score(format, record, outcome, out);
+    else
+        ok = ok && append_integer_or_null(out, ", \"rank\": ", record->rank) &&
+             le_buffer_append(out, format->limit.data, format->limit.length);
+    int64_t last_line = record->kind == LOGEXPORT_LINE ? record->line : record->last_line;
+    return ok && le_log_files_append_keys(format->files, last_line, out) && append_text(out, "}\n");
 }

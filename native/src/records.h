@@ -3,6 +3,7 @@
 #define LE_RECORDS_H
 
 #include "json_text.h"
+#include "log_files.h"
 #include "memo.h"
 #include "metadata.h"
 #include "sessions.h"
@@ -12,12 +13,13 @@ struct le_record_format {
     enum le_input input;
     enum le_decision decision;
     locale_t c_locale;
-    struct le_buffer limit; /* `, "top_k": 9}` or `, "threshold": 2.5, "top": [` */
+    struct le_buffer limit;           /* `, "top_k": 9` or `, "threshold": 2.5, "top": [` */
+    const struct le_log_files *files; /* what stands after the fixed keys */
 };
 
-/* False: out of memory. */
+/* `files` is kept. False: out of memory. */
 bool le_record_format_init(struct le_record_format *format, const struct le_task *task,
-                           int64_t top_k, double threshold);
+                           int64_t top_k, double threshold, const struct le_log_files *files);
 void le_record_format_free(struct le_record_format *format);
 
 /* Writes a record with its LF in place of what `out` holds. `session` is the record's session, or

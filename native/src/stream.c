@@ -233,18 +233,19 @@ enum logexport_status le_stream_push(struct le_stream *stream, const char *bytes
     return LOGEXPORT_OK;
 }
 
-enum logexport_status le_stream_flush(struct le_stream *stream, bool end,
+enum logexport_status le_stream_flush(struct le_stream *stream, enum le_stream_until until,
                                       struct logexport_error *error)
 {
     const struct le_chunk *chunk = le_in_flight_filling(&stream->chunks);
+    bool end = until != LE_UNTIL_LAST_LF;
     enum logexport_status status =
         send_chunk(stream, end ? chunk->bytes.length : stream->line_begin, error);
     bool taken = true;
     while (status == LOGEXPORT_OK && taken)
         status = take_back_chunk(stream, true, &taken, error);
-    if (end) {
+    if (end)
         stream->skipping = false;
+    if (until == LE_UNTIL_LOG_END)
         stream->line = 0;
-    }
     return status;
 }

@@ -26,8 +26,15 @@ void le_stream_free(struct le_stream *stream);
 enum logexport_status le_stream_push(struct le_stream *stream, const char *bytes, size_t length,
                                      struct logexport_error *error);
 
-/* Hands on all complete lines; with `end` also what follows the last LF, and begins at line 1. */
-enum logexport_status le_stream_flush(struct le_stream *stream, bool end,
+/* What becomes of the bytes after the last LF, and of the lines' numbers. */
+enum le_stream_until {
+    LE_UNTIL_LAST_LF,  /* nothing: more bytes follow */
+    LE_UNTIL_FILE_END, /* they are a line; the numbers go on in the next file */
+    LE_UNTIL_LOG_END   /* they are a line; the next log begins at line 1 */
+};
+
+/* Hands on all lines. */
+enum logexport_status le_stream_flush(struct le_stream *stream, enum le_stream_until until,
                                       struct logexport_error *error);
 
 #endif

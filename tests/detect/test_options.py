@@ -29,7 +29,9 @@ def test_the_fields_are_those_of_the_c_struct() -> None:
 def test_the_program_is_given_every_option(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("logexport.engine.runtime_arguments", list)
     default = getattr(DEFAULT_OPTIONS, name)
-    options = DetectOptions(**{name: not default if isinstance(default, bool) else 7})
-    flag = "--ort-lib" if name == "ort_library" else "--" + name.replace("_", "-")
+    value = ("7",) if isinstance(default, tuple) else not default if default is False else 7
+    options = DetectOptions(**{name: value})
+    flags = {"ort_library": "--ort-lib", "with_keys": "--with"}
+    flag = flags.get(name, "--" + name.replace("_", "-"))
     words = [word for word in build_detect_arguments(options) if word.partition("=")[0] == flag]
     assert words == [flag if isinstance(default, bool) else f"{flag}=7"]

@@ -122,6 +122,7 @@ class Options(ctypes.Structure):
         ("require_proof", ctypes.c_int),
         ("no_verify", ctypes.c_int),
         ("no_jit", ctypes.c_int),
+        ("with_keys", ctypes.c_char_p),
     ]
 
 
@@ -192,6 +193,7 @@ def library() -> ctypes.CDLL:
     lib.logexport_options_init.argtypes = [pointer, size]
     lib.logexport_open.argtypes = [ctypes.c_char_p, pointer, SINK, pointer, pointer, pointer]
     lib.logexport_push.argtypes = [pointer, ctypes.c_char_p, size, pointer]
+    lib.logexport_next_file.argtypes = [pointer, ctypes.c_char_p, pointer]
     lib.logexport_flush.argtypes = [pointer, pointer]
     lib.logexport_finish.argtypes = [pointer, pointer]
     lib.logexport_close.argtypes = [pointer]
@@ -244,6 +246,10 @@ class Engine:
         self._check(
             library().logexport_push(self._handle, data, len(data), ctypes.byref(self._error))
         )
+
+    def next_file(self, name: bytes) -> None:
+        status = library().logexport_next_file(self._handle, name, ctypes.byref(self._error))
+        self._check(status)
 
     def flush(self) -> None:
         self._check(library().logexport_flush(self._handle, ctypes.byref(self._error)))

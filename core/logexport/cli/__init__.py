@@ -34,7 +34,7 @@ COMMANDS = {
 
 SUMMARIES = {
     "run": "Export trained models to a bundle, prove it, and publish it.",
-    "parse": "Turn raw logs (gzip too) into masked lines and templates.",
+    "parse": "Turn raw logs (compressed too) into masked lines and templates.",
     "fix-vocab": "Turn an id-keyed vocabulary into a template-keyed one.",
     "detect": "Read a log and print a verdict a line.",
     "inspect": "Show what a bundle is: models, tasks, proof and checks.",

@@ -6,7 +6,7 @@ import os
 import select
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -28,7 +28,12 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("bundle", type=click.Path(path_type=Path))
-@click.argument("log", type=click.Path(path_type=Path, allow_dash=True), default="-")
+@click.argument(
+    "logs",
+    metavar="[LOG]...",
+    type=click.Path(path_type=Path, allow_dash=True),
+    nargs=-1,
+)
 @click.option("--model", metavar="NAME", help="Which model, where the bundle holds several.")
 @click.option(
     "--engine",
@@ -66,6 +71,13 @@ if TYPE_CHECKING:
     metavar="N",
     help="Threads for scoring; the verdicts do not depend on them.",
 )
+@click.option(
+    "--with",
+    "with_keys",
+    metavar="KEY,...",
+    callback=lambda _ctx, _option, value: _split_keys(value),
+    help="Keys after the fixed ones of a record: file, file_line.",
+)
 @click.option("--require-proof", is_flag=True, help="Refuse a bundle whose proof is not full.")
 @click.option("--no-verify", is_flag=True, help="Do not check the sums of the bundle's files.")
 @click.option(
@@ -75,8 +87,12 @@ if TYPE_CHECKING:
     metavar="PATH",
     help="The C engine's ONNX Runtime library.",
 )
-def detect(bundle: Path, log: Path, engine: str | None, **options: Any) -> int:
-    """Read LOG (a file, gzip or not, or - for standard input) and print a verdict a line.
+def detect(bundle: Path, logs: tuple[Path, ...], engine: str | None, **options: Any) -> int:
+    """Read LOGs in the order given and print a verdict a line.
+
+    A LOG is a file, or - for standard input, which is read if none is named. It may be compressed:
+    gzip, bzip2, xz and zstd are recognised by their first bytes. Several LOGs are one, and their
+    lines are numbered through.
 
     One JSON object a line on standard output; docs/verdicts.md says what each means. Exit status: 0
     whatever was found, 2 bad usage or bad input.
@@ -84,9 +100,10 @@ def detect(bundle: Path, log: Path, engine: str | None, **options: Any) -> int:
     from logexport.verdicts.options import DetectOptions
 
     chosen = DetectOptions(**options)
+    logs = logs or (Path("-"),)
     command = None if engine == "python" else find_engine()
     if command is not None:
-        return _become_engine(command, bundle, log, chosen)
+        return _become_engine(command, bundle, logs, chosen)
     if engine == "native":
         raise UsageError("the C engine is not installed", f"{HOW_TO_GET} Or use --engine python.")
     if chosen.ort_library is not None:
@@ -94,7 +111,17 @@ def detect(bundle: Path, log: Path, engine: str | None, **options: Any) -> int:
             "--ort-lib is the C engine's, which is not in use",
             "Leave it out, or use --engine native where the engine is installed.",
         )
-    return _run_reference(_open_model(bundle, chosen), log, chosen)
+    return _run_reference(_open_model(bundle, chosen), logs, chosen)
+
+
+def _split_keys(value: str | None) -> tuple[str, ...]:
+    from logexport.verdicts.log_files import KEYS
+
+    keys = tuple(value.split(",")) if value is not None else ()
+    for key in keys:
+        if key not in KEYS:
+            raise click.BadParameter(f"there is no key {key!r}; there are {', '.join(KEYS)}.")
+    return keys
 
 
 # --- the C engine ---------------------------------------------------------------------------------
@@ -107,12 +134,14 @@ def find_engine() -> list[str] | None:
     return default_host().engine_command()
 
 
-def _become_engine(command: list[str], bundle: Path, log: Path, options: DetectOptions) -> int:
+def _become_engine(
+    command: list[str], bundle: Path, logs: Sequence[Path], options: DetectOptions
+) -> int:
     """Become the engine: its output, signals and exit status are the command's."""
     from logexport.engine import build_detect_arguments
 
     arguments = build_detect_arguments(_resolve_threshold(bundle, options))
-    words = [*command, "detect", *arguments, "--", str(bundle), str(log)]
+    words = [*command, "detect", *arguments, "--", str(bundle), *map(str, logs)]
     sys.stdout.flush()
     sys.stderr.flush()
     try:
@@ -157,26 +186,32 @@ def _open_model(bundle: Path, options: DetectOptions) -> BundledModel:
     return model
 
 
-def _run_reference(model: BundledModel, log: Path, options: DetectOptions) -> int:
+def _run_reference(model: BundledModel, logs: Sequence[Path], options: DetectOptions) -> int:
     from logexport.detect import Detection
-    from logexport.logs.lines import iter_lines
+    from logexport.logs.lines import check_logs, iter_lines
 
+    check_logs(logs)
     started = time.monotonic()
     detection = Detection(model, options)
     out = sys.stdout.buffer
 
     def write(records: Iterable[Output]) -> None:
-        out.writelines(record.to_line().encode("utf-8") + b"\n" for record in records)
+        out.writelines(
+            record.to_line(detection.files).encode("utf-8") + b"\n" for record in records
+        )
 
     def catch_up() -> None:
         write(detection.flush())
         out.flush()
 
     try:
-        with _open_log(log, catch_up) as stream:
-            for line in iter_lines(stream, model.preprocess.max_line_bytes):
-                with _writing():
-                    write(detection.feed(line))
+        for log in logs:
+            detection.next_file(os.fsencode(log).decode("utf-8", "replace"))
+            with _open_log(log, catch_up) as stream:
+                first = detection.stats.lines + 1
+                for line in iter_lines(stream, model.preprocess.max_line_bytes, first):
+                    with _writing():
+                        write(detection.feed(line))
         with _writing():
             write(detection.finish())
             out.flush()

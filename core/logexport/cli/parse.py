@@ -92,7 +92,7 @@ def parse(
     drain_max_children: int,
     as_json: bool,
 ) -> None:
-    """Turn raw logs (gzip too; - is standard input) into masked lines and templates.
+    """Turn raw logs (compressed too; - is standard input) into masked lines and templates.
 
     Several LOGs are read as one, in the order given.
     """

@@ -65,7 +65,7 @@ class EventReader:
                 yield found
 
     def read_logs(self, paths: Iterable[LogPath]) -> Iterator[Event]:
-        """The events of several logs read as one (gzip or not; ``"-"`` is standard input).
+        """The events of several logs read as one (compressed or not; ``"-"`` is standard input).
 
         Raises:
             InputError: a log cannot be read.

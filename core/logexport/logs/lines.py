@@ -39,6 +39,7 @@ __all__ = [
     "DEFAULT_MAX_LINE_BYTES",
     "WHITE_SPACE",
     "LogLine",
+    "check_logs",
     "decode",
     "is_blank",
     "iter_lines",
@@ -92,6 +93,30 @@ def tokens(text: str) -> list[str]:
         # In ASCII str.split() knows these five separators and the ones ruled out above.
         return text.split()
     return [token for token in text.translate(_TO_SPACE).split(" ") if token]
+
+
+def check_logs(paths: Iterable[LogPath]) -> None:
+    """See that all logs are there before the first is read; standard input is.
+
+    Raises:
+        InputError: one is missing or a directory, or standard input is named twice.
+    """
+    names = [str(path) for path in paths]
+    if names.count("-") > 1:
+        raise InputError("Standard input is named twice as a log", "Name - once.")
+    for name in names:
+        if name == "-":
+            continue
+        try:
+            directory = Path(name).is_dir()
+            Path(name).stat()
+        except OSError as error:
+            raise InputError(
+                f"The log {name} cannot be read: {error.strerror or error}",
+                "Check the path and its permissions.",
+            ) from error
+        if directory:
+            raise InputError(f"{name} is a directory, not a log", "Name the log files themselves.")
 
 
 @contextmanager

@@ -48,6 +48,8 @@ class DetectOptions:
         session_summary: a summary of each session, when it is evicted or the log ends.
         require_proof: refuse a bundle whose proof is not ``full``.
         no_verify: do not check the sums of the bundle's files.
+        with_keys: keys that records have after the fixed ones, some of
+            :data:`logexport.verdicts.log_files.KEYS`; C takes them as one text with commas.
         batch_size: distinct windows scored at once, at least 1; C chooses its own. Larger batches
             than 64 gain nothing (an LSTM gains nothing above 32) and hold more lines back.
     """
@@ -63,6 +65,7 @@ class DetectOptions:
     session_summary: bool = False
     require_proof: bool = False
     no_verify: bool = False
+    with_keys: tuple[str, ...] = ()
     batch_size: int = 64
 
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from logexport.verdicts.judgements import Judgement
+    from logexport.verdicts.log_files import LogFiles
 
 __all__ = [
     "LinePlace",
@@ -60,6 +61,11 @@ class LinePlace:
     line: int
     session: str | None
     template: int | None
+
+    @property
+    def last_line(self) -> int:
+        """The line itself: the last one that the record is about."""
+        return self.line
 
     def _json(self) -> str:
         return (
@@ -170,11 +176,16 @@ class Record:
     outcome: Rank | Score
     judgement: Judgement | None = field(default=None, compare=False, repr=False)
 
-    def to_line(self) -> str:
-        """The record as a JSON object, without a newline."""
+    def to_line(self, files: LogFiles | None = None) -> str:
+        """The record as a JSON object, without a newline.
+
+        Args:
+            files: say what stands after the fixed keys.
+        """
+        after = "" if files is None else files.keys_of(self.place.last_line)
         return (
             f'{{{self.place._json()}, "verdict": "{self.verdict}", '
-            f'"reason": {_format_text(self.reason)}, {self.outcome._json()}}}'
+            f'"reason": {_format_text(self.reason)}, {self.outcome._json()}{after}}}'
         )
 
 
@@ -202,8 +213,8 @@ class SessionSummary:
             return "anomaly"
         return "normal" if self.judged else "short"
 
-    def to_line(self) -> str:
-        """The summary as a JSON object, without a newline."""
+    def to_line(self, files: LogFiles | None = None) -> str:
+        """The summary as a JSON object, without a newline; of ``files`` it says nothing."""
         return (
             f'{{"session": {_format_text(self.session)}, "lines": {self.lines}, '
             f'"judged": {self.judged}, "anomalies": {self.anomalies}, '

@@ -112,13 +112,15 @@ struct logexport_options {
     const char *threshold_name; /* one of the metadata's named thresholds; wins over a number */
     double threshold;           /* used if set_threshold; without either, as the bundle says */
     int set_threshold;
-    int64_t top_k;       /* 0: as the bundle says */
-    int threads;         /* 1 to 1024 */
-    int anomalies_only;  /* give only records whose verdict is anomaly (and summaries) */
-    int session_summary; /* a record for each session, when it is evicted or the log ends */
-    int require_proof;   /* refuse a bundle whose proof is not full */
-    int no_verify;       /* do not check the sums of the manifest */
-    int no_jit;          /* interpret patterns: for systems that forbid executable memory */
+    int64_t top_k;         /* 0: as the bundle says */
+    int threads;           /* 1 to 1024 */
+    int anomalies_only;    /* give only records whose verdict is anomaly (and summaries) */
+    int session_summary;   /* a record for each session, when it is evicted or the log ends */
+    int require_proof;     /* refuse a bundle whose proof is not full */
+    int no_verify;         /* do not check the sums of the manifest */
+    int no_jit;            /* interpret patterns: for systems that forbid executable memory */
+    const char *with_keys; /* keys of records after the fixed ones: "file,file_line", one of them,
+                              or NULL. They say where the record's (last) line stands. */
 };
 
 enum logexport_kind {
@@ -180,6 +182,12 @@ LOGEXPORT_API enum logexport_status logexport_push(logexport_engine *engine, con
 /* Gives every record that the complete lines so far allow. */
 LOGEXPORT_API enum logexport_status logexport_flush(logexport_engine *engine,
                                                     struct logexport_error *error);
+
+/* A file of the log begins: bytes after the last LF were the last line of the file before. Lines are
+ * numbered on. Called before the first byte of each file, if records shall say their file; `name` is
+ * what they say, each byte that is not UTF-8 as U+FFFD. */
+LOGEXPORT_API enum logexport_status logexport_next_file(logexport_engine *engine, const char *name,
+                                                        struct logexport_error *error);
 
 /* The end of the log: bytes after the last LF are its last line. Gives all records, then the
  * summaries. Afterwards the engine stands at the beginning of another log. */
