@@ -117,8 +117,8 @@ class ContractCheck:
 
 
 @contextmanager
-def breach_if_refused(plugin: Plugin, hook: str) -> Iterator[None]:
-    """What the host refuses of an answer is a breach of the contract, with what to change."""
+def raise_refusals_as_breaches(plugin: Plugin, hook: str) -> Iterator[None]:
+    """Turn what the host refuses of a hook's answer into a breach, with what to change."""
     try:
         yield
     except LogexportError as error:
@@ -219,7 +219,7 @@ class Contract:
         """The answer of ``load_model``, checked."""
         from logexport.hosting.answers import check_loaded
 
-        with breach_if_refused(self.plugin, "load_model"):
+        with raise_refusals_as_breaches(self.plugin, "load_model"):
             loaded: LoadedModel = self._call_hook(
                 "load_model", LoadedModel, request=self.model_request
             )
@@ -231,7 +231,7 @@ class Contract:
         """The answer of ``build_vocab``, checked."""
         from logexport.hosting.answers import check_vocab
 
-        with breach_if_refused(self.plugin, "build_vocab"):
+        with raise_refusals_as_breaches(self.plugin, "build_vocab"):
             vocab: Vocabulary = self._call_hook(
                 "build_vocab", Vocabulary, request=self.model_request, model=self.loaded
             )
@@ -243,7 +243,7 @@ class Contract:
         """The answer of ``dummy_input``, checked with the module's outputs."""
         from logexport.hosting.answers import check_dummy, check_outputs
 
-        with breach_if_refused(self.plugin, "dummy_input"):
+        with raise_refusals_as_breaches(self.plugin, "dummy_input"):
             dummy: DummyInput = self._call_hook(
                 "dummy_input",
                 DummyInput,

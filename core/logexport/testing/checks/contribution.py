@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from logexport.testing.contract import Contract, ContractError, breach_if_refused
+from logexport.testing.contract import Contract, ContractError, raise_refusals_as_breaches
 
 
 def check_contribution(contract: Contract) -> str:
@@ -29,7 +29,7 @@ def check_contribution(contract: Contract) -> str:
 def _list_strategies(contract: Contract) -> list[str]:
     from logexport.exporters.strategy import check_strategies
 
-    with breach_if_refused(contract.plugin, "register_exporters"):
+    with raise_refusals_as_breaches(contract.plugin, "register_exporters"):
         offered = [
             (str(contract.plugin), strategy)
             for several in contract.host.call(contract.plugin, "register_exporters")

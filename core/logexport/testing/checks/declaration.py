@@ -37,7 +37,7 @@ def check_entry_point(contract: Contract) -> str:
 
 
 def check_light_import(contract: Contract) -> str:
-    """Its module of hooks imports nothing heavy, and prints nothing."""
+    """The plugin's module of hooks imports nothing heavy, and prints nothing at import."""
     module = contract.plugin.module.partition(":")[0].partition("[")[0].strip()
     done = subprocess.run(  # noqa: S603 - our interpreter, and a module that is installed
         [sys.executable, "-c", _IMPORT_PROGRAM, module],
