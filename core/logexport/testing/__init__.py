@@ -17,15 +17,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from logexport.testing.contract import (
-    CHECKS,
     Contract,
     ContractCheck,
     ContractError,
     NotApplicable,
     Outcome,
     Subject,
-    check_plugin,
 )
+from logexport.testing.kit import CHECKS, check_plugin
 
 if TYPE_CHECKING:
     from logexport.testing.inherited import PluginContract

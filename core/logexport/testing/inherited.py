@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 
 import pytest
 
-from logexport.testing.contract import CHECKS, Contract, ContractCheck, NotApplicable, Subject
+from logexport.testing.contract import Contract, ContractCheck, NotApplicable, Subject
+from logexport.testing.kit import CHECKS
 
 _contracts: dict[type, Contract] = {}
 """One for each class of tests: exports are made once for all of them."""
@@ -22,7 +23,7 @@ class PluginContract:
     tests of the class.
 
     Attributes:
-        plugin: the model type's name, or the entry point's name of a plugin that is no model.
+        plugin: the model type's name, or the entry point's name of a plugin without a model.
     """
 
     plugin: ClassVar[str] = ""
