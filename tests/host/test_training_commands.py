@@ -16,7 +16,7 @@ import click
 import pytest
 from click.testing import CliRunner
 from logexport.cli.common import conclude, json_option, to_json
-from logexport.cli.training import (
+from logexport.cli.plugin_commands import (
     build_options,
     checkpoint_option,
     schedule_options,
@@ -187,7 +187,7 @@ def test_a_record_of_a_training_has_all_but_the_path_of_the_checkpoint() -> None
 # --- progress -------------------------------------------------------------------------------------
 
 TRAINING = """
-from logexport.cli.training import training_progress
+from logexport.cli.plugin_commands import training_progress
 from logexport.training.loop import Epoch
 
 with training_progress(3, "elsewhere") as shown:
@@ -262,7 +262,8 @@ def screen(written: str) -> list[str]:
 
 def test_the_module_of_the_options_and_the_schedule_import_nothing_heavy() -> None:
     script = (
-        "import sys, logexport.cli.training, logexport.training.loop, logexport.training.log;"
+        "import sys, logexport.cli.plugin_commands;"
+        "import logexport.training.loop, logexport.training.log;"
         "print([m for m in ('torch','onnx','numpy','pyarrow','jsonschema') if m in sys.modules])"
     )
     done = subprocess.run(

@@ -2,7 +2,7 @@
 
 What a batch's loss is, and what validation means, is the model's. Importing this module does not
 import torch: a plugin's settings extend :class:`Schedule`, and its commands take their options from
-them (:func:`logexport.cli.training.schedule_options`).
+them (:func:`logexport.cli.plugin_commands.schedule_options`).
 """
 
 from __future__ import annotations

@@ -12,9 +12,9 @@ from logexport.training.loop import Epoch, training_record
 from logexport.vocab import load_vocab
 
 from logexport_deeplog.checkpoints import MAX_SEQ_LEN, PUBLISHED
+from logexport_deeplog.fitting import fit_model
 from logexport_deeplog.sequences import load_events
 from logexport_deeplog.settings import Settings
-from logexport_deeplog.training import train
 from logexport_deeplog.windows import Windows, make_windows, split
 
 TOO_SHORT_SHARE = 0.2
@@ -104,7 +104,7 @@ def train_deeplog(
     chosen, held_out, held_out_by = split(windows, settings.holdout, settings.seed)
     warnings = _warnings(windows, settings, len(held_out))
     on_plan(Plan(len(chosen), len(held_out), warnings))
-    trained = train(windows, chosen, held_out, len(vocabulary), settings, on_batch, on_epoch)
+    trained = fit_model(windows, chosen, held_out, len(vocabulary), settings, on_batch, on_epoch)
     result = TrainResult(
         checkpoint=output,
         vocab_size=len(vocabulary),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 from logexport.cli.common import conclude, json_option, to_json
-from logexport.cli.training import (
+from logexport.cli.plugin_commands import (
     FILE,
     build_options,
     checkpoint_option,

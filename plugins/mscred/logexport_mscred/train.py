@@ -12,11 +12,11 @@ from logexport.training.loop import Epoch, find_device, training_record
 
 from logexport_mscred.checkpoints import DEVIATION, LARGEST_SIDE, MEAN
 from logexport_mscred.counts import WindowCounts, read_counts
+from logexport_mscred.fitting import Scale, fit_model, score
 from logexport_mscred.model import ARCHITECTURE, KERNELS, SMALLEST_SIDE, Autoencoder
 from logexport_mscred.parts import Parts, divide
 from logexport_mscred.settings import Settings
 from logexport_mscred.thresholds import NAMES, needed, thresholds_of
-from logexport_mscred.training import Scale, score, train
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def train_mscred(
     scale = Scale.of(data.counts[parts.train_rows])
     warnings = _warnings(parts, settings, scale, data)
     on_plan(Plan(parts, scale.constant, warnings))
-    trained = train(samples, scale, parts, settings, on_batch, on_epoch)
+    trained = fit_model(samples, scale, parts, settings, on_batch, on_epoch)
     model = Autoencoder(settings.channels, settings.steps, data.features)
     model.load_state_dict(dict(trained.state_dict))
     # On the CPU, where detection runs, whatever device trained.

@@ -1,4 +1,4 @@
-"""Training of the autoencoder on the samples of one log. Same seed, same weights."""
+"""The autoencoder, fitted to the samples of one log. Same seed, same weights."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Scale:
         return cls(torch.from_numpy(mean), torch.from_numpy(deviation), int(never.sum()))
 
 
-def train(
+def fit_model(
     samples: np.ndarray,
     scale: Scale,
     parts: Parts,
@@ -53,14 +53,14 @@ def train(
     on_batch: Callable[[int], None] = lambda _: None,
     on_epoch: Callable[[Epoch], None] = lambda _: None,
 ) -> Trained:
-    """Train a network to reconstruct standardised counts.
+    """Fit a network that reconstructs standardised counts.
 
     Args:
         samples: float32 ``[samples, 1, steps, features]``, raw counts.
         scale: of the training part.
         parts: which samples are trained on and stopped by.
         settings: sizes and schedule.
-        on_batch: called with the number of samples just trained on.
+        on_batch: called with the number of samples of each step.
         on_epoch: called after each pass.
 
     Raises:

@@ -134,19 +134,19 @@ def size_options(
         helps: what to say of each, by the name of its field.
     """
     return _all(
-        _option(settings, name, click.IntRange(1, most), said) for name, said in helps.items()
+        _option(settings, name, click.IntRange(1, most), text) for name, text in helps.items()
     )
 
 
 def _option(
-    settings: type[DataclassInstance], name: str, kind: click.ParamType[Any], said: str
+    settings: type[DataclassInstance], name: str, kind: click.ParamType[Any], text: str
 ) -> Callable[[Command], Command]:
     return click.option(
         f"--{name.replace('_', '-')}",
         type=kind,
         default=getattr(settings, name),
         show_default=True,
-        help=said,
+        help=text,
     )
 
 

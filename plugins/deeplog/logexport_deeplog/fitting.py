@@ -1,4 +1,4 @@
-"""Training of the embedding LSTM on the windows of one log. Same seed, same weights."""
+"""The embedding LSTM, fitted to the windows of one log. Same seed, same weights."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Trained:
         epochs: every pass that was made.
         best: the number of the epoch that the weights are of.
         flagged_share: by k from 1 to :data:`LARGEST_K`, the share of the held-out events that would
-            be anomalies; empty where nothing is held out.
+            be anomalies; empty if nothing is held out.
     """
 
     state_dict: Mapping[str, Tensor]
@@ -35,7 +35,7 @@ class Trained:
     flagged_share: Mapping[int, float]
 
 
-def train(
+def fit_model(
     windows: Windows,
     chosen: Tensor,
     held_out: Tensor,
@@ -44,14 +44,14 @@ def train(
     on_batch: Callable[[int], None] = lambda _: None,
     on_epoch: Callable[[Epoch], None] = lambda _: None,
 ) -> Trained:
-    """Train a model to predict the event after each window.
+    """Fit a model that predicts the event after each window.
 
     Args:
         windows: of the whole log.
         chosen, held_out: numbers of the windows to train on, and to stop and report by.
         vocab_size: number of templates.
         settings: sizes and schedule.
-        on_batch: called with the number of windows just trained on.
+        on_batch: called with the number of windows of each step.
         on_epoch: called after each pass.
 
     Raises:
