@@ -314,7 +314,7 @@ def test_everything_is_where_the_architecture_says() -> None:
     named = set(re.findall(r"([a-z_]+\.py|[a-z_]+/)", core))
     packages = (
         *("hosting", "publishing", "exporters", "verdicts", "selftest", "training"),
-        *("testing", "testing/checks"),
+        *("testing", "testing/checks", "cli"),
     )
     there = set()
     for folder in (ROOT / "core/logexport", *(ROOT / "core/logexport" / one for one in packages)):

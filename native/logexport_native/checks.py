@@ -17,7 +17,7 @@ from logexport.engine import HOW_TO_GET, EngineError, last_line, run_engine
 from logexport.errors import InputError, UsageError
 from logexport.logs.lines import iter_logs
 from logexport.selftest import render_selftest
-from logexport.training.tables import read_parsed, read_sequences
+from logexport.training.line_tables import read_parsed, read_sequences
 from logexport.types import (
     CheckResult,
     CountMatrix,

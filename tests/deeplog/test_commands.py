@@ -15,8 +15,8 @@ import pytest
 from click.testing import CliRunner
 from logexport.errors import InputError, LogexportError, OutputError, UsageError
 from logexport.logs.preprocess import Preprocess
+from logexport.training.line_tables import read_parsed, read_sequences
 from logexport.training.parse import ParseRequest, parse_logs
-from logexport.training.tables import read_parsed, read_sequences
 from logexport.vocab import load_vocab
 from logexport_deeplog.cli import deeplog
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from logexport.cli import main
-from logexport.training.tables import ParsedRow, parsed_writer
+from logexport.training.line_tables import ParsedRow, parsed_writer
 from logexport.vocab import load_vocab, repair
 
 

@@ -9,7 +9,7 @@ import logexport
 import pytest
 from logexport.errors import CheckFailedError
 from logexport.host import Host
-from logexport.training.tables import ParsedRow, SequenceRow, parsed_writer, write_sequences
+from logexport.training.line_tables import ParsedRow, SequenceRow, parsed_writer, write_sequences
 from logexport.types import CheckResult
 
 from tests.host.exports import Job

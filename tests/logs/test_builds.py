@@ -18,8 +18,9 @@ from hypothesis import strategies as st
 from logexport.errors import InputError, OutputError
 from logexport.files import write_json
 from logexport.logs.preprocess import Preprocess, SessionRule
+from logexport.training.line_tables import ParsedRow, parsed_writer
 from logexport.training.log import TrainingLog, save_vocab_and_rules
-from logexport.training.tables import Column, ParsedRow, Table, open_table, parsed_writer
+from logexport.training.tables import Column, Table, open_table
 from logexport.types import Vocabulary
 from logexport.vocab import load_vocab
 

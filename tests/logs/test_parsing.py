@@ -27,9 +27,7 @@ from logexport.logs.masks import ALOG_DETECT_MASKS, DEFAULT_MASKS
 from logexport.logs.matching import TemplateMatcher
 from logexport.logs.preprocess import Preprocess
 from logexport.training import parse
-from logexport.training.mining import DrainOptions, TemplateMiner
-from logexport.training.parse import ParseRequest, parse_logs
-from logexport.training.tables import (
+from logexport.training.line_tables import (
     ParsedRow,
     SequenceRow,
     read_parsed,
@@ -37,6 +35,8 @@ from logexport.training.tables import (
     template_history,
     write_sequences,
 )
+from logexport.training.mining import DrainOptions, TemplateMiner
+from logexport.training.parse import ParseRequest, parse_logs
 from logexport.types import Vocabulary
 
 LOG = (

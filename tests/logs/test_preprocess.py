@@ -183,7 +183,7 @@ def test_no_bytes_are_too_odd(raw: bytes, rules: Preprocess) -> None:
 
 
 def test_alog_detects_rules_give_alog_detects_masked_lines(test_data: Path) -> None:
-    from logexport.training.tables import read_parsed
+    from logexport.training.line_tables import read_parsed
 
     parser = LineParser(ALOG_DETECT)
     raw = {line.number: line.raw for line in iter_logs([test_data / "loghub" / "Linux_2k.log"])}

@@ -14,16 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from logexport.errors import InputError
-from logexport.training.tables import (
-    PARSED,
-    SEQUENCES,
-    Column,
-    ParsedRow,
-    SequenceRow,
-    Table,
-    open_table,
-    table_writer,
-)
+from logexport.training.line_tables import PARSED, SEQUENCES, ParsedRow, SequenceRow
+from logexport.training.tables import Column, Table, open_table, table_writer
 
 VALUES = {
     "int32": st.integers(-(2**31), 2**31 - 1),

@@ -23,8 +23,8 @@ from click.testing import CliRunner
 from logexport import ExportRequest
 from logexport.errors import InputError, LogexportError, OutputError, UsageError
 from logexport.logs.preprocess import Preprocess
+from logexport.training.line_tables import parsed_writer, read_parsed
 from logexport.training.parse import ParseRequest, parse_logs
-from logexport.training.tables import parsed_writer, read_parsed
 from logexport.types import CountMatrix, ModelRequest, ScoreThreshold
 from logexport.vocab import load_vocab
 from logexport_mscred.cli import mscred

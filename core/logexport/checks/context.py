@@ -116,8 +116,8 @@ Sessioned = tuple["str | None", "int | None"]
 def _events(context: Context) -> tuple[Path | None, Iterable[Sessioned]]:
     from logexport.logs.events import EventReader
     from logexport.logs.lines import iter_logs
+    from logexport.training.line_tables import read_parsed, read_sequences
     from logexport.training.log import rematch
-    from logexport.training.tables import read_parsed, read_sequences
 
     request = context.request
     if request.sequences is not None:

@@ -15,8 +15,8 @@ from pathlib import Path
 
 from logexport.checks.context import Context
 from logexport.logs.events import EventReader
+from logexport.training.line_tables import ParsedFile, SequencesFile, read_parsed, read_sequences
 from logexport.training.log import line_event, rematch
-from logexport.training.tables import ParsedFile, SequencesFile, read_parsed, read_sequences
 from logexport.types import CheckResult, JSONValue
 
 NAME = "training_events"

@@ -35,7 +35,7 @@ def fix_vocab(
     Every index is kept. Where one id has had several templates, the last by line number is taken
     and all are listed.
     """
-    from logexport.training.tables import template_history
+    from logexport.training.line_tables import template_history
     from logexport.vocab import read_id_entries, repair, save_training_vocab
 
     entries = read_id_entries(old_vocab)

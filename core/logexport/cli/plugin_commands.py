@@ -176,9 +176,9 @@ def matching_progress(parsed: Path) -> Iterator[Callable[[int], None]]:
         a function that takes how many more lines are matched.
 
     Raises:
-        InputError: see :func:`logexport.training.tables.read_parsed`.
+        InputError: see :func:`logexport.training.line_tables.read_parsed`.
     """
-    from logexport.training.tables import read_parsed
+    from logexport.training.line_tables import read_parsed
 
     with progress("Matching", read_parsed(parsed).rows) as done:
         yield done

@@ -17,7 +17,8 @@ from logexport.files import atomic_paths, encode_json
 from logexport.logs.events import Event, EventReader
 from logexport.logs.lines import LogLine
 from logexport.logs.preprocess import Preprocess, SessionRule
-from logexport.training.tables import ParsedFile, ParsedRow, Table, read_parsed, rows_into
+from logexport.training.line_tables import ParsedFile, ParsedRow, read_parsed
+from logexport.training.tables import Table, rows_into
 from logexport.types import Vocabulary
 from logexport.vocab import load_vocab, training_form
 

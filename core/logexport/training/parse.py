@@ -34,9 +34,9 @@ from logexport.logs.headers import (
 from logexport.logs.lines import LogPath, as_log, decode, is_blank, iter_lines
 from logexport.logs.matching import TemplateMatcher
 from logexport.logs.preprocess import LineParser, Preprocess
+from logexport.training.line_tables import ParsedRow, parsed_writer
 from logexport.training.mining import DrainOptions, TemplateMiner
 from logexport.training.sources import Source, TwoPasses, change_error
-from logexport.training.tables import ParsedRow, parsed_writer
 
 __all__ = ["FORMATS", "ParseRequest", "ParseResult", "parse_logs"]
 

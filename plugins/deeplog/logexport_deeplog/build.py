@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from logexport.training.line_tables import SEQUENCES, SequenceRow
 from logexport.training.log import TrainingLog
-from logexport.training.tables import SEQUENCES, SequenceRow
 
 
 @dataclass(frozen=True)

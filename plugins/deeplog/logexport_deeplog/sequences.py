@@ -1,6 +1,6 @@
 """Events of ``sequences.parquet`` for training, checked against the vocabulary they belong to.
 
-The columns are those of :mod:`logexport.training.tables`. The file's metadata says
+The columns are those of :mod:`logexport.training.line_tables`. The file's metadata says
 ``vocab_sha256`` and ``preprocess``, the document of the rules that made the events.
 """
 
@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from logexport.errors import InputError
 from logexport.logs.preprocess import DEFAULT_MAX_SESSIONS, Preprocess
-from logexport.training.tables import read_sequences
+from logexport.training.line_tables import read_sequences
 from logexport.types import Vocabulary
 
 from logexport_deeplog.windows import UNSEEN, Events, SessionNumbers

@@ -11,8 +11,8 @@ import numpy as np
 from logexport.bundle import BundledModel
 from logexport.logs.events import EventReader
 from logexport.logs.windows import CountWindows
+from logexport.training.line_tables import ParsedFile, read_parsed
 from logexport.training.log import rematch
-from logexport.training.tables import ParsedFile, read_parsed
 from logexport.types import (
     CheckResult,
     CountMatrix,

@@ -274,7 +274,7 @@ def vocabulary(request: ModelRequest, model: LoadedModel) -> Vocabulary:
     Raises:
         VocabularyError: see :func:`logexport.vocab.load_vocab` and :func:`logexport.vocab.repair`.
     """
-    from logexport.training.tables import template_history
+    from logexport.training.line_tables import template_history
     from logexport.vocab import load_vocab, looks_like_ids, read_entries, repair
 
     if request.parsed is not None:

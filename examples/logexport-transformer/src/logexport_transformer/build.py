@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from logexport.errors import InputError
+from logexport.training.line_tables import SEQUENCES, SequenceRow
 from logexport.training.log import TrainingLog
-from logexport.training.tables import SEQUENCES, SequenceRow
 
 
 @dataclass(frozen=True)

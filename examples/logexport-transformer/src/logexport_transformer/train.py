@@ -12,8 +12,8 @@ from logexport.errors import InputError, UsageError
 from logexport.logs.preprocess import DEFAULT_MAX_SESSIONS, Preprocess
 from logexport.logs.sessions import Sessions
 from logexport.logs.windows import LastEvents
+from logexport.training.line_tables import SequencesFile, read_sequences
 from logexport.training.loop import Epoch
-from logexport.training.tables import SequencesFile, read_sequences
 from logexport.types import Vocabulary
 from logexport.vocab import load_vocab
 from torch import Tensor, nn
