@@ -36,7 +36,7 @@ from logexport.logs.matching import TemplateMatcher
 from logexport.logs.preprocess import LineParser, Preprocess
 from logexport.training.line_tables import ParsedRow, parsed_writer
 from logexport.training.mining import DrainOptions, TemplateMiner
-from logexport.training.sources import Source, TwoPasses, change_error
+from logexport.training.sources import Source, TwoPasses, build_change_error
 
 __all__ = ["FORMATS", "ParseRequest", "ParseResult", "parse_logs"]
 
@@ -51,11 +51,11 @@ class ParseRequest:
     """What to parse, and how.
 
     Args:
-        logs: files, gzip or not, ``"-"`` for standard input; read as one, in this order.
+        logs: files, compressed or not, ``"-"`` for standard input; read as one, in this order.
         output_dir: where ``parsed.parquet`` and ``preprocess.json`` go; made if missing.
         format: a name of :data:`logexport.logs.headers.FORMATS`, ``auto`` to detect it, or None to
             take the headers of ``preprocess``.
-        preprocess: masks, matching and limits, and headers where ``format`` is None.
+        preprocess: masks, matching and limits, and headers if ``format`` is None.
         drain: settings of the miner.
         year: of the first year-less timestamp; None leaves such timestamps null.
     """
@@ -253,7 +253,7 @@ class _RowBuilder:
                 continue
             index = self._matcher.match(parsed.masked)
             if index is None:  # the same bytes gave these templates
-                raise change_error(passes.sources)
+                raise build_change_error(passes.sources)
             self.counts.rows += 1
             self.counts.headers[parsed.header or ""] += 1
             self.counts.templates.add(index)

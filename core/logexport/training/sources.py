@@ -21,7 +21,7 @@ from typing import IO, Any, cast
 from logexport.errors import InputError, OutputError
 from logexport.logs.lines import LogLine, LogPath, as_log, iter_lines
 
-__all__ = ["Source", "Tap", "TwoPasses", "change_error"]
+__all__ = ["Source", "Tap", "TwoPasses", "build_change_error"]
 
 _STEP = 4096  # lines between two calls of the progress function
 
@@ -150,7 +150,7 @@ class TwoPasses:
         for source, tap in self._pass([source.size for source in self.sources]):
             yield from self._lines(source, tap)
             if (tap.size, tap.sha256()) != (source.size, source.sha256):
-                raise change_error([source])
+                raise build_change_error([source])
 
     def _pass(self, limits: Sequence[int | None]) -> Iterator[tuple[Source, Tap]]:
         self._number = 1
@@ -201,8 +201,8 @@ def _open_file(path: Path, name: str | None = None) -> IO[bytes]:
         ) from error
 
 
-def change_error(sources: Sequence[Source]) -> InputError:
-    """The error to raise if the bytes of logs are not those of the first pass."""
+def build_change_error(sources: Sequence[Source]) -> InputError:
+    """Make the error to raise if the bytes of logs are not those of the first pass."""
     names = ", ".join(source.name for source in sources)
     return InputError(
         f"{names} changed while it was being parsed", "Parse a copy, or a log that is rotated away."
