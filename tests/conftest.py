@@ -19,6 +19,18 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+LONG = bool(os.environ.get("LOGEXPORT_LONG"))
+"""Whether tests run that take a minute or more: in tox's rows of PyTorch releases, in ``slow``."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what takes minutes where nobody asked for it."""
+    skip = pytest.mark.skip(reason="takes a minute or more: LOGEXPORT_LONG=1, as tox sets it")
+    for item in items:
+        if item.get_closest_marker("long") and not LONG:
+            item.add_marker(skip)
+
+
 ROOT = Path(__file__).resolve().parent.parent
 
 

@@ -86,7 +86,13 @@ def test_what_auto_takes_is_recorded_and_usable() -> None:
 # --- what the table promises ----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("strategy", [s.name for s in BUILTIN_STRATEGIES])
+@pytest.mark.parametrize(
+    "strategy",
+    [
+        pytest.param(s.name, marks=[pytest.mark.long] if s.name == "dynamo" else [])
+        for s in BUILTIN_STRATEGIES
+    ],
+)
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
 def test_every_kind_by_every_usable_strategy_twice_here_and_once_in_a_fresh_process(
     kind: Kind, strategy: str, tmp_path: Path
@@ -255,6 +261,7 @@ def later_exports() -> Mapping[str, str]:
     }
 
 
+@pytest.mark.long
 def test_later_dynamo_exports_of_a_process_are_what_the_table_says(tmp_path: Path) -> None:
     """Why each has a process of its own."""
     if not usable("dynamo"):

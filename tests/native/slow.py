@@ -5,8 +5,9 @@
 The steps: ``fuzz`` runs every fuzz target for minutes; ``valgrind`` the C tests; ``differential``
 compares engine and reference on thousands of random cases; ``sanitized`` runs the tests of
 tests/native on an engine that AddressSanitizer and UBSan watch; ``sessions`` trains on the public
-HDFS sessions; ``example`` tests the example of a plugin in an environment that its own tox.ini
-makes. tests/native/slow.json keeps what each came to, with its command and the commit.
+HDFS sessions; ``guide`` follows docs/plugin-guide.md; ``example`` tests the example of a plugin in
+an environment that its own tox.ini makes. tests/native/slow.json keeps what each came to, with its
+command and the commit.
 """
 
 from __future__ import annotations
@@ -69,7 +70,12 @@ def steps(fuzz_seconds: int, cases: int) -> dict[str, Step]:
         "sessions": Step(
             "python -m pytest tests/native/test_hdfs_sessions.py",
             ("make -C native",),
-            {"LOGEXPORT_SLOW": "1"},
+            {"LOGEXPORT_LONG": "1"},
+        ),
+        "guide": Step(
+            "python -m pytest tests/authors/test_plugin_guide.py",
+            ("make -C native",),
+            {"LOGEXPORT_LONG": "1"},
         ),
         "example": Step(
             ".venv-tox/bin/tox run -c examples/logexport-transformer",

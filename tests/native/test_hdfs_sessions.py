@@ -8,7 +8,6 @@ pass whose events come in an order that no block has: backwards, or beginning ag
 from __future__ import annotations
 
 import json
-import os
 import random
 import subprocess
 import sys
@@ -16,12 +15,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(
-        not os.environ.get("LOGEXPORT_SLOW"), reason="minutes: `tox -e slow` runs it"
-    ),
-]
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 WINDOW, TOP_K = 10, 7
 """Not the published k of 9: of the 15 events here few ever follow a window, and which of the others
