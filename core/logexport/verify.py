@@ -168,7 +168,7 @@ def _replay(model: BundledModel, log: Path, verdicts: Path) -> tuple[list[str], 
     from logexport.logs.lines import iter_logs
     from logexport.verdicts.agreement import agreement
 
-    found = list(detect(iter_logs([log], model.preprocess.max_line_bytes), model))
+    found = list(detect(iter_logs([log], model.preprocess.reading), model))
     # Not splitlines(): a session may hold U+2028, which is written as it is.
     expected = verdicts.read_text(encoding="utf-8").split("\n")[:-1]
     differing = [

@@ -154,7 +154,7 @@ def _replay(
     staged = BundledModel(bundle.model, bundle.path, bundle.meta, "none")
     tally = _Tally()
     with _log(request, staged) as (log, source), TemporaryDirectory(prefix="logexport-") as scratch:
-        lines = iter_logs([log], staged.preprocess.max_line_bytes)
+        lines = iter_logs([log], staged.preprocess.reading)
         verdicts = Path(scratch) / "verdicts.jsonl"
         size = log.stat().st_size
         began = time.perf_counter()
@@ -210,7 +210,7 @@ def _result(
 def _log(request: ModelRequest, staged: BundledModel) -> Iterator[tuple[Path, str]]:
     """The log to replay: --replay (or the sample's), the training log, or one that is made."""
     if request.replay is not None:
-        for _ in iter_logs([request.replay], staged.preprocess.max_line_bytes):
+        for _ in iter_logs([request.replay], staged.preprocess.reading):
             pass  # a log that cannot be read to its end is bad input, not the engine's fault
         yield request.replay, request.replay.name
         return

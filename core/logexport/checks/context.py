@@ -128,7 +128,7 @@ def _events(context: Context) -> tuple[Path | None, Iterable[Sessioned]]:
             return request.sequences, checked
     reader = EventReader(context.bundled.preprocess, context.vocab)
     if request.replay is not None:
-        lines = iter_logs([request.replay], context.bundled.preprocess.max_line_bytes)
+        lines = iter_logs([request.replay], context.bundled.preprocess.reading)
         return request.replay, ((event.session, event.template) for event in reader.read(lines))
     if request.parsed is not None:
         matched = rematch(read_parsed(request.parsed), reader)

@@ -209,7 +209,7 @@ def _run_reference(model: BundledModel, logs: Sequence[Path], options: DetectOpt
             detection.next_file(os.fsencode(log).decode("utf-8", "replace"))
             with _open_log(log, catch_up) as stream:
                 first = detection.stats.lines + 1
-                for line in iter_lines(stream, model.preprocess.max_line_bytes, first):
+                for line in iter_lines(stream, model.preprocess.reading, first):
                     with _writing():
                         write(detection.feed(line))
         with _writing():

@@ -70,4 +70,4 @@ class EventReader:
         Raises:
             InputError: a log cannot be read.
         """
-        return self.read(iter_logs(paths, self.preprocess.max_line_bytes))
+        return self.read(iter_logs(paths, self.preprocess.reading))

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import io
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, BinaryIO, NamedTuple, cast
@@ -34,11 +34,14 @@ from logexport.logs.compression import (
     TarError,
     recognise,
 )
+from logexport.logs.decoding import Decoded, Encoding, LooksLikeUtf16Error
 
 __all__ = [
     "DEFAULT_MAX_LINE_BYTES",
+    "DEFAULT_READING",
     "WHITE_SPACE",
     "LogLine",
+    "Reading",
     "check_logs",
     "decode",
     "is_blank",
@@ -48,13 +51,30 @@ __all__ = [
     "tokens",
 ]
 
+DEFAULT_MAX_LINE_BYTES = 1024 * 1024
+
+
+class Reading(NamedTuple):
+    """How the bytes of a log become lines.
+
+    Args:
+        max_line_bytes: a longer line is oversize.
+        encoding: what a file without a byte order mark is, by the rules of version 2
+            (:mod:`logexport.logs.decoding`), by which zero bytes at a line's start are dropped too.
+            None, by those of version 1: UTF-8, marks and zero bytes are text.
+    """
+
+    max_line_bytes: int = DEFAULT_MAX_LINE_BYTES
+    encoding: Encoding | None = None
+
+
+DEFAULT_READING = Reading()
+
 LogPath = Path | str
 """A file, or ``"-"`` for standard input."""
 
 WHITE_SPACE = " \t\x0b\x0c\r"
 """What separates tokens, and all that a blank line may hold."""
-
-DEFAULT_MAX_LINE_BYTES = 1024 * 1024
 
 _BUFFER = 256 * 1024
 _SKIP = 256 * 1024  # bytes read at once from a line that is too long
@@ -120,22 +140,23 @@ def check_logs(paths: Iterable[LogPath]) -> None:
 
 
 @contextmanager
-def open_log(path: LogPath) -> Iterator[BinaryIO]:
+def open_log(path: LogPath, reading: Reading = DEFAULT_READING) -> Iterator[BinaryIO]:
     """Open a log for reading bytes, compressed or not (its first bytes tell).
 
     Args:
         path: a file, or ``"-"`` for standard input, which is not closed.
+        reading: how its bytes become lines.
 
     Raises:
         InputError: missing, a directory, not readable.
     """
     if str(path) == "-":
         raw: IO[bytes] = sys.stdin.buffer
-        yield as_log(raw, "standard input")
+        yield as_log(raw, "standard input", reading)
         return
     try:
         with Path(path).open("rb", buffering=0) as stream:
-            yield as_log(stream, str(path))
+            yield as_log(stream, str(path), reading)
     except IsADirectoryError as error:
         raise InputError(
             f"{path} is a directory, not a log", "Name the log files themselves."
@@ -149,12 +170,15 @@ def open_log(path: LogPath) -> Iterator[BinaryIO]:
         ) from error
 
 
-def as_log(stream: IO[bytes] | io.RawIOBase, name: str) -> BinaryIO:
+def as_log(
+    stream: IO[bytes] | io.RawIOBase, name: str, reading: Reading = DEFAULT_READING
+) -> BinaryIO:
     """Buffer a stream of bytes, decompressing it if it begins like compressed data.
 
     Args:
         stream: read only as far as needed, so lines from a slow pipe come at once.
         name: stands for the log in errors, also in those of :func:`iter_lines`.
+        reading: how its bytes become lines; ``encoding`` is looked at.
 
     Raises:
         InputError: the first bytes cannot be read.
@@ -177,13 +201,21 @@ def as_log(stream: IO[bytes] | io.RawIOBase, name: str) -> BinaryIO:
     content: io.RawIOBase = _Prefixed(prefix, stream)
     if form:
         content = Decompressed(content, form)
-    return cast(BinaryIO, _Named(io.BufferedReader(NotTar(content), _BUFFER), name))
+    content = NotTar(content)
+    if reading.encoding is not None:
+        content = Decoded(content, reading.encoding)
+    return cast(BinaryIO, _Named(io.BufferedReader(content, _BUFFER), name))
 
 
 def iter_lines(
-    stream: BinaryIO, max_line_bytes: int = DEFAULT_MAX_LINE_BYTES, first: int = 1
+    stream: BinaryIO, reading: Reading = DEFAULT_READING, first: int = 1
 ) -> Iterator[LogLine]:
     """The lines of an open log, numbered from ``first``.
+
+    Args:
+        stream: see :func:`as_log`, with the same ``reading``.
+        reading: how bytes become lines.
+        first: the number of the first line.
 
     Holds at most one line of ``max_line_bytes`` in memory, whatever the length of the line.
 
@@ -192,7 +224,8 @@ def iter_lines(
             cannot be read further.
     """
     number = first
-    readline = stream.readline
+    max_line_bytes = reading.max_line_bytes
+    readline = stream.readline if reading.encoding is None else _without_zeros(stream.readline)
     limit = max_line_bytes + 2  # with its CR and LF a line of the longest kind is this long
     try:
         while raw := readline(limit):
@@ -215,6 +248,11 @@ def iter_lines(
         raise InputError(
             f"{stream.name} {error.problem}, noticed after line {number - 1}", error.remedy
         ) from error
+    except LooksLikeUtf16Error as error:
+        raise InputError(
+            f"{stream.name} looks like {error.encoding.upper()} without a byte order mark",
+            f"Say so: --encoding {error.encoding}",
+        ) from error
     except TarError as error:
         raise InputError(
             f"{stream.name} is a tar archive, not a log",
@@ -229,9 +267,26 @@ def iter_lines(
         ) from error
 
 
-def iter_logs(
-    paths: Iterable[LogPath], max_line_bytes: int = DEFAULT_MAX_LINE_BYTES
-) -> Iterator[LogLine]:
+def _without_zeros(readline: Callable[[int], bytes]) -> Callable[[int], bytes]:
+    """``readline`` whose lines do not begin with zero bytes, however many there are."""
+    at_start = True
+
+    def read(limit: int) -> bytes:
+        nonlocal at_start
+        raw = readline(limit)
+        while at_start and raw.startswith(b"\0"):
+            raw = raw.lstrip(b"\0")
+            more = b"" if raw.endswith(b"\n") else readline(limit - len(raw))
+            if not more:
+                break
+            raw += more
+        at_start = raw.endswith(b"\n")
+        return raw
+
+    return read
+
+
+def iter_logs(paths: Iterable[LogPath], reading: Reading = DEFAULT_READING) -> Iterator[LogLine]:
     """The lines of several logs as one; the numbering continues from one to the next.
 
     Raises:
@@ -239,8 +294,8 @@ def iter_logs(
     """
     first = 1
     for path in paths:
-        with open_log(path) as stream:
-            for line in iter_lines(stream, max_line_bytes, first):
+        with open_log(path, reading) as stream:
+            for line in iter_lines(stream, reading, first):
                 yield line
                 first = line.number + 1
 

@@ -21,8 +21,9 @@ from typing import Any, Literal, NamedTuple
 from logexport import schemas
 from logexport.errors import InputError
 from logexport.files import atomic_path, encode_json, read_json
+from logexport.logs.decoding import ENCODINGS, Encoding, strip_escapes
 from logexport.logs.headers import ALOG_DETECT_HEADERS, Header, HeaderMatcher
-from logexport.logs.lines import DEFAULT_MAX_LINE_BYTES, decode, is_blank
+from logexport.logs.lines import DEFAULT_MAX_LINE_BYTES, Reading, decode, is_blank
 from logexport.logs.masks import ALOG_DETECT_MASKS, DEFAULT_MASKS, Mask, Masker
 from logexport.logs.matching import Prefer
 from logexport.logs.patterns import compile_portable
@@ -36,7 +37,9 @@ __all__ = [
     "SessionRule",
 ]
 
-PREPROCESS_SCHEMA_VERSION = 1
+PREPROCESS_SCHEMA_VERSION = 2
+"""What is written for rules that are new; rules of version 1 keep theirs, and their meaning."""
+
 DEFAULT_MAX_SESSIONS = 100_000
 
 _REMEDY = "Take the preprocess.json that logexport parse wrote, or repair the named place."
@@ -82,6 +85,8 @@ class Preprocess:
         session: how lines are divided.
         max_sessions: how many sessions detection holds.
         max_line_bytes: longer lines are unseen.
+        encoding: what a file without a byte order mark is. None: these are rules of version 1,
+            which know neither marks nor escape sequences (:mod:`logexport.logs.decoding`).
     """
 
     headers: tuple[Header, ...] = ()
@@ -90,6 +95,24 @@ class Preprocess:
     session: SessionRule = field(default_factory=SessionRule)
     max_sessions: int = DEFAULT_MAX_SESSIONS
     max_line_bytes: int = DEFAULT_MAX_LINE_BYTES
+    encoding: Encoding | None = "utf-8"
+
+    def __post_init__(self) -> None:
+        if self.encoding not in (None, *ENCODINGS):
+            raise InputError(
+                f"There is no encoding {self.encoding!r} for logs",
+                f"Use one of {', '.join(ENCODINGS)}.",
+            )
+
+    @property
+    def version(self) -> int:
+        """The schema version that these rules are written in."""
+        return 1 if self.encoding is None else PREPROCESS_SCHEMA_VERSION
+
+    @property
+    def reading(self) -> Reading:
+        """How the bytes of a log become lines."""
+        return Reading(self.max_line_bytes, self.encoding)
 
     @classmethod
     def load(cls, path: Path | str) -> Preprocess:
@@ -113,14 +136,17 @@ class Preprocess:
             session=SessionRule(data["session"]["by"], data["session"]["pattern"]),
             max_sessions=data["max_sessions"],
             max_line_bytes=data["max_line_bytes"],
+            encoding=data.get("encoding"),
         )
         LineParser(rules)
         return rules
 
     def to_json(self) -> dict[str, Any]:
         """The document of ``preprocess.json``, keys in the documented order."""
+        encoding = {} if self.encoding is None else {"encoding": self.encoding}
         return {
-            "schema_version": PREPROCESS_SCHEMA_VERSION,
+            "schema_version": self.version,
+            **encoding,
             "headers": [{"name": h.name, "pattern": h.pattern} for h in self.headers],
             "masks": [
                 {"name": m.name, "pattern": m.pattern, "replacement": m.replacement}
@@ -163,8 +189,15 @@ class Preprocess:
         return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
 
-ALOG_DETECT = Preprocess(headers=ALOG_DETECT_HEADERS, masks=ALOG_DETECT_MASKS, prefer="general")
+ALOG_DETECT = Preprocess(
+    headers=ALOG_DETECT_HEADERS, masks=ALOG_DETECT_MASKS, prefer="general", encoding=None
+)
 """The rules of alog-detect, for vocabularies from there (which hold templates of every moment)."""
+
+
+def decode_without_escapes(raw: bytes) -> str:
+    """The text of a line by the rules of version 2."""
+    return strip_escapes(decode(raw))
 
 
 class ParsedLine(NamedTuple):
@@ -207,6 +240,7 @@ class LineParser:
         self._masker = Masker(preprocess.masks)
         rule = preprocess.session
         self._by_host = rule.by == "host"
+        self._decode = decode if preprocess.encoding is None else decode_without_escapes
         self._pattern = (
             compile_portable(rule.pattern, "the sessions") if rule.pattern is not None else None
         )
@@ -214,7 +248,7 @@ class LineParser:
 
     def parse(self, raw: bytes) -> ParsedLine:
         """Apply the rules to a line that is not oversize."""
-        text = decode(raw)
+        text = self._decode(raw)
         message, timestamp, host, process, header = self._headers.match(text)
         return ParsedLine(
             text,
@@ -229,7 +263,7 @@ class LineParser:
 
     def masked_and_session(self, raw: bytes) -> tuple[str, str | None] | None:
         """Only what an event needs, None for a blank line."""
-        text = decode(raw)
+        text = self._decode(raw)
         if is_blank(text):
             return None
         fields = self._headers.match(text)

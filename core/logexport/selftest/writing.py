@@ -26,7 +26,7 @@ def write_selftest(model: BundledModel, log: Path, verdicts: Path, seed: int = 0
     made = render_selftest(model.vocab, model.preprocess, model.task, seed, scorer=scorer)
     log.write_bytes(made.data)
     with io.BytesIO(made.data) as stream:
-        lines = iter_lines(stream, model.preprocess.max_line_bytes)
+        lines = iter_lines(stream, model.preprocess.reading)
         records = detect(lines, model, scorer=scorer)
         text = "".join(record.to_line() + "\n" for record in records)
     verdicts.write_bytes(text.encode("utf-8"))

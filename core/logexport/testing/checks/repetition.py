@@ -47,7 +47,7 @@ def _detect_by_both(contract: Contract) -> list[list[str]]:
         log = result.bundle / f"{contract.model}.selftest.log"
         logs = [path for path in (log, contract.model_request.replay) if path and path.is_file()]
         if model.task.known and logs:
-            lines = islice(iter_logs(logs, model.preprocess.max_line_bytes), 5_000)
+            lines = islice(iter_logs(logs, model.preprocess.reading), 5_000)
             verdicts = [record.to_line() for record in detect(lines, model)]
         out.append(verdicts)
     return out
