@@ -20,7 +20,7 @@ from logexport.verdicts.options import (
     DEFAULT_OPTIONS,
     DetectOptions,
     apply_options,
-    apply_session_rule,
+    apply_to_rules,
 )
 from logexport.verdicts.records import Output
 from logexport.verdicts.scorers import OnnxRuntimeScorer
@@ -74,6 +74,7 @@ class Detection:
             threads and of ``options.variant``.
 
     Attributes:
+        reading: how the bytes of a log become the lines that :meth:`feed` takes.
         stats: what was seen so far, also after an error.
         files: which file each line stands in, see :meth:`next_file`.
 
@@ -91,8 +92,9 @@ class Detection:
     ) -> None:
         # First, so that an option which does not fit is refused before a graph is loaded.
         task = apply_options(model.task, model.vocab, options)
-        preprocess = apply_session_rule(model.preprocess, options)
+        preprocess = apply_to_rules(model.preprocess, options)
         self._reader = EventReader(preprocess, model.vocab)
+        self.reading = preprocess.reading
         if scorer is None:
             scorer = OnnxRuntimeScorer(model.graph(options.variant), options.threads)
         self._detector = Detector(

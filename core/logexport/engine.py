@@ -121,6 +121,7 @@ def build_detect_arguments(options: DetectOptions) -> list[str]:
         "--top-k": options.top_k,
         "--threshold": options.threshold,
         "--session-by": options.session_by,
+        "--encoding": options.encoding,
         "--threads": options.threads,
         "--ort-lib": options.ort_library,
         "--with": ",".join(options.with_keys) or None,

@@ -34,7 +34,8 @@ enum {
     OPTION_NO_VERIFY,
     OPTION_NO_JIT,
     OPTION_ORT_LIB,
-    OPTION_WITH
+    OPTION_WITH,
+    OPTION_ENCODING
 };
 
 static const struct option long_options[] = {
@@ -51,6 +52,7 @@ static const struct option long_options[] = {
     {"no-jit", no_argument, NULL, OPTION_NO_JIT},
     {"ort-lib", required_argument, NULL, OPTION_ORT_LIB},
     {"with", required_argument, NULL, OPTION_WITH},
+    {"encoding", required_argument, NULL, OPTION_ENCODING},
     {NULL, 0, NULL, 0}};
 
 /* A name of the metadata's, else a decimal number: the library knows the names, so it gets both. */
@@ -120,6 +122,9 @@ static bool read_options(int argc, char **argv, struct logexport_options *option
             break;
         case OPTION_WITH:
             options->with_keys = optarg;
+            break;
+        case OPTION_ENCODING:
+            options->encoding = optarg;
             break;
         default:
             return false; /* getopt_long has said why */

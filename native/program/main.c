@@ -17,7 +17,7 @@ static const char help[] =
     "         standard input, and read if none is named. gzip, bzip2, xz and zstd are recognised.\n"
     "         [--model NAME] [--variant portable|optimized] [--top-k K] [--threshold T|NAME]\n"
     "         [--session-by none|host|PATTERN] [--session-summary] [--anomalies-only]\n"
-    "         [--with file,file_line]\n"
+    "         [--with file,file_line] [--encoding utf-8|utf-16le|utf-16be]\n"
     "         [--threads N] [--require-proof] [--no-verify] [--no-jit] [--ort-lib PATH]\n"
     "       logexport-engine check BUNDLE --input NAME=FILE.npy ... --output-dir DIR\n"
     "         Runs the graph on arrays (float32 or int64) and writes its outputs.\n"

@@ -10,6 +10,7 @@ enum { MAX_THREADS = 1024 };
 struct logexport_engine {
     struct le_loaded loaded;
     struct le_log_files files;
+    struct le_decoding decoding;
     struct le_pool *pool; /* NULL with one thread */
     struct le_detector detector;
     struct le_stream stream;
@@ -68,6 +69,7 @@ enum logexport_status logexport_open(const char *path, const struct logexport_op
         logexport_close(engine);
         return status;
     }
+    le_decoding_init(&engine->decoding, engine->loaded.rules.encoding);
     *out = engine;
     return LOGEXPORT_OK;
 }
@@ -80,6 +82,7 @@ void logexport_close(logexport_engine *engine)
     le_stream_free(&engine->stream);
     le_detector_free(&engine->detector);
     le_log_files_free(&engine->files);
+    le_decoding_free(&engine->decoding);
     le_loaded_free(&engine->loaded);
     free(engine);
 }
@@ -95,12 +98,39 @@ static enum logexport_status keep_failure(logexport_engine *engine, enum logexpo
     return engine->failed ? engine->failure.status : LOGEXPORT_OK;
 }
 
+/* Reads decoded text, or gives the records so far if it could not be decoded. */
+static enum logexport_status read_text(logexport_engine *engine, enum logexport_status status,
+                                       const char *text, size_t length)
+{
+    struct logexport_error ignored;
+    if (status == LOGEXPORT_OK)
+        return le_stream_push(&engine->stream, text, length, &engine->failure);
+    if (status == LOGEXPORT_TEXT &&
+        le_stream_flush(&engine->stream, LE_UNTIL_LAST_LF, &ignored) == LOGEXPORT_OK)
+        le_detector_flush(&engine->detector, &ignored);
+    return status;
+}
+
+/* The end of a file: what is left of its text. */
+static enum logexport_status end_text(logexport_engine *engine)
+{
+    const char *text;
+    size_t length;
+    enum logexport_status status =
+        le_decoding_end(&engine->decoding, &text, &length, &engine->failure);
+    return read_text(engine, status, text, length);
+}
+
 enum logexport_status logexport_push(logexport_engine *engine, const void *bytes, size_t length,
                                      struct logexport_error *error)
 {
     enum logexport_status status = LOGEXPORT_OK;
-    if (!engine->failed)
-        status = le_stream_push(&engine->stream, bytes, length, &engine->failure);
+    if (!engine->failed) {
+        const char *text;
+        status =
+            le_decoding_push(&engine->decoding, bytes, length, &text, &length, &engine->failure);
+        status = read_text(engine, status, text, length);
+    }
     return keep_failure(engine, status, error);
 }
 
@@ -119,6 +149,8 @@ enum logexport_status logexport_next_file(logexport_engine *engine, const char *
 {
     enum logexport_status status = LOGEXPORT_OK;
     if (!engine->failed)
+        status = end_text(engine);
+    if (!engine->failed && status == LOGEXPORT_OK)
         status = le_stream_flush(&engine->stream, LE_UNTIL_FILE_END, &engine->failure);
     if (!engine->failed && status == LOGEXPORT_OK &&
         !le_log_files_begin(&engine->files, name, engine->stream.line + 1))
@@ -130,6 +162,8 @@ enum logexport_status logexport_finish(logexport_engine *engine, struct logexpor
 {
     enum logexport_status status = LOGEXPORT_OK;
     if (!engine->failed)
+        status = end_text(engine);
+    if (!engine->failed && status == LOGEXPORT_OK)
         status = le_stream_flush(&engine->stream, LE_UNTIL_LOG_END, &engine->failure);
     if (!engine->failed && status == LOGEXPORT_OK)
         status = le_detector_finish(&engine->detector, &engine->failure);

@@ -12,6 +12,7 @@ void le_scratch_free(struct le_scratch *scratch)
 {
     le_match_free(&scratch->match);
     le_buffer_free(&scratch->decoded);
+    le_buffer_free(&scratch->stripped);
     le_buffer_free(&scratch->masked[0]);
     le_buffer_free(&scratch->masked[1]);
     le_buffer_free(&scratch->hashes);
@@ -33,6 +34,8 @@ enum logexport_status le_event_read(const struct le_event_reader *reader,
     if (length > rules->max_line_bytes)
         return LOGEXPORT_OK; /* unseen, even if it is blank, and no pattern runs on it */
     if (!le_utf8_decode(line, length, &scratch->decoded, &line, &length))
+        return le_out_of_memory(error);
+    if (rules->encoding != LE_BYTES && !le_strip_escapes(&line, &length, &scratch->stripped))
         return le_out_of_memory(error);
     if (le_is_blank(line, length)) {
         event->blank = true;

@@ -14,7 +14,7 @@ struct le_event_reader {
 /* What it writes to: one a thread, reused from line to line. */
 struct le_scratch {
     struct le_match match;
-    struct le_buffer decoded, masked[2], hashes;
+    struct le_buffer decoded, stripped, masked[2], hashes;
     struct le_tokens tokens;
 };
 

@@ -14,6 +14,14 @@ const char *le_line_end(const char *bytes, const char *end, size_t *length)
     return feed == NULL ? end : feed + 1;
 }
 
+size_t le_zeros(const char *bytes, size_t length)
+{
+    size_t count = 0;
+    while (count < length && bytes[count] == '\0')
+        count++;
+    return count;
+}
+
 bool le_is_blank(const char *text, size_t length)
 {
     for (size_t i = 0; i < length; i++)

@@ -22,6 +22,9 @@ struct le_tokens {
  * that. Without an LF it ends at `end`, and a CR stays. Returns where the next line begins. */
 const char *le_line_end(const char *bytes, const char *end, size_t *length);
 
+/* How many bytes of a run of zeros stand at the beginning. */
+size_t le_zeros(const char *bytes, size_t length);
+
 /* Space, TAB, VT, FF and CR are white space, nothing else. */
 static inline bool le_is_space(char c)
 {

@@ -85,6 +85,22 @@ static enum logexport_status apply_options(struct le_loaded *loaded,
     return LOGEXPORT_OK;
 }
 
+static enum logexport_status apply_encoding(struct le_preprocess *rules, const char *encoding,
+                                            struct logexport_error *error)
+{
+    if (encoding == NULL)
+        return LOGEXPORT_OK;
+    if (rules->encoding == LE_BYTES)
+        return le_fail(error, LOGEXPORT_USAGE,
+                       "The option encoding does not apply: the rules are of version 1 and read "
+                       "UTF-8.");
+    rules->encoding = le_encoding_of(encoding);
+    if (rules->encoding == LE_BYTES)
+        return le_fail(error, LOGEXPORT_USAGE,
+                       "The encoding \"%.100s\" is not utf-8, utf-16le or utf-16be.", encoding);
+    return LOGEXPORT_OK;
+}
+
 enum logexport_status le_load_event_reader(struct le_loaded *loaded,
                                            const struct logexport_options *options,
                                            struct logexport_error *error)
@@ -98,6 +114,8 @@ enum logexport_status le_load_event_reader(struct le_loaded *loaded,
         return status;
     if (loaded->metadata.task.input == LE_COUNT_MATRIX)
         loaded->rules.by = LE_BY_NONE; /* it counts over the whole log */
+    if ((status = apply_encoding(&loaded->rules, options->encoding, error)))
+        return status;
     loaded->matcher = le_matcher_new(&loaded->vocab, loaded->rules.general);
     if (loaded->matcher == NULL)
         return le_out_of_memory(error);

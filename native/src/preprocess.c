@@ -193,6 +193,20 @@ static enum logexport_status read_session(struct reader *reader, const json_t *d
     return LOGEXPORT_OK;
 }
 
+static enum logexport_status read_encoding(struct reader *reader, const json_t *document)
+{
+    const char *name;
+    enum logexport_status status =
+        le_json_name(document, "encoding", reader->place, &name, reader->error);
+    if (status != LOGEXPORT_OK)
+        return status;
+    reader->rules->encoding = le_encoding_of(name);
+    if (reader->rules->encoding == LE_BYTES)
+        return le_json_malformed(reader->error, reader->place,
+                                 "\"encoding\" is not utf-8, utf-16le or utf-16be");
+    return LOGEXPORT_OK;
+}
+
 static enum logexport_status read_rules(struct reader *reader, const json_t *document,
                                         const char *session_by)
 {
@@ -203,7 +217,8 @@ static enum logexport_status read_rules(struct reader *reader, const json_t *doc
     const char *prefer;
     enum logexport_status status;
     if ((status =
-             le_json_integer(document, "schema_version", 1, 1, place, &version, reader->error)) ||
+             le_json_integer(document, "schema_version", 1, 2, place, &version, reader->error)) ||
+        (version > 1 && (status = read_encoding(reader, document))) ||
         (status = read_headers(reader, document)) || (status = read_masks(reader, document)) ||
         (status = read_session(reader, document, session_by)) ||
         (status = le_json_integer(document, "max_sessions", 1, 1000000000, place, &max_sessions,

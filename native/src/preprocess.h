@@ -3,6 +3,7 @@
 #define LE_PREPROCESS_H
 
 #include "bundle.h"
+#include "decoding.h"
 #include "headers.h"
 #include "masks.h"
 #include "metadata.h"
@@ -21,7 +22,8 @@ struct le_preprocess {
     struct le_pattern session;
     uint32_t session_group; /* whose text is the session: the first group, or 0 if there is none */
     size_t max_sessions, max_line_bytes;
-    uint32_t max_groups; /* of any pattern */
+    enum le_encoding encoding; /* LE_BYTES: these are rules of version 1 */
+    uint32_t max_groups;       /* of any pattern */
 };
 
 /* `session_by` replaces what the file says, if not NULL: "none", "host" or a pattern. */

@@ -100,6 +100,11 @@ static void read_chunk(struct le_job *job, int worker)
     while (at < end && chunk->status == LOGEXPORT_OK) {
         size_t length;
         const char *next = le_line_end(at, end, &length);
+        if (chunk->stream->reader->rules->encoding != LE_BYTES) {
+            size_t zeros = le_zeros(at, length);
+            at += zeros;
+            length -= zeros;
+        }
         struct le_event event;
         chunk->status =
             le_event_read(chunk->stream->reader, scratch, at, length, &event, &chunk->error);
@@ -193,11 +198,23 @@ static enum logexport_status send_chunk(struct le_stream *stream, size_t length,
     return status == LOGEXPORT_OK ? le_detector_hand_on_ready(stream->detector, error) : status;
 }
 
+/* Drops the zeros at the start of the line that is not complete yet: there may be many. */
+static void drop_zeros(struct le_chunk *chunk, size_t line_begin)
+{
+    char *line = chunk->bytes.data + line_begin;
+    size_t length = chunk->bytes.length - line_begin, zeros = le_zeros(line, length);
+    if (zeros == 0)
+        return;
+    memmove(line, line + zeros, length - zeros);
+    chunk->bytes.length -= zeros;
+}
+
 enum logexport_status le_stream_push(struct le_stream *stream, const char *bytes, size_t length,
                                      struct logexport_error *error)
 {
     /* What is kept of an oversize line: one byte more than a line may have, and a CR. */
     size_t limit = stream->reader->rules->max_line_bytes + 2;
+    bool zeros_go = stream->reader->rules->encoding != LE_BYTES;
     while (length > 0) {
         if (stream->skipping) {
             const char *feed = memchr(bytes, '\n', length);
@@ -209,6 +226,13 @@ enum logexport_status le_stream_push(struct le_stream *stream, const char *bytes
         }
         struct le_chunk *chunk = le_in_flight_filling(&stream->chunks);
         size_t begin = chunk->bytes.length;
+        if (zeros_go && begin == stream->line_begin) {
+            size_t zeros = le_zeros(bytes, length);
+            bytes += zeros;
+            length -= zeros;
+            if (length == 0)
+                break;
+        }
         size_t piece = begin < CHUNK ? CHUNK - begin : CHUNK;
         if (piece > length)
             piece = length;
@@ -220,6 +244,8 @@ enum logexport_status le_stream_push(struct le_stream *stream, const char *bytes
         const char *feed = memrchr(chunk->bytes.data + begin, '\n', piece);
         if (feed != NULL)
             stream->line_begin = (size_t)(feed + 1 - chunk->bytes.data);
+        if (feed != NULL && zeros_go)
+            drop_zeros(chunk, stream->line_begin);
         if (chunk->bytes.length - stream->line_begin > limit) {
             chunk->bytes.length = stream->line_begin + limit;
             stream->skipping = true;

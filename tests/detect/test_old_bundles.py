@@ -32,7 +32,7 @@ def test_the_records_are_to_the_byte_but_for_what_the_model_computes(old: OldBun
     model = Bundle.load(old.bundle).model(None)
     found = list(
         detect(
-            iter_logs([old.log], model.preprocess.max_line_bytes),
+            iter_logs([old.log], model.preprocess.reading),
             model,
             DetectOptions(session_summary=old.summaries),
         )

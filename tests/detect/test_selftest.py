@@ -15,7 +15,7 @@ from logexport.bundle import Bundle
 from logexport.detect import detect
 from logexport.logs.events import Event, EventReader
 from logexport.logs.headers import PRESETS, Header
-from logexport.logs.lines import iter_lines
+from logexport.logs.lines import as_log, iter_lines
 from logexport.logs.masks import MASK_SETS, Mask
 from logexport.logs.preprocess import ALOG_DETECT, Preprocess, SessionRule
 from logexport.selftest import RenderedLog, render_selftest, write_selftest
@@ -42,7 +42,7 @@ RULES = Preprocess(headers=PRESETS["syslog"])
 
 
 def events_of(made: RenderedLog, rules: Preprocess, vocabulary: Vocabulary) -> list[Event]:
-    lines = iter_lines(io.BytesIO(made.data), rules.max_line_bytes)
+    lines = iter_lines(as_log(io.BytesIO(made.data), "made", rules.reading), rules.reading)
     return list(EventReader(rules, vocabulary).read(lines))
 
 
@@ -216,7 +216,7 @@ def test_the_files_of_a_bundle(tmp_path: Path, kind: str) -> None:
     records = [json.loads(line) for line in verdicts.read_bytes().splitlines()]
     assert sum(record["verdict"] in ("normal", "anomaly") for record in records) >= 20
     with log.open("rb") as stream:
-        lines = iter_lines(stream, model.preprocess.max_line_bytes)
+        lines = iter_lines(stream, model.preprocess.reading)
         again = [record.to_line() for record in detect(lines, model) if isinstance(record, Record)]
     assert again == verdicts.read_text(encoding="utf-8").split("\n")[:-1]
 

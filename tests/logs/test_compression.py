@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from logexport.errors import InputError
 from logexport.logs.compression import FORMATS, recognise
-from logexport.logs.lines import as_log, iter_lines, iter_logs
+from logexport.logs.lines import Reading, as_log, iter_lines, iter_logs
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -156,7 +156,7 @@ def test_a_bomb_is_one_oversize_line_in_little_memory(form: str) -> None:
     packed = COMPRESSORS[form](b"a" * (64 << 20))
     assert len(packed) < 100_000
     tracemalloc.start()
-    found = list(iter_lines(as_log(io.BytesIO(packed), "app.log"), 1000))
+    found = list(iter_lines(as_log(io.BytesIO(packed), "app.log"), Reading(1000)))
     _, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert [line.oversize for line in found] == [True]

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from logexport.errors import InputError
 from logexport.logs.lines import (
     LogLine,
+    Reading,
     as_log,
     decode,
     is_blank,
@@ -28,7 +29,7 @@ from logexport.logs.lines import (
 
 
 def lines_of(data: bytes, max_line_bytes: int = 1 << 20) -> list[LogLine]:
-    return list(iter_lines(as_log(io.BytesIO(data), "test"), max_line_bytes))
+    return list(iter_lines(as_log(io.BytesIO(data), "test"), Reading(max_line_bytes)))
 
 
 def by_definition(data: bytes, max_line_bytes: int) -> list[LogLine]:
@@ -80,7 +81,7 @@ def test_a_line_of_many_megabytes_costs_no_memory(tmp_path: Path) -> None:
         out.write(b"\nafter\n")
     tracemalloc.start()
     try:
-        lines = list(iter_logs([log], 1 << 16))
+        lines = list(iter_logs([log], Reading(1 << 16)))
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()

@@ -17,8 +17,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from logexport.detect import detect, open_model
-from logexport.logs.lines import iter_lines
+from logexport.detect import Detection, open_model
+from logexport.logs.lines import as_log, iter_lines
 from logexport.runtime import runtime_library
 from logexport.verdicts.options import DetectOptions
 
@@ -81,9 +81,10 @@ def reference(bundle: Path, log: bytes, model: str | None = None, **options: Any
 
     chosen = DetectOptions(model=model, **options)
     opened = open_model(bundle, chosen)
-    stream = io.BytesIO(log)
-    stream.name = "log"
-    records = detect(iter_lines(stream, opened.preprocess.max_line_bytes), opened, chosen)
+
+    detection = Detection(opened, chosen)
+    stream = as_log(io.BytesIO(log), "log", detection.reading)
+    records = detection.read(iter_lines(stream, detection.reading))
     return b"".join(record.to_line().encode("utf-8") + b"\n" for record in records)
 
 
@@ -123,6 +124,7 @@ class Options(ctypes.Structure):
         ("no_verify", ctypes.c_int),
         ("no_jit", ctypes.c_int),
         ("with_keys", ctypes.c_char_p),
+        ("encoding", ctypes.c_char_p),
     ]
 
 

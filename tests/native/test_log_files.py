@@ -68,9 +68,9 @@ def expected(bundle: Path, logs: Sequence[Path], keys: tuple[str, ...]) -> tuple
     try:
         for log in logs:
             detection.next_file(str(log))
-            with open_log(log) as stream:
+            with open_log(log, detection.reading) as stream:
                 first = detection.stats.lines + 1
-                for line in iter_lines(stream, model.preprocess.max_line_bytes, first):
+                for line in iter_lines(stream, detection.reading, first):
                     records += detection.feed(line)
         records += detection.finish()
     except InputError as error:

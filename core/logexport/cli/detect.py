@@ -21,6 +21,7 @@ from logexport.runtime import silent_environment
 
 if TYPE_CHECKING:
     from logexport.bundle import BundledModel
+    from logexport.logs.lines import Reading
     from logexport.verdicts.detector import Stats
     from logexport.verdicts.options import DetectOptions
     from logexport.verdicts.records import Output
@@ -58,6 +59,11 @@ if TYPE_CHECKING:
     "--session-by",
     metavar="none|host|REGEX",
     help="Instead of the bundle's: what divides lines into sessions.",
+)
+@click.option(
+    "--encoding",
+    type=click.Choice(["utf-8", "utf-16le", "utf-16be"]),
+    help="Instead of the bundle's: what a file without a byte order mark is.",
 )
 @click.option(
     "--session-summary", is_flag=True, help="A line for each session, at its eviction or the end."
@@ -207,9 +213,9 @@ def _run_reference(model: BundledModel, logs: Sequence[Path], options: DetectOpt
     try:
         for log in logs:
             detection.next_file(os.fsencode(log).decode("utf-8", "replace"))
-            with _open_log(log, catch_up) as stream:
+            with _open_log(log, detection.reading, catch_up) as stream:
                 first = detection.stats.lines + 1
-                for line in iter_lines(stream, model.preprocess.reading, first):
+                for line in iter_lines(stream, detection.reading, first):
                     with _writing():
                         write(detection.feed(line))
         with _writing():
@@ -251,21 +257,22 @@ def _writing() -> Iterator[None]:
 
 
 @contextmanager
-def _open_log(log: Path, catch_up: Callable[[], None]) -> Iterator[BinaryIO]:
+def _open_log(log: Path, reading: Reading, catch_up: Callable[[], None]) -> Iterator[BinaryIO]:
     """The log; from a pipe ``catch_up`` is called whenever there is nothing to read for now."""
     from logexport.logs.lines import as_log, open_log
 
     if str(log) != "-":
-        with open_log(log) as stream:
+        with open_log(log, reading) as stream:
             yield stream
         return
     source = sys.stdin.buffer
     try:
         descriptor = source.fileno()
     except OSError:  # not a file of the system's, as in a test
-        yield as_log(source, "standard input")
+        yield as_log(source, "standard input", reading)
         return
-    yield as_log(cast(IO[bytes], _Patient(descriptor, catch_up)), "standard input")
+    patient = cast(IO[bytes], _Patient(descriptor, catch_up))
+    yield as_log(patient, "standard input", reading)
 
 
 class _Patient:

@@ -59,6 +59,10 @@ if TYPE_CHECKING:
     help="Longer lines are unseen.  [default: 1048576]",
 )  # fmt: skip
 @click.option(
+    "--encoding", type=click.Choice(["utf-8", "utf-16le", "utf-16be"]),
+    help="What a file without a byte order mark is.  [default: utf-8]",
+)  # fmt: skip
+@click.option(
     "--year", type=click.IntRange(1, 9998), metavar="YYYY",
     help="Year of the first timestamp that has none.  [default: such timestamps are left empty]",
 )  # fmt: skip
@@ -86,6 +90,7 @@ def parse(
     preprocess: Path | None,
     prefer: str | None,
     max_line_bytes: int | None,
+    encoding: str | None,
     year: int | None,
     drain_depth: int,
     drain_similarity: float,
@@ -114,6 +119,8 @@ def parse(
         rules = replace(rules, prefer=prefer)  # type: ignore[arg-type]
     if max_line_bytes is not None:
         rules = replace(rules, max_line_bytes=max_line_bytes)
+    if encoding is not None:
+        rules = rules.with_encoding(encoding)
     if format_name is None and not headers and preprocess is None:
         format_name = "auto"
     request = ParseRequest(

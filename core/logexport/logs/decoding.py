@@ -6,13 +6,13 @@ Rules of version 2 of ``preprocess.json`` (the engine's ``native/src/decoding.c`
   EF BB BF UTF-8; the mark is no text. A file without a mark has the encoding of the rules.
 - UTF-16 becomes UTF-8 before lines are looked for. A surrogate without its partner, and a last byte
   without its partner, is U+FFFD.
-- A file of the encoding ``utf-8`` without a mark is refused if it looks like UTF-16: of its first 512
-  bytes (or all, if there are fewer, but at least 16) every other byte, at least half of these, is
-  zero and none of the rest is.
+- A file of the encoding ``utf-8`` without a mark is refused if it looks like UTF-16: in its first
+  512 bytes (in all, if there are fewer, but at least 16) at least half of the bytes at odd places
+  are zero and none at an even place is, or the other way round.
 - In the text of a line, escape sequences (ECMA-48) are nothing: ESC ``[`` with its parameters (0x30
-  to 0x3F), intermediate bytes (0x20 to 0x2F) and a final byte (0x40 to 0x7E); ESC ``]`` up to BEL or
-  to ESC ``\\`` with neither between; ESC, intermediate bytes and a final byte (0x30 to 0x7E) other
-  than these two. An ESC that begins none of these is text.
+  to 0x3F), intermediate bytes (0x20 to 0x2F) and a final byte (0x40 to 0x7E); ESC ``]`` up to BEL
+  or to ESC ``\\`` with neither between; ESC, intermediate bytes and a final byte (0x30 to 0x7E), if
+  the byte after ESC is neither of the brackets. An ESC that begins none of these is text.
 """
 
 from __future__ import annotations

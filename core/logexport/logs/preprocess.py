@@ -14,12 +14,12 @@ Rules (the reference; each module names its own):
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from logexport import schemas
-from logexport.errors import InputError
+from logexport.errors import InputError, UsageError
 from logexport.files import atomic_path, encode_json, read_json
 from logexport.logs.decoding import ENCODINGS, Encoding, strip_escapes
 from logexport.logs.headers import ALOG_DETECT_HEADERS, Header, HeaderMatcher
@@ -114,6 +114,24 @@ class Preprocess:
         """How the bytes of a log become lines."""
         return Reading(self.max_line_bytes, self.encoding)
 
+    def decode(self, raw: bytes) -> str:
+        """The text of a line that is not oversize."""
+        text = decode(raw)
+        return text if self.encoding is None else strip_escapes(text)
+
+    def with_encoding(self, encoding: str) -> Preprocess:
+        """The rules for logs of which files without a mark are of this encoding.
+
+        Raises:
+            UsageError: these are rules of version 1.
+        """
+        if self.encoding is None:
+            raise UsageError(
+                "--encoding does not apply: the rules are of version 1 and read UTF-8",
+                "Turn the log into UTF-8 (iconv -f UTF-16 -t UTF-8), or parse and train anew.",
+            )
+        return replace(self, encoding=encoding)  # type: ignore[arg-type]
+
     @classmethod
     def load(cls, path: Path | str) -> Preprocess:
         """Read ``preprocess.json`` through its schema; every pattern is compiled once.
@@ -195,11 +213,6 @@ ALOG_DETECT = Preprocess(
 """The rules of alog-detect, for vocabularies from there (which hold templates of every moment)."""
 
 
-def decode_without_escapes(raw: bytes) -> str:
-    """The text of a line by the rules of version 2."""
-    return strip_escapes(decode(raw))
-
-
 class ParsedLine(NamedTuple):
     """What the rules make of one line's bytes.
 
@@ -240,7 +253,7 @@ class LineParser:
         self._masker = Masker(preprocess.masks)
         rule = preprocess.session
         self._by_host = rule.by == "host"
-        self._decode = decode if preprocess.encoding is None else decode_without_escapes
+        self._decode = preprocess.decode
         self._pattern = (
             compile_portable(rule.pattern, "the sessions") if rule.pattern is not None else None
         )

@@ -31,7 +31,7 @@ from logexport.logs.headers import (
     detect_format,
     headers_of,
 )
-from logexport.logs.lines import LogPath, as_log, decode, is_blank, iter_lines
+from logexport.logs.lines import LogPath, as_log, is_blank, iter_lines
 from logexport.logs.matching import TemplateMatcher
 from logexport.logs.preprocess import LineParser, Preprocess
 from logexport.training.line_tables import ParsedRow, parsed_writer
@@ -128,7 +128,7 @@ def parse_logs(
         format_name, headers = _find_headers(request, sources)
         rules = replace(request.preprocess, headers=headers)
         parser = LineParser(rules)
-        passes = TwoPasses(sources, rules.max_line_bytes, progress)
+        passes = TwoPasses(sources, rules.reading, progress)
         templates = _mine_templates(passes, parser, request.drain)
         builder = _RowBuilder(rules, parser, templates, request.year)
         _publish(request, format_name, passes, builder)
@@ -157,18 +157,18 @@ def _find_headers(
         return "custom", request.preprocess.headers
     if request.format != "auto":
         return request.format, headers_of(request.format)
-    name = detect_format(_sample_lines(sources, request.preprocess.max_line_bytes))
+    name = detect_format(_sample_lines(sources, request.preprocess))
     return name, headers_of(name)
 
 
-def _sample_lines(sources: Sequence[Source], max_line_bytes: int) -> list[str]:
+def _sample_lines(sources: Sequence[Source], rules: Preprocess) -> list[str]:
     """The first lines that are neither blank nor oversize, for :func:`detect_format`."""
     sample: list[str] = []
     size = 0
     for source in sources:
         with source.read() as stream:
-            for line in iter_lines(as_log(stream, source.name), max_line_bytes):
-                text = decode(line.raw)
+            for line in iter_lines(as_log(stream, source.name, rules.reading), rules.reading):
+                text = rules.decode(line.raw)
                 if not line.oversize and not is_blank(text):
                     sample.append(text)
                 size += len(line.raw)

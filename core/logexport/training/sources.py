@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 from logexport.errors import InputError, OutputError
-from logexport.logs.lines import LogLine, LogPath, as_log, iter_lines
+from logexport.logs.lines import LogLine, LogPath, Reading, as_log, iter_lines
 
 __all__ = ["Source", "Tap", "TwoPasses", "build_change_error"]
 
@@ -119,18 +119,18 @@ class TwoPasses:
 
     Args:
         sources: the logs, in the order in which they are read.
-        max_line_bytes: a longer line is oversize.
+        reading: how bytes become lines.
         progress: called now and then with the bytes done and the bytes in all, both passes counted.
     """
 
     def __init__(
         self,
         sources: Sequence[Source],
-        max_line_bytes: int,
+        reading: Reading,
         progress: Callable[[int, int], None] | None,
     ) -> None:
         self.sources = sources
-        self._max_line_bytes = max_line_bytes
+        self._reading = reading
         self._progress = progress
         self._total = 2 * sum(source.path.stat().st_size for source in sources)
         self._done = 0
@@ -160,8 +160,8 @@ class TwoPasses:
                 self._done += tap.size
 
     def _lines(self, source: Source, tap: Tap) -> Iterator[LogLine]:
-        stream = as_log(tap, source.name)
-        for line in iter_lines(stream, self._max_line_bytes, self._number):
+        stream = as_log(tap, source.name, self._reading)
+        for line in iter_lines(stream, self._reading, self._number):
             yield line
             if self._progress is not None and line.number % _STEP == 0:
                 self._progress(min(self._done + tap.size, self._total), self._total)

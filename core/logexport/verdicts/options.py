@@ -24,7 +24,7 @@ __all__ = [
     "DEFAULT_OPTIONS",
     "DetectOptions",
     "apply_options",
-    "apply_session_rule",
+    "apply_to_rules",
 ]
 
 # Decimal numbers, as C and Python both read them.
@@ -48,6 +48,8 @@ class DetectOptions:
         session_summary: a summary of each session, when it is evicted or the log ends.
         require_proof: refuse a bundle whose proof is not ``full``.
         no_verify: do not check the sums of the bundle's files.
+        encoding: what a file without a byte order mark is, ``utf-8``, ``utf-16le`` or ``utf-16be``;
+            None: as the bundle says.
         with_keys: keys that records have after the fixed ones, some of
             :data:`logexport.verdicts.log_files.KEYS`; C takes them as one text with commas.
         batch_size: distinct windows scored at once, at least 1; C chooses its own. Larger batches
@@ -65,6 +67,7 @@ class DetectOptions:
     session_summary: bool = False
     require_proof: bool = False
     no_verify: bool = False
+    encoding: str | None = None
     with_keys: tuple[str, ...] = ()
     batch_size: int = 64
 
@@ -144,12 +147,15 @@ def _replace_threshold(decision: ScoreThreshold, threshold: float | str) -> Scor
     return replace(decision, threshold=value, threshold_name=name)
 
 
-def apply_session_rule(preprocess: Preprocess, options: DetectOptions) -> Preprocess:
-    """The rules with sessions made as ``session_by`` says; as they are for None.
+def apply_to_rules(preprocess: Preprocess, options: DetectOptions) -> Preprocess:
+    """The rules with ``session_by`` and ``encoding`` in place of their own; as they are for None.
 
     Raises:
         InputError: the pattern is not portable.
+        UsageError: the rules know no encodings.
     """
+    if options.encoding is not None:
+        preprocess = preprocess.with_encoding(options.encoding)
     if options.session_by is None:
         return preprocess
     from logexport.logs.preprocess import SessionRule

@@ -121,6 +121,8 @@ struct logexport_options {
     int no_jit;            /* interpret patterns: for systems that forbid executable memory */
     const char *with_keys; /* keys of records after the fixed ones: "file,file_line", one of them,
                               or NULL. They say where the record's (last) line stands. */
+    const char *encoding;  /* what a file without a byte order mark is: "utf-8", "utf-16le" or
+                              "utf-16be"; NULL: as the bundle says */
 };
 
 enum logexport_kind {

@@ -1,0 +1,128 @@
+"""Version 2 of the rules in the engine: encodings, marks, zeros and escapes, as the reference."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+from logexport.errors import InputError
+from logexport.logs.preprocess import Preprocess, SessionRule
+from logexport.types import Vocabulary
+
+from tests.native.bundles import make_task, write_bundle
+from tests.native.engine import Engine, EngineError, Status, engine, reference
+
+TEMPLATES = ("open <NUM>", "close <NUM>", "user <*> in", "tick", "")
+WORDS = (
+    *("open 7", "close 8", "tick", "user é in", "user \U0001f600 in", "", " ", "\r", "\ufeff"),
+    *("\x1b[31mtick\x1b[0m", "\x1b]0;t\x07tick", "tick\x1b[", "\x1b\x1b", "\0", "\0\0tick"),
+)
+CODECS = {"utf-8": "utf-8", "utf-16le": "utf-16-le", "utf-16be": "utf-16-be"}
+MARKS = {"utf-8": b"\xef\xbb\xbf", "utf-16le": b"\xff\xfe", "utf-16be": b"\xfe\xff"}
+
+
+def make(path: Path, rules: Preprocess) -> Path:
+    return write_bundle(path, make_task("events topk"), Vocabulary(TEMPLATES), rules)
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    rules = Preprocess(session=SessionRule("regex", "[éb]"), max_line_bytes=50)
+    return make(tmp_path_factory.mktemp("new") / "bundle", rules)
+
+
+@pytest.fixture(scope="module")
+def old(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make(tmp_path_factory.mktemp("old") / "bundle", Preprocess(encoding=None))
+
+
+def some_file(numbers: random.Random, encoding: str) -> bytes:
+    """Lines with what version 2 is about; here and there bytes that are none of the encoding."""
+    text = "\n".join(numbers.choice(WORDS) for _ in range(numbers.randrange(60)))
+    if numbers.random() < 0.3:
+        text = text.replace("tick", "\0" * numbers.randrange(300) + "tick", 3)
+    data = bytearray(text.encode(CODECS[encoding]))
+    for _ in range(numbers.randrange(4)):
+        if data:
+            data[numbers.randrange(len(data))] = numbers.choice((0, 10, 0x1B, 0xD8, 0xDC, 0xFF))
+    if numbers.random() < 0.3 and data:
+        del data[-1]
+    return bytes(data)
+
+
+def push_all(one: Engine, data: bytes, numbers: random.Random) -> None:
+    """In pieces of any size, flushed now and then."""
+    while data:
+        size = numbers.randrange(1, 1 + numbers.choice((3, 40, 5000)))
+        one.push(data[:size])
+        data = data[size:]
+        if numbers.random() < 0.1:
+            one.flush()
+    one.finish()
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_engine_and_reference_read_the_same(bundle: Path, seed: int) -> None:
+    numbers = random.Random(seed)
+    encoding = numbers.choice(sorted(MARKS))
+    data = some_file(numbers, encoding)
+    option = encoding
+    if numbers.random() < 0.5:
+        data, option = MARKS[encoding] + data, numbers.choice(sorted(MARKS))
+    try:
+        expected, problem = reference(bundle, data, encoding=option), ""
+    except InputError as error:
+        expected, problem = b"", str(error)
+    for threads in (1, 2):
+        with Engine(bundle, threads=threads, encoding=option) as one:
+            if problem:
+                with pytest.raises(EngineError, match="looks like UTF-16") as caught:
+                    push_all(one, data, numbers)
+                assert caught.value.status == Status.TEXT
+            else:
+                push_all(one, data, numbers)
+                assert bytes(one.said) == expected
+
+
+def test_utf16_without_a_mark_is_refused_with_the_option(bundle: Path, old: Path) -> None:
+    for encoding in ("utf-16le", "utf-16be"):
+        data = ("tick\n" * 400).encode(CODECS[encoding])
+        done = engine("detect", bundle, "-", input=data)
+        assert (done.returncode, done.stdout) == (2, b"")
+        assert f"looks like {encoding.upper()}" in done.stderr.decode()
+        assert f"--encoding {encoding}" in done.stderr.decode()
+        named = engine("detect", bundle, "-", "--encoding", encoding, input=data)
+        assert (named.returncode, named.stdout) == (0, reference(bundle, b"tick\n" * 400))
+        assert engine("detect", old, "-", input=data).stdout == reference(old, data)
+
+
+def test_rules_of_version_1_know_no_encodings(old: Path) -> None:
+    done = engine("detect", old, "-", "--encoding", "utf-16le")
+    assert done.returncode == 2
+    assert "The option encoding does not apply" in done.stderr.decode()
+
+
+def test_an_encoding_that_is_not_known_is_refused(bundle: Path) -> None:
+    done = engine("detect", bundle, "-", "--encoding", "latin-1")
+    assert done.returncode == 2
+    assert 'The encoding "latin-1" is not utf-8, utf-16le or utf-16be' in done.stderr.decode()
+
+
+def test_zeros_without_end_take_no_memory(bundle: Path) -> None:
+    with Engine(bundle) as one:
+        one.push(b"tick\n")
+        for _ in range(200):
+            one.push(bytes(1 << 20))
+        one.push(b"tick\n")
+        one.finish()
+        assert bytes(one.said) == reference(bundle, b"tick\ntick\n")
+
+
+def test_a_file_decides_for_itself(bundle: Path, tmp_path: Path) -> None:
+    logs = []
+    for encoding, mark in MARKS.items():
+        logs.append(tmp_path / encoding)
+        logs[-1].write_bytes(mark + "user é in\ntick".encode(CODECS[encoding]))
+    done = engine("detect", bundle, *logs)
+    assert done.stdout == reference(bundle, "user é in\ntick\n".encode() * 3)
