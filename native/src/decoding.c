@@ -202,7 +202,7 @@ enum logexport_status le_decoding_push(struct le_decoding *decoding, const char 
         length--;
         if (!find_mark(decoding, false, &mark))
             continue;
-        /* What was taken and is no mark is text, and so is what comes after. */
+        /* What was taken and is not a mark is text, and so is what comes after. */
         size_t taken = decoding->begin_length - mark;
         char before[sizeof decoding->rest];
         memcpy(before, decoding->begin + mark, taken);

@@ -42,6 +42,7 @@ def test_the_file_has_the_documented_keys_in_order(tmp_path: Path) -> None:
     document = json.loads((tmp_path / "p.json").read_text())
     assert list(document) == [
         "schema_version",
+        "encoding",
         "headers",
         "masks",
         "matching",
@@ -59,7 +60,8 @@ def test_the_file_has_the_documented_keys_in_order(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("place", "value"),
     [
-        (("schema_version",), 2),
+        (("schema_version",), 3),
+        (("encoding",), "latin-1"),
         (("extra",), 1),
         (("headers",), {}),
         (("headers", 0, "extra"), 1),

@@ -3,7 +3,7 @@
 Rules of version 2 of ``preprocess.json`` (the engine's ``native/src/decoding.c`` has the same):
 
 - Each file decides for itself. A file that begins with FF FE is UTF-16LE, with FE FF UTF-16BE, with
-  EF BB BF UTF-8; the mark is no text. A file without a mark has the encoding of the rules.
+  EF BB BF UTF-8; the mark is not text. A file without a mark has the encoding of the rules.
 - UTF-16 becomes UTF-8 before lines are looked for. A surrogate without its partner, and a last byte
   without its partner, is U+FFFD.
 - A file of the encoding ``utf-8`` without a mark is refused if it looks like UTF-16: in its first
