@@ -1,12 +1,13 @@
 /* However a log is cut into pieces, whatever it holds and however many threads read it, the engine
- * says the same. To open an engine takes longer than to read an input, so they stay open: what one
+ * says the same, by rules of either version. To open an engine takes longer than to read an input, so they stay open: what one
  * remembers of earlier inputs must not show either. */
 #include "buffer.h"
 #include "fuzz.h"
 #include "logexport/engine.h"
 #include "make_bundle.h"
 
-enum { WHOLE, PIECES, THREADED, ENGINES };
+enum { WHOLE, PIECES, THREADED, WAYS };
+enum { ENGINES = 2 * WAYS }; /* by rules of version 1, then by those of version 2 */
 
 static logexport_engine *engines[ENGINES];
 static struct le_buffer said[ENGINES];
@@ -26,20 +27,24 @@ static void close_engines(void)
 
 static void open_engines(void)
 {
-    char bundle[64];
-    make_bundle(bundle, "events 6 wild", events_topk, session_rules);
+    /* By UTF-16: a file that looks like it is an error if the rules say UTF-8. */
+    const char *const rules[] = {session_rules, utf16_rules};
+    char bundles[2][64];
+    for (int version = 0; version < 2; version++)
+        make_bundle(bundles[version], "events 6 wild", events_topk, rules[version]);
     for (int i = 0; i < ENGINES; i++) {
         struct logexport_options options;
         struct logexport_error error;
         logexport_options_init(&options, sizeof options);
         options.ort_library = FAKE_ORT;
-        options.threads = i == THREADED ? 2 : 1;
+        options.threads = i % WAYS == THREADED ? 2 : 1;
         options.session_summary = 1;
         options.no_verify = 1;
-        HOLDS(logexport_open(bundle, &options, keep_record, &said[i], &engines[i], &error) ==
-              LOGEXPORT_OK);
+        HOLDS(logexport_open(bundles[i / WAYS], &options, keep_record, &said[i], &engines[i],
+                             &error) == LOGEXPORT_OK);
     }
-    remove_bundle(bundle);
+    for (int version = 0; version < 2; version++)
+        remove_bundle(bundles[version]);
     atexit(close_engines);
 }
 
@@ -64,9 +69,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
         open_engines();
     if (length < 1)
         return 0;
-    const struct le_buffer *whole = run_log(WHOLE, bytes + 1, length - 1, length);
-    const struct le_buffer *pieces = run_log(bytes[0] < 128 ? PIECES : THREADED, bytes + 1,
-                                             length - 1, (size_t)bytes[0] % 32 + 1);
+    int first = bytes[0] / 64 % 2 * WAYS;
+    const struct le_buffer *whole = run_log(first + WHOLE, bytes + 1, length - 1, length);
+    const struct le_buffer *pieces = run_log(first + (bytes[0] < 128 ? PIECES : THREADED),
+                                             bytes + 1, length - 1, (size_t)bytes[0] % 32 + 1);
     HOLDS(whole->length == pieces->length &&
           (whole->length == 0 || memcmp(whole->data, pieces->data, whole->length) == 0));
     return 0;

@@ -29,6 +29,14 @@ const char plain_rules[] =
     "\"\\\\d+\", \"replacement\": \"<N>\"}], \"matching\": {\"prefer\": \"specific\"}, "
     "\"session\": {\"by\": \"none\", \"pattern\": null}, \"max_sessions\": 3, "
     "\"max_line_bytes\": 100}";
+/* Version 2. */
+#define READING_RULES(encoding)                                                                    \
+    "{\"schema_version\": 2, \"encoding\": \"" encoding "\", \"headers\": [], \"masks\": "         \
+    "[{\"name\": \"n\", \"pattern\": \"\\\\d+\", \"replacement\": \"<N>\"}], \"matching\": "       \
+    "{\"prefer\": \"general\"}, \"session\": {\"by\": \"regex\", \"pattern\": \"s=(\\\\w+)\"}, "   \
+    "\"max_sessions\": 2, \"max_line_bytes\": 100}"
+const char utf8_rules[] = READING_RULES("utf-8");
+const char utf16_rules[] = READING_RULES("utf-16le");
 const char session_rules[] =
     "{\"schema_version\": 1, \"headers\": [{\"name\": \"h\", \"pattern\": \"(?P<host>h\\\\d): "
     "(?P<message>.*)$\"}], \"masks\": [{\"name\": \"n\", \"pattern\": \"\\\\d+\", "

@@ -6,7 +6,7 @@
 
 /* Events "a b", "a <*>", "x", "<*> <*> c" and the like; a task by its JSON. */
 extern const char events_topk[], events_score[], counts_topk[], counts_score[];
-extern const char plain_rules[], session_rules[], plain_vocab[];
+extern const char plain_rules[], session_rules[], utf8_rules[], utf16_rules[], plain_vocab[];
 
 struct piece {
     const char *bytes;

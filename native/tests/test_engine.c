@@ -49,8 +49,10 @@ static void run_log(const char *path, const struct logexport_options *options, c
 static size_t draw_log(char *log, size_t size)
 {
     static const char *const lines[] = {
-        "a b\n",     "a c\n",   "x\n",      "n 12\r\n",  "\n",        " \t\n",   "y z c\n",
-        "nothing\n", "x\r\r\n", "a \xff\n", "s=1 s=2\n", "h1: a b\n", "h2: x\n", "s=q a\n"};
+        "a b\n",     "a c\n",     "x\n",       "n 12\r\n", "\n",
+        " \t\n",     "y z c\n",   "nothing\n", "x\r\r\n",  "a \xff\n",
+        "s=1 s=2\n", "h1: a b\n", "h2: x\n",   "s=q a\n",  "\033[1mx\033[0m\n",
+        "a\033[ b\n"};
     size_t length = 0;
     for (;;) {
         if (below(60) == 0 && length + 300 < size) {
@@ -59,6 +61,11 @@ static size_t draw_log(char *log, size_t size)
             length += count;
             log[length++] = '\r';
             log[length++] = '\n';
+        }
+        if (below(40) == 0 && length + 400 < size) { /* as after copytruncate */
+            size_t count = below(300);
+            memset(log + length, 0, count);
+            length += count;
         }
         const char *line = lines[below(sizeof lines / sizeof lines[0])];
         if (length + strlen(line) > size)
@@ -74,6 +81,7 @@ static void threads_and_pieces_change_nothing(void)
         const char *graph, *task, *rules;
     } kinds[] = {{"events 6 wild", events_topk, session_rules},
                  {"events 6", events_score, plain_rules},
+                 {"events 6 wild", events_topk, utf8_rules},
                  {"counts 6", counts_topk, plain_rules},
                  {"counts 6", counts_score, session_rules}};
     enum { SIZE = 160000 };
@@ -165,6 +173,35 @@ static int stop_at_third(void *user, const struct logexport_record *record)
 {
     (void)record;
     return ++*(int *)user == 3;
+}
+
+static void files_are_numbered_through_and_said(void)
+{
+    char bundle[64];
+    make_bundle(bundle, "events 6 wild", events_topk, plain_rules);
+    struct logexport_options options = options_of(1);
+    options.with_keys = "file,file_line";
+    struct logexport_error error = {0};
+    struct le_buffer out = {0};
+    logexport_engine *engine;
+    NEED(logexport_open(bundle, &options, keep_record, &out, &engine, &error) == LOGEXPORT_OK);
+    for (int again = 0; again < 2; again++) {
+        out.length = 0;
+        CHECK(logexport_next_file(engine, "one", &error) == LOGEXPORT_OK);
+        CHECK(logexport_push(engine, "x\nx", 3, &error) == LOGEXPORT_OK);
+        CHECK(logexport_next_file(engine, "none", &error) == LOGEXPORT_OK);
+        CHECK(logexport_next_file(engine, "t\"\xff", &error) == LOGEXPORT_OK);
+        CHECK(logexport_push(engine, "x", 1, &error) == LOGEXPORT_OK);
+        CHECK(logexport_finish(engine, &error) == LOGEXPORT_OK);
+        NEED(le_buffer_append(&out, "", 1));
+        CHECK(strstr(out.data, "{\"line\": 2,") != NULL);
+        CHECK(strstr(out.data, "\"file\": \"one\", \"file_line\": 2}\n{\"line\": 3,") != NULL);
+        CHECK(strstr(out.data, "\"file\": \"t\\\"\xef\xbf\xbd\", \"file_line\": 1}\n") != NULL);
+        CHECK(strstr(out.data, "none") == NULL);
+    }
+    logexport_close(engine);
+    le_buffer_free(&out);
+    remove_bundle(bundle);
 }
 
 static void a_sink_can_stop_the_engine(void)
@@ -520,6 +557,7 @@ int main(void)
     threads_and_pieces_change_nothing();
     verdicts_follow_their_lines_at_a_flush();
     an_engine_can_read_one_log_after_another();
+    files_are_numbered_through_and_said();
     a_sink_can_stop_the_engine();
     a_run_that_fails_is_an_error();
     a_changed_or_misplaced_file_is_noticed();

@@ -1,5 +1,6 @@
 /* Lines: where one ends; decoding with replacement, by the cases of the WHATWG algorithm and at the fast
  * path's borders; white space and tokens. */
+#include "decoding.h"
 #include "lines.h"
 #include "test.h"
 #include "utf8.h"
@@ -83,6 +84,83 @@ static void a_line_ends_before_its_feed_and_one_return(void)
     ends_at("\r", 1, 1, 1);
 }
 
+static void strips_to(const char *text, const char *wanted)
+{
+    struct le_buffer scratch = {0}, ended = {0};
+    size_t length = strlen(text);
+    NEED(le_strip_escapes(&text, &length, &scratch));
+    NEED(le_buffer_append(&ended, text, length) && le_buffer_append(&ended, "", 1));
+    CHECK_TEXT(ended.data, wanted);
+    le_buffer_free(&scratch);
+    le_buffer_free(&ended);
+}
+
+static void escape_sequences_are_dropped(void)
+{
+    strips_to("plain", "plain");
+    strips_to("\033[1;31mred\033[0m", "red");
+    strips_to("\033]0;title\007x\033]8;;u\033\\y", "xy");
+    strips_to("\033(Bx\0337", "x");
+    strips_to("\033", "\033");
+    strips_to("a\033[12", "a\033[12");
+    strips_to("a\033]0;\033[1mb", "a\033]0;b");
+    strips_to("\033\033[1mx", "\033x");
+    strips_to("\033[0m", "");
+}
+
+/* Appends what a file of these bytes is, pushed in pieces of at most `piece` bytes. */
+static enum logexport_status decode_file(struct le_decoding *decoding, const char *bytes,
+                                         size_t length, size_t piece, struct le_buffer *out)
+{
+    const char *text;
+    size_t text_length;
+    enum logexport_status status = LOGEXPORT_OK;
+    for (size_t at = 0; at < length && status == LOGEXPORT_OK;) {
+        size_t take = 1 + below((unsigned)piece);
+        if (take > length - at)
+            take = length - at;
+        status = le_decoding_push(decoding, bytes + at, take, &text, &text_length, NULL);
+        if (status == LOGEXPORT_OK)
+            NEED(le_buffer_append(out, text, text_length));
+        at += take;
+    }
+    if (status == LOGEXPORT_OK)
+        status = le_decoding_end(decoding, &text, &text_length, NULL);
+    if (status == LOGEXPORT_OK)
+        NEED(le_buffer_append(out, text, text_length));
+    return status;
+}
+
+static void a_file_is_decoded_however_it_is_cut(void)
+{
+    static const char *const marks[] = {"", "\xff\xfe", "\xfe\xff", "\xef\xbb\xbf", "\xef\xbb"};
+    for (int round = 0; round < 3000; round++) {
+        char file[700];
+        const char *mark = marks[below(5)];
+        size_t length = strlen(mark), more = below(600);
+        memcpy(file, mark, length);
+        for (size_t i = 0; i < more; i++)
+            file[length++] = (char)(below(3) == 0   ? 0
+                                    : below(4) == 0 ? 0xd8 + below(8)
+                                                    : below(256));
+        enum le_encoding encoding = LE_BYTES + (int)below(4);
+        struct le_buffer whole = {0}, pieces = {0};
+        struct le_decoding decoding;
+        le_decoding_init(&decoding, encoding);
+        enum logexport_status one = decode_file(&decoding, file, length, 700, &whole);
+        le_decoding_free(&decoding);
+        le_decoding_init(&decoding, encoding);
+        enum logexport_status other = decode_file(&decoding, file, length, 1 + below(20), &pieces);
+        le_decoding_free(&decoding);
+        CHECK(one == other);
+        if (one == LOGEXPORT_OK)
+            CHECK(whole.length == pieces.length &&
+                  (whole.length == 0 || memcmp(whole.data, pieces.data, whole.length) == 0));
+        le_buffer_free(&whole);
+        le_buffer_free(&pieces);
+    }
+}
+
 static void tokens_are_divided_by_five_characters_only(void)
 {
     static const char text[] = " a\tb\vc\fd\re\xC2\xA0-f\x1cg\x85  ";
@@ -119,6 +197,8 @@ int main(void)
     invalid_parts_become_one_replacement_each();
     the_word_at_a_time_path_ends_where_it_must();
     a_string_is_made_valid_in_place();
+    escape_sequences_are_dropped();
+    a_file_is_decoded_however_it_is_cut();
     tokens_are_divided_by_five_characters_only();
     many_tokens_are_held();
     return failures != 0;
