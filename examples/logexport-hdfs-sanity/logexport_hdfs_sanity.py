@@ -17,6 +17,6 @@ def write_meta(vocab):
 @hookimpl
 def validate(vocab):
     numbered = [template for template in vocab.templates if BLOCK.search(template)]
-    said = f"{len(numbered)} of {len(vocab)} templates hold a block's number: {numbered[:1]}"
+    message = f"{len(numbered)} of {len(vocab)} templates hold a block's number: {numbered[:1]}"
     status = "failed" if numbered else "passed"
-    yield CheckResult("hdfs_blocks", status, message=said, figures={"numbered": len(numbered)})
+    yield CheckResult("hdfs_blocks", status, message=message, figures={"numbered": len(numbered)})

@@ -37,7 +37,7 @@ def mail_loop(world: World) -> Activity:
 def stuck_request(world: World) -> Activity:
     """The application queries over and over and never finishes the request."""
     r = world.random
-    request, app = r.hexadecimal(12), 880 + r.below(4)
+    request, app = r.hexadecimal(12), 880 + r.draw_below(4)
     yield Step(0.0, "webapp", app, f"request {request} started path /api/items/{r.between(1, 99)}")
     for _ in range(r.between(5, 9)):
         took = r.between(1, 90)

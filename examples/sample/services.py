@@ -20,7 +20,7 @@ def web_request(world: World) -> Activity:
     r = world.random
     request = r.hexadecimal(12)
     path = f"{r.pick(PATHS)}/{r.between(1, 9999)}"
-    app = 880 + r.below(4)
+    app = 880 + r.draw_below(4)
     yield Step(0.0, "webapp", app, f"request {request} started path {path}")
     if r.chance(0.55):
         yield Step(r.seconds(0.001, 0.004), "webapp", app, f"cache hit for request {request}")
@@ -169,7 +169,7 @@ def firewall(world: World) -> Activity:
         "kernel",
         None,
         f"[UFW BLOCK] IN=eth0 OUT= SRC={r.address()} DST={ADDRESS} LEN={r.between(40, 60)} "
-        f"TTL={r.between(40, 250)} ID={r.below(65_536)} PROTO=TCP SPT={r.between(1024, 65_535)} "
+        f"TTL={r.between(40, 250)} ID={r.draw_below(65_536)} PROTO=TCP SPT={r.between(1024, 65_535)} "
         f"DPT={r.between(1, 9999)} WINDOW=1024 SYN URGP=0",
     )
 
@@ -199,7 +199,7 @@ def administration(world: World) -> Activity:
     r = world.random
     user, pid = r.pick(("deploy", "alice", "carol")), world.pid()
     command = r.pick(("/usr/bin/systemctl status", "/usr/bin/apt update", "/usr/bin/journalctl"))
-    asked = f"{user} : TTY=pts/{r.below(4)} ; PWD=/home/{user} ; USER=root ; COMMAND={command}"
+    asked = f"{user} : TTY=pts/{r.draw_below(4)} ; PWD=/home/{user} ; USER=root ; COMMAND={command}"
     yield Step(0.0, "sudo", pid, asked)
     opened = f"pam_unix(sudo:session): session opened for user root(uid=0) by {user}(uid=1000)"
     yield Step(r.seconds(0.002, 0.01), "sudo", pid, opened)

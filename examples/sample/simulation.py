@@ -46,13 +46,13 @@ class Random:
         # Nothing here is a secret.
         self._unit = random.Random(seed).random  # noqa: S311
 
-    def below(self, limit: int) -> int:
+    def draw_below(self, limit: int) -> int:
         """A whole number from 0 to ``limit`` - 1."""
         return int(self._unit() * limit)
 
     def between(self, low: int, high: int) -> int:
         """A whole number from ``low`` to ``high``, both included."""
-        return low + self.below(high - low + 1)
+        return low + self.draw_below(high - low + 1)
 
     def seconds(self, low: float, high: float) -> float:
         """A duration, uniform."""
@@ -73,7 +73,7 @@ class Random:
     def hexadecimal(self, digits: int) -> str:
         """Lower-case hexadecimal digits; the first is a decimal one."""
         first = str(self.between(1, 9))
-        return first + "".join("0123456789abcdef"[self.below(16)] for _ in range(digits - 1))
+        return first + "".join("0123456789abcdef"[self.draw_below(16)] for _ in range(digits - 1))
 
     def address(self) -> str:
         """An IPv4 address of the documentation ranges (RFC 5737)."""

@@ -112,7 +112,7 @@ def test_one_seed_gives_the_same_weights_twice(built: Path, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "words"),
     [
         ({"width": 16}, "does not hold the weights"),
         ({"layers": 0}, "layers = 0"),
@@ -121,14 +121,14 @@ def test_one_seed_gives_the_same_weights_twice(built: Path, tmp_path: Path) -> N
     ],
 )
 def test_a_checkpoint_that_contradicts_itself_is_refused(
-    tmp_path: Path, change: dict[str, object], said: str
+    tmp_path: Path, change: dict[str, object], words: str
 ) -> None:
     content = torch.load(SAMPLE / "transformer.pth", weights_only=True)
     torch.save({**content, **change}, tmp_path / "odd.pth")
     request = logexport.ExportRequest(
         ["transformer"], tmp_path / "bundle", tmp_path / "odd.pth", SAMPLE / "vocab.json"
     )
-    with pytest.raises(CheckpointError, match=said):
+    with pytest.raises(CheckpointError, match=words):
         logexport.run(request)
     assert not (tmp_path / "bundle").exists()
 

@@ -34,9 +34,9 @@ def build(parsed: Path, as_json: bool, **options: Any) -> None:
 
     with matching_progress(parsed) as done:
         built = build_files(parsed, **options, on_lines=done)
-    said = f"{built.lines:,} lines, {built.templates:,} templates, {built.unseen:,} lines unseen"
+    summary = f"{built.lines:,} lines, {built.templates:,} templates, {built.unseen:,} lines unseen"
     files = (built.vocab, built.sequences, built.preprocess)
-    conclude(to_json(built), as_json, [said], *files)
+    conclude(to_json(built), as_json, [summary], *files)
 
 
 @transformer.command()
@@ -61,8 +61,8 @@ def train(sequences: Path, vocab: Path, output: Path, as_json: bool, **options: 
         trained = train_model(
             sequences, vocab, output, settings, shown.begin, shown.batch, shown.epoch
         )
-    said = (
+    summary = (
         f"{trained.parameters:,} parameters, {trained.windows:,} windows; k = {trained.top_k} flags"
         f" {100 * trained.flagged_share:.2f} % of the {trained.held_out:,} held-out events"
     )
-    conclude(to_json(trained), as_json, [said], trained.checkpoint)
+    conclude(to_json(trained), as_json, [summary], trained.checkpoint)

@@ -84,12 +84,12 @@ def load(request: ModelRequest) -> LoadedModel:
             f"{path} does not hold the weights that its sizes ask for: {why}",
             "It is damaged, or was made by another version of this plugin.",
         )
-    weights, said = as_float32(path, found.tensors)
+    weights, narrowed = as_float32(path, found.tensors)
     module = CausalTransformer(sizes)
     module.load_state_dict(weights)
     trained = facts.needed_integer("seq_len", most=MOST)
     length = request.options.get("context") or trained
-    warnings = [*checkpoint.warnings, *said]
+    warnings = [*checkpoint.warnings, *narrowed]
     if length != trained:
         warnings.append(
             f"The checkpoint was trained with windows of {trained} events; --context {length} is"
