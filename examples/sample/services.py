@@ -169,8 +169,8 @@ def firewall(world: World) -> Activity:
         "kernel",
         None,
         f"[UFW BLOCK] IN=eth0 OUT= SRC={r.address()} DST={ADDRESS} LEN={r.between(40, 60)} "
-        f"TTL={r.between(40, 250)} ID={r.draw_below(65_536)} PROTO=TCP SPT={r.between(1024, 65_535)} "
-        f"DPT={r.between(1, 9999)} WINDOW=1024 SYN URGP=0",
+        f"TTL={r.between(40, 250)} ID={r.draw_below(65_536)} PROTO=TCP "
+        f"SPT={r.between(1024, 65_535)} DPT={r.between(1, 9999)} WINDOW=1024 SYN URGP=0",
     )
 
 

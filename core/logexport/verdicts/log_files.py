@@ -10,6 +10,8 @@ import json
 from bisect import bisect_right
 from collections.abc import Collection
 
+from logexport.errors import UsageError
+
 __all__ = [
     "KEYS",
     "LogFiles",
@@ -24,9 +26,18 @@ class LogFiles:
 
     Args:
         keys: which of :data:`KEYS` a record gets.
+
+    Raises:
+        UsageError: there is no such key.
     """
 
     def __init__(self, keys: Collection[str] = ()) -> None:
+        unknown = [key for key in keys if key not in KEYS]
+        if unknown:
+            raise UsageError(
+                f"There is no key {unknown[0]!r} for records; there are {', '.join(KEYS)}",
+                "Name these, with commas between them, or leave --with out.",
+            )
         self._keys = [key for key in KEYS if key in keys]
         self._first_lines: list[int] = []
         self._names: list[str] = []
