@@ -215,6 +215,7 @@ def _log(request: ModelRequest, staged: BundledModel) -> Iterator[tuple[Path, st
         yield request.replay, request.replay.name
         return
     with NamedTemporaryFile(prefix="logexport-", suffix=".log") as file:
+        file.write(staged.preprocess.mark)
         source = _write_training_log(request, file)
         if not source:
             made = render_selftest(

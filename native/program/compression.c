@@ -63,6 +63,9 @@ struct decoder {
         lzma_stream xz;
         ZSTD_DCtx *zstd;
     } as;
+    unsigned char header[18]; /* of a zstd frame, until its window is known */
+    size_t header_length, header_used;
+    bool header_known;
 };
 
 struct decoder *decoder_new(enum compression_form form)
@@ -142,6 +145,8 @@ static enum decoder_state run_gzip(z_stream *stream, char *problem, size_t size)
         return DECODER_END;
     if (result == Z_OK || result == Z_BUF_ERROR)
         return DECODER_MORE;
+    if (result == Z_MEM_ERROR)
+        return DECODER_NO_MEMORY;
     return refuse_data(problem, size, stream->msg != NULL ? stream->msg : "bad data");
 }
 
@@ -152,7 +157,7 @@ static enum decoder_state run_bzip2(bz_stream *stream, char *problem, size_t siz
         return DECODER_END;
     if (result == BZ_OK)
         return DECODER_MORE;
-    return refuse_data(problem, size, result == BZ_MEM_ERROR ? "not enough memory" : "bad data");
+    return result == BZ_MEM_ERROR ? DECODER_NO_MEMORY : refuse_data(problem, size, "bad data");
 }
 
 static enum decoder_state run_xz(lzma_stream *stream, char *problem, size_t size)
@@ -167,23 +172,87 @@ static enum decoder_state run_xz(lzma_stream *stream, char *problem, size_t size
     case LZMA_MEMLIMIT_ERROR:
         return refuse_size(problem, size, "an xz dictionary of more than 64 MiB");
     case LZMA_MEM_ERROR:
-        return refuse_data(problem, size, "not enough memory");
+        return DECODER_NO_MEMORY;
     default:
         return refuse_data(problem, size, "bad data");
     }
 }
 
-static enum decoder_state run_zstd(ZSTD_DCtx *context, ZSTD_inBuffer *in, ZSTD_outBuffer *out,
-                                   char *problem, size_t size)
+/* The window of a frame by its header (RFC 8878, 3.1.1): the library looks at it in some frames only,
+ * and knows beginnings of other versions if it was built so. False: more bytes are needed to
+ * tell. *is_frame: whether it begins like one. */
+static bool find_window(const unsigned char *header, size_t length, bool *is_frame,
+                        uint64_t *window)
+{
+    static const unsigned char frame[] = {0x28, 0xb5, 0x2f, 0xfd};
+    *is_frame = true;
+    *window = 0;
+    if (length < 4)
+        return false;
+    if (header[0] >= 0x50 && header[0] < 0x60 && memcmp(header + 1, "\x2a\x4d\x18", 3) == 0)
+        return true; /* skippable */
+    *is_frame = memcmp(header, frame, 4) == 0;
+    if (!*is_frame)
+        return true;
+    if (length < 6) /* the descriptor, and a byte that every frame has after it */
+        return false;
+    unsigned descriptor = header[4];
+    if ((descriptor & 0x20) == 0) {
+        uint64_t base = UINT64_C(1) << (10 + (header[5] >> 3));
+        *window = base + base / 8 * (header[5] & 7);
+        return true;
+    }
+    static const size_t id_sizes[] = {0, 1, 2, 4}; /* a single segment: all of the content */
+    size_t begin = 5 + id_sizes[descriptor & 3], size = (size_t)1 << (descriptor >> 6);
+    if (length < begin + size)
+        return false;
+    for (size_t i = size; i-- > 0;)
+        *window = *window << 8 | header[begin + i];
+    if (size == 2)
+        *window += 256;
+    return true;
+}
+
+static enum decoder_state decompress_frame(ZSTD_DCtx *context, ZSTD_inBuffer *in,
+                                           ZSTD_outBuffer *out, char *problem, size_t size)
 {
     size_t result = ZSTD_decompressStream(context, out, in);
     if (result == 0)
         return DECODER_END;
     if (!ZSTD_isError(result))
         return DECODER_MORE;
-    if (ZSTD_getErrorCode(result) == ZSTD_error_frameParameter_windowTooLarge)
-        return refuse_size(problem, size, "a zstd window of more than 128 MiB");
+    if (ZSTD_getErrorCode(result) == ZSTD_error_memory_allocation)
+        return DECODER_NO_MEMORY;
     return refuse_data(problem, size, ZSTD_getErrorName(result));
+}
+
+static enum decoder_state run_zstd(struct decoder *decoder, ZSTD_inBuffer *in, ZSTD_outBuffer *out,
+                                   char *problem, size_t size)
+{
+    const unsigned char *bytes = in->src;
+    while (!decoder->header_known) {
+        bool is_frame;
+        uint64_t window;
+        if (find_window(decoder->header, decoder->header_length, &is_frame, &window)) {
+            if (!is_frame)
+                return refuse_data(problem, size, "a frame has no magic number");
+            if (window > UINT64_C(1) << ZSTD_WINDOW_LOG)
+                return refuse_size(problem, size, "a zstd window of more than 128 MiB");
+            decoder->header_known = true;
+        } else if (in->pos == in->size) {
+            return DECODER_MORE;
+        } else {
+            decoder->header[decoder->header_length++] = bytes[in->pos++];
+        }
+    }
+    if (decoder->header_used < decoder->header_length) {
+        ZSTD_inBuffer header = {decoder->header, decoder->header_length, decoder->header_used};
+        enum decoder_state state = decompress_frame(decoder->as.zstd, &header, out, problem, size);
+        decoder->header_used = header.pos;
+        if (state != DECODER_MORE || decoder->header_used < decoder->header_length)
+            return state;
+    }
+    return decompress_frame(decoder->as.zstd, in, out, problem, size);
 }
 
 static unsigned least(size_t one, unsigned other)
@@ -236,7 +305,7 @@ enum decoder_state decoder_run(struct decoder *decoder, const unsigned char *in,
     case COMPRESSION_ZSTD: {
         ZSTD_inBuffer given = {in, in_length, 0};
         ZSTD_outBuffer room = {out, out_length, 0};
-        state = run_zstd(decoder->as.zstd, &given, &room, problem, problem_size);
+        state = run_zstd(decoder, &given, &room, problem, problem_size);
         *used = given.pos;
         *made = room.pos;
         break;

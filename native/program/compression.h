@@ -29,10 +29,11 @@ struct decoder *decoder_new(enum compression_form form);
 void decoder_free(struct decoder *decoder);
 
 enum decoder_state {
-    DECODER_MORE,     /* goes on; with no output, more input is needed */
-    DECODER_END,      /* the member's end: a new decoder reads the next one */
-    DECODER_DAMAGED,  /* `problem` says why, as a clause */
-    DECODER_TOO_LARGE /* `problem` says what: "a zstd window of more than 128 MiB" */
+    DECODER_MORE,      /* goes on; with no output, more input is needed */
+    DECODER_END,       /* the member's end: a new decoder reads the next one */
+    DECODER_DAMAGED,   /* `problem` says why, as a clause */
+    DECODER_TOO_LARGE, /* `problem` says what: "a zstd window of more than 128 MiB" */
+    DECODER_NO_MEMORY
 };
 
 /* Decompresses from `in` to `out`. Sets *used and *made: bytes taken and given. */

@@ -208,12 +208,12 @@ static enum logexport_status write_ready(logexport_engine *engine, struct output
 }
 
 /* Reads until the file ends, a signal comes (*stopped) or something fails. */
-static enum logexport_status read_file(logexport_engine *engine, const char *path,
-                                       struct input *input, struct output *output, bool *stopped,
+static enum logexport_status read_file(logexport_engine *engine, struct input *input,
+                                       struct output *output, bool *stopped,
                                        struct logexport_error *error)
 {
     static char bytes[READ_SIZE];
-    enum logexport_status status = logexport_next_file(engine, path, error);
+    enum logexport_status status = LOGEXPORT_OK;
     struct stat file;
     bool live = fstat(input->fd, &file) != 0 || !S_ISREG(file.st_mode);
     double settled = now_ms();
@@ -252,9 +252,11 @@ static enum logexport_status read_logs(logexport_engine *engine, const struct lo
     enum logexport_status status = LOGEXPORT_OK;
     bool stopped = false;
     for (int i = 0; i < logs->count && !stopped; i++) {
+        if ((status = logexport_next_file(engine, logs->paths[i], error)))
+            return status;
         if (!input_open(input, logs->paths[i]))
             return logexport_flush(engine, error); /* the verdicts so far */
-        status = read_file(engine, logs->paths[i], input, output, &stopped, error);
+        status = read_file(engine, input, output, &stopped, error);
         input_close(input);
         if (status != LOGEXPORT_OK || input->error[0] != '\0')
             return status;

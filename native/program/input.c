@@ -8,6 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
+enum { TAR_AT = 257 };
+
 /* A signal's handler can only do so much: it writes a byte that poll() sees. */
 static int signal_pipe[2] = {-1, -1};
 static volatile sig_atomic_t signalled;
@@ -42,8 +44,10 @@ bool input_open(struct input *input, const char *path)
         return true;
     }
     input->name = path;
-    input->fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-    if (input->fd >= 0)
+    do
+        input->fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    while (input->fd < 0 && errno == EINTR && !signalled);
+    if (input->fd >= 0 || signalled) /* a signal: the next reading says so */
         return true;
     snprintf(input->error, sizeof input->error, "The log %.300s cannot be read: %s.", path,
              strerror(errno));
@@ -159,6 +163,9 @@ static bool run_member(struct input *input, char *bytes, size_t size, size_t *ma
     case DECODER_DAMAGED:
         refuse_data(input, problem);
         return false;
+    case DECODER_NO_MEMORY:
+        fail_reading(input, "cannot be decompressed: not enough memory");
+        return false;
     case DECODER_TOO_LARGE:
         snprintf(what, sizeof what, "has %s", problem);
         fail_reading(input, what);
@@ -207,17 +214,50 @@ static enum input_state read_plain(struct input *input, bool wait, char *bytes, 
     return INPUT_BYTES;
 }
 
-/* Whether the content turns out to be a tar's ("ustar" at byte 257): its headers would be lines. */
-static bool is_tar(struct input *input, const char *bytes, size_t length)
+static enum input_state read_content(struct input *input, bool wait, char *bytes, size_t size,
+                                     size_t *length)
 {
-    size_t room = sizeof input->begin - input->seen;
-    if (room == 0)
-        return false;
-    if (length > room)
-        length = room;
-    memcpy(input->begin + input->seen, bytes, length);
-    input->seen += length;
-    return input->seen == sizeof input->begin && memcmp(input->begin + 257, "ustar", 5) == 0;
+    while (input->form == COMPRESSION_UNDECIDED) {
+        enum input_state state = decide_form(input, wait);
+        if (state != INPUT_BYTES)
+            return state;
+    }
+    return input->form == COMPRESSION_NONE ? read_plain(input, wait, bytes, size, length)
+                                           : read_compressed(input, wait, bytes, size, length);
+}
+
+/* Reads the content's first bytes. Those before its first line feed are held back, as many as tell a
+ * tar archive ("ustar" at byte 257): its headers would be lines. */
+static enum input_state read_beginning(struct input *input, bool wait, char *bytes, size_t size,
+                                       size_t *length)
+{
+    size_t held = input->begin_length, more = 0;
+    enum input_state state = read_content(input, wait, bytes + held, size - held, &more);
+    if (state == INPUT_BYTES || state == INPUT_END || state == INPUT_ERROR) {
+        memcpy(bytes, input->begin, held);
+        size_t total = held + more, first = total < TAR_AT ? total : TAR_AT;
+        bool ended = state != INPUT_BYTES, line = memchr(bytes, '\n', total) != NULL;
+        if (total >= TAR_AT + 5 && memchr(bytes, '\n', first) == NULL &&
+            memcmp(bytes + TAR_AT, "ustar", 5) == 0) {
+            snprintf(input->error, sizeof input->error,
+                     "%.200s is a tar archive, not a log. Name what is in it: tar -xOf %.200s "
+                     "MEMBER | logexport-engine detect BUNDLE -",
+                     input->name, input->name);
+            input->failed = true;
+            return INPUT_ERROR;
+        }
+        if (ended || line || total >= sizeof input->begin) {
+            input->begun = true;
+            if (state == INPUT_ERROR)
+                input->failed = true; /* said at the next reading */
+            *length = total;
+            return total > 0 ? INPUT_BYTES : state;
+        }
+        memcpy(input->begin + held, bytes + held, more);
+        input->begin_length = total;
+        return wait ? read_beginning(input, wait, bytes, size, length) : INPUT_QUIET;
+    }
+    return state;
 }
 
 enum input_state input_read(struct input *input, bool wait, char *bytes, size_t size,
@@ -228,21 +268,6 @@ enum input_state input_read(struct input *input, bool wait, char *bytes, size_t 
         return INPUT_STOP;
     if (input->failed)
         return INPUT_ERROR;
-    while (input->form == COMPRESSION_UNDECIDED) {
-        enum input_state state = decide_form(input, wait);
-        if (state != INPUT_BYTES)
-            return state;
-    }
-    enum input_state state = input->form == COMPRESSION_NONE
-                                 ? read_plain(input, wait, bytes, size, length)
-                                 : read_compressed(input, wait, bytes, size, length);
-    if (state == INPUT_BYTES && is_tar(input, bytes, *length)) {
-        snprintf(input->error, sizeof input->error,
-                 "%.200s is a tar archive, not a log. Name what is in it: tar -xOf %.200s MEMBER | "
-                 "logexport-engine detect BUNDLE -",
-                 input->name, input->name);
-        input->failed = true;
-        return INPUT_ERROR;
-    }
-    return state;
+    return input->begun ? read_content(input, wait, bytes, size, length)
+                        : read_beginning(input, wait, bytes, size, length);
 }

@@ -23,8 +23,9 @@ struct input {
     bool ended;
     struct decoder *decoder; /* of the member that is being read; NULL between two */
     bool failed;             /* `error` is said at the next reading */
-    size_t seen;             /* bytes of the content that were looked at for a tar's magic */
-    char begin[262];         /* and these bytes */
+    bool begun;              /* the content is not a tar archive's */
+    char begin[262];         /* until that is known, its first bytes */
+    size_t begin_length;
     unsigned char raw[1 << 16];
     size_t raw_begin, raw_end; /* bytes of `raw` that were not used yet */
     char error[640];

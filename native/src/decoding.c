@@ -75,7 +75,7 @@ static bool find_mark(struct le_decoding *decoding, bool end, size_t *length)
 static enum le_encoding looks_like(const unsigned char *begin, size_t length)
 {
     size_t pairs = length / 2, zeros[2] = {0, 0}; /* at even and at odd places */
-    if (length < FEWEST)
+    if (length < FEWEST || (begin[0] == 0) == (begin[1] == 0))
         return LE_BYTES;
     for (size_t i = 0; i < 2 * pairs; i++)
         zeros[i % 2] += begin[i] == 0;
@@ -86,27 +86,31 @@ static enum le_encoding looks_like(const unsigned char *begin, size_t length)
     return LE_BYTES;
 }
 
-/* Looks at more bytes of a file without a mark, or at its end. */
-static enum logexport_status look_at(struct le_decoding *decoding, const char *bytes, size_t length,
-                                     bool end, struct logexport_error *error)
+/* Takes more bytes of a file of UTF-8, or its end; gives those that can be read by now in `out`. Bytes
+ * are held back as long as they may be UTF-16 without a mark. */
+static enum logexport_status hold_back(struct le_decoding *decoding, const char *bytes,
+                                       size_t length, bool end, struct logexport_error *error)
 {
-    if (decoding->mark == LE_MARK_FOUND || decoding->begin_length == LE_LOOKED_AT)
+    size_t room = LE_LOOKED_AT - decoding->begin_length, held = length < room ? length : room;
+    if (held > 0)
+        memcpy(decoding->begin + decoding->begin_length, bytes, held);
+    decoding->begin_length += held;
+    const unsigned char *begin = decoding->begin;
+    bool known = end || decoding->begin_length == LE_LOOKED_AT ||
+                 (decoding->begin_length >= 2 && (begin[0] == 0) == (begin[1] == 0));
+    if (!known)
         return LOGEXPORT_OK;
-    size_t room = LE_LOOKED_AT - decoding->begin_length;
-    if (length > room)
-        length = room;
-    if (length > 0)
-        memcpy(decoding->begin + decoding->begin_length, bytes, length);
-    decoding->begin_length += length;
-    if (!end && decoding->begin_length < LE_LOOKED_AT)
-        return LOGEXPORT_OK;
-    enum le_encoding found = looks_like(decoding->begin, decoding->begin_length);
+    enum le_encoding found = looks_like(begin, decoding->begin_length);
     for (size_t i = 0; i < sizeof ENCODINGS / sizeof *ENCODINGS; i++)
         if (found != LE_BYTES && ENCODINGS[i].encoding == found)
             return le_fail(error, LOGEXPORT_TEXT,
-                           "The log looks like %s without a byte order mark. Say so: --encoding %s",
+                           "looks like %s without a byte order mark. Say so: --encoding %s",
                            ENCODINGS[i].spoken, ENCODINGS[i].name);
-    return LOGEXPORT_OK;
+    decoding->mark = LE_MARK_FOUND; /* nothing is looked for any more */
+    return le_buffer_append(&decoding->out, begin, decoding->begin_length) &&
+                   le_buffer_append(&decoding->out, bytes + held, length - held)
+               ? LOGEXPORT_OK
+               : le_out_of_memory(error);
 }
 
 /* --- UTF-16 ------------------------------------------------------------------------------------ */
@@ -182,85 +186,80 @@ static bool decode_utf16(struct le_decoding *decoding, const char *bytes, size_t
 
 /* --- a file ------------------------------------------------------------------------------------ */
 
+/* Takes bytes of a file whose mark has been looked for, or its end. */
+static enum logexport_status decode_bytes(struct le_decoding *decoding, const char *bytes,
+                                          size_t length, bool end, struct logexport_error *error)
+{
+    if (decoding->file != LE_UTF_8)
+        return decode_utf16(decoding, bytes, length) ? LOGEXPORT_OK : le_out_of_memory(error);
+    if (decoding->mark == LE_MARK_NONE)
+        return hold_back(decoding, bytes, length, end, error);
+    return le_buffer_append(&decoding->out, bytes, length) ? LOGEXPORT_OK : le_out_of_memory(error);
+}
+
+/* Looks for the mark of a file in more bytes of it, or at its end. Sets *used: how many of them were
+ * taken. */
+static enum logexport_status begin_decoding(struct le_decoding *decoding, const char *bytes,
+                                            size_t length, bool end, size_t *used,
+                                            struct logexport_error *error)
+{
+    size_t mark;
+    *used = 0;
+    while (!find_mark(decoding, end, &mark)) {
+        if (*used == length)
+            return LOGEXPORT_OK;
+        decoding->begin[decoding->begin_length++] = (unsigned char)bytes[(*used)++];
+    }
+    char taken[4]; /* more than the longest mark */
+    size_t count = decoding->begin_length - mark;
+    memcpy(taken, decoding->begin + mark, count);
+    decoding->begin_length = 0;
+    return decode_bytes(decoding, taken, count, false, error);
+}
+
 enum logexport_status le_decoding_push(struct le_decoding *decoding, const char *bytes,
                                        size_t length, const char **text, size_t *text_length,
                                        struct logexport_error *error)
 {
+    enum logexport_status status = LOGEXPORT_OK;
     *text = bytes;
     *text_length = length;
-    if (decoding->encoding == LE_BYTES)
+    if (decoding->encoding == LE_BYTES ||
+        (decoding->mark == LE_MARK_FOUND && decoding->file == LE_UTF_8))
         return LOGEXPORT_OK;
     decoding->out.length = 0;
-    bool in_out = false; /* whether the text lies in `out` */
-    while (decoding->mark == LE_MARK_UNKNOWN) {
-        size_t mark;
-        if (length == 0) {
-            *text_length = 0;
-            return LOGEXPORT_OK;
-        }
-        decoding->begin[decoding->begin_length++] = (unsigned char)*bytes++;
-        length--;
-        if (!find_mark(decoding, false, &mark))
-            continue;
-        /* What was taken and is not a mark is text, and so is what comes after. */
-        size_t taken = decoding->begin_length - mark;
-        char before[sizeof decoding->rest];
-        memcpy(before, decoding->begin + mark, taken);
-        decoding->begin_length = 0;
-        enum logexport_status status = look_at(decoding, before, taken, false, error);
-        if (status != LOGEXPORT_OK)
-            return status;
-        if (decoding->file != LE_UTF_8) {
-            if (!decode_utf16(decoding, before, taken))
-                return le_out_of_memory(error);
-        } else if (taken > 0) {
-            if (!le_buffer_append(&decoding->out, before, taken))
-                return le_out_of_memory(error);
-            in_out = true;
-        }
+    if (decoding->mark == LE_MARK_UNKNOWN) {
+        size_t used;
+        status = begin_decoding(decoding, bytes, length, false, &used, error);
+        bytes += used;
+        length -= used;
     }
-    if (decoding->file == LE_UTF_8) {
-        enum logexport_status status = look_at(decoding, bytes, length, false, error);
-        if (status != LOGEXPORT_OK)
-            return status;
-        *text = bytes;
-        *text_length = length;
-        if (!in_out)
-            return LOGEXPORT_OK;
-        if (!le_buffer_append(&decoding->out, bytes, length))
-            return le_out_of_memory(error);
-    } else if (!decode_utf16(decoding, bytes, length)) {
-        return le_out_of_memory(error);
-    }
+    if (status == LOGEXPORT_OK && decoding->mark != LE_MARK_UNKNOWN)
+        status = decode_bytes(decoding, bytes, length, false, error);
     *text = decoding->out.data;
     *text_length = decoding->out.length;
-    return LOGEXPORT_OK;
+    return status;
 }
 
 enum logexport_status le_decoding_end(struct le_decoding *decoding, const char **text,
                                       size_t *text_length, struct logexport_error *error)
 {
     enum logexport_status status = LOGEXPORT_OK;
-    bool ok = true;
     decoding->out.length = 0;
     if (decoding->encoding != LE_BYTES) {
-        size_t mark;
-        if (decoding->mark == LE_MARK_UNKNOWN && find_mark(decoding, true, &mark)) {
-            /* A file shorter than any mark. */
-            if (decoding->file == LE_UTF_8)
-                ok = le_buffer_append(&decoding->out, decoding->begin, decoding->begin_length);
-            else
-                ok = decode_utf16(decoding, (const char *)decoding->begin, decoding->begin_length);
-        } else if (decoding->file == LE_UTF_8) {
-            status = look_at(decoding, NULL, 0, true, error);
-        }
-        if (ok && decoding->rest_length > 0)
-            ok = append_character(&decoding->out, REPLACEMENT);
+        size_t used;
+        if (decoding->mark == LE_MARK_UNKNOWN) /* a file shorter than any mark */
+            status = begin_decoding(decoding, "", 0, true, &used, error);
+        if (status == LOGEXPORT_OK)
+            status = decode_bytes(decoding, "", 0, true, error);
+        if (status == LOGEXPORT_OK && decoding->rest_length > 0 &&
+            !append_character(&decoding->out, REPLACEMENT))
+            status = le_out_of_memory(error);
     }
     begin_file(decoding);
     *text = decoding->out.data;
     *text_length = decoding->out.length;
-    return ok ? status : le_out_of_memory(error);
+    return status;
 }
 
 /* --- escape sequences -------------------------------------------------------------------------- */

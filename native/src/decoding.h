@@ -22,8 +22,12 @@ enum { LE_LOOKED_AT = 512 }; /* bytes of a file by which UTF-16 without a mark i
 struct le_decoding {
     enum le_encoding encoding; /* of a file without a mark */
     enum le_encoding file;     /* of this one, once it is known */
-    enum { LE_MARK_UNKNOWN, LE_MARK_FOUND, LE_MARK_NONE } mark;
-    unsigned char begin[LE_LOOKED_AT];
+    enum {
+        LE_MARK_UNKNOWN,
+        LE_MARK_NONE, /* of UTF-8: and it may still be UTF-16 */
+        LE_MARK_FOUND
+    } mark;
+    unsigned char begin[LE_LOOKED_AT]; /* what is held back until it tells */
     size_t begin_length;
     unsigned char rest[4]; /* of UTF-16: bytes that are not a character yet */
     size_t rest_length;
@@ -34,7 +38,8 @@ void le_decoding_init(struct le_decoding *decoding, enum le_encoding encoding);
 void le_decoding_free(struct le_decoding *decoding);
 
 /* More bytes of the file. Gives its text as far as it is known, which is `bytes` themselves or valid
- * until the next call. LOGEXPORT_TEXT: the file looks like UTF-16 and has no mark. */
+ * until the next call. LOGEXPORT_TEXT: the file looks like UTF-16 and has no mark; the error's text is
+ * a clause about it, and nothing of it was given before. */
 enum logexport_status le_decoding_push(struct le_decoding *decoding, const char *bytes,
                                        size_t length, const char **text, size_t *text_length,
                                        struct logexport_error *error);

@@ -102,13 +102,16 @@ static enum logexport_status keep_failure(logexport_engine *engine, enum logexpo
 static enum logexport_status read_text(logexport_engine *engine, enum logexport_status status,
                                        const char *text, size_t length)
 {
-    struct logexport_error ignored;
+    struct logexport_error ignored, clause = engine->failure;
     if (status == LOGEXPORT_OK)
         return le_stream_push(&engine->stream, text, length, &engine->failure);
-    if (status == LOGEXPORT_TEXT &&
-        le_stream_flush(&engine->stream, LE_UNTIL_LAST_LF, &ignored) == LOGEXPORT_OK)
+    if (status != LOGEXPORT_TEXT)
+        return status;
+    if (le_stream_flush(&engine->stream, LE_UNTIL_LAST_LF, &ignored) == LOGEXPORT_OK)
         le_detector_flush(&engine->detector, &ignored);
-    return status;
+    const char *name = le_log_files_last(&engine->files);
+    return le_fail(&engine->failure, LOGEXPORT_TEXT, "%.300s %s", name != NULL ? name : "The log",
+                   clause.text);
 }
 
 /* The end of a file: what is left of its text. */

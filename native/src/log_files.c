@@ -42,7 +42,7 @@ bool le_log_files_begin(struct le_log_files *files, const char *name, int64_t fi
     const char *text;
     size_t length;
     bool ok = le_utf8_decode(name, strlen(name), &decoded, &text, &length) &&
-              le_json_append_string(&json, text, length);
+              le_json_append_string(&json, text, length) && le_buffer_append(&json, "", 1);
     le_buffer_free(&decoded);
     if (ok && files->count == files->capacity) {
         size_t capacity = files->capacity == 0 ? 8 : files->capacity * 2;
@@ -62,8 +62,13 @@ bool le_log_files_begin(struct le_log_files *files, const char *name, int64_t fi
         free(last->json); /* the file before had no line */
     else
         last = &files->items[files->count++];
-    *last = (struct le_log_file){first_line, json.data, json.length};
+    *last = (struct le_log_file){first_line, json.data, json.length - 1}; /* without its NUL */
     return true;
+}
+
+const char *le_log_files_last(const struct le_log_files *files)
+{
+    return files->count > 0 ? files->items[files->count - 1].json : NULL;
 }
 
 bool le_log_files_append_keys(const struct le_log_files *files, int64_t line, struct le_buffer *out)

@@ -26,6 +26,9 @@ void le_log_files_free(struct le_log_files *files);
 /* A file begins whose first line, if it has one, has this number. False: out of memory. */
 bool le_log_files_begin(struct le_log_files *files, const char *name, int64_t first_line);
 
+/* The name of the file that began last, as JSON text; NULL if none did. */
+const char *le_log_files_last(const struct le_log_files *files);
+
 /* Another log begins: no file of it is known. */
 void le_log_files_forget(struct le_log_files *files);
 

@@ -193,9 +193,15 @@ static enum logexport_status read_session(struct reader *reader, const json_t *d
     return LOGEXPORT_OK;
 }
 
-static enum logexport_status read_encoding(struct reader *reader, const json_t *document)
+static enum logexport_status read_encoding(struct reader *reader, const json_t *document,
+                                           int64_t version)
 {
     const char *name;
+    if (version == 1 && json_object_get(document, "encoding") == NULL)
+        return LOGEXPORT_OK;
+    if (version == 1)
+        return le_json_malformed(reader->error, reader->place,
+                                 "\"encoding\" belongs to version 2 only");
     enum logexport_status status =
         le_json_name(document, "encoding", reader->place, &name, reader->error);
     if (status != LOGEXPORT_OK)
@@ -218,7 +224,7 @@ static enum logexport_status read_rules(struct reader *reader, const json_t *doc
     enum logexport_status status;
     if ((status =
              le_json_integer(document, "schema_version", 1, 2, place, &version, reader->error)) ||
-        (version > 1 && (status = read_encoding(reader, document))) ||
+        (status = read_encoding(reader, document, version)) ||
         (status = read_headers(reader, document)) || (status = read_masks(reader, document)) ||
         (status = read_session(reader, document, session_by)) ||
         (status = le_json_integer(document, "max_sessions", 1, 1000000000, place, &max_sessions,

@@ -125,6 +125,51 @@ def test_a_zstd_window_of_128_mib_is_read_and_a_larger_one_refused() -> None:
     assert problem == "app.log has a zstd window of more than 128 MiB, noticed after line 0"
 
 
+def zstd_of_one_segment(size: int) -> bytes:
+    """A frame that says its content's size in place of a window, holding one block of it."""
+    block = b"one\n"
+    header = (len(block) << 3 | 1).to_bytes(3, "little")
+    return bytes.fromhex("28b52ffd") + bytes([0xE0]) + size.to_bytes(8, "little") + header + block
+
+
+def test_the_window_of_a_frame_of_one_segment_is_its_content() -> None:
+    assert content(zstd_of_one_segment(4)) == b"one\n"
+    for before in (b"", zstd.compress(b"two\n"), b"\x50\x2a\x4d\x18\0\0\0\0"):
+        for step in (1, 7, 1 << 16):
+            with pytest.raises(InputError, match="a zstd window of more than 128 MiB"):
+                list(
+                    iter_lines(
+                        as_log(Slow(before + zstd_of_one_segment((1 << 27) + 1), step), "app.log")
+                    )
+                )
+
+
+def test_a_frame_of_another_version_of_zstd_is_not_read() -> None:
+    found, problem = lines_until_error(zstd.compress(b"one\n") + b"\x27\xb5\x2f\xfd" + bytes(20))
+    assert found == [b"one"]
+    assert "corrupt zstd data: a frame has no magic number" in problem
+
+
+def test_a_block_that_is_whole_is_read_though_its_end_is_cut_off() -> None:
+    text = b"".join(b"line %d\n" % number for number in range(60_000))
+    for cut in (1, 4, 10):
+        found, problem = lines_until_error(bz2.compress(text)[:-cut])
+        assert found == text.split(b"\n")[:-1]
+        assert "it ends in the middle" in problem
+
+
+def test_nothing_is_said_of_a_tar_however_it_comes(tmp_path: Path) -> None:
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w") as tar:
+        member = tarfile.TarInfo("a.log")
+        member.size = 12
+        tar.addfile(member, io.BytesIO(b"one\ntwo\nthr\n"))
+    for step in (1, 3, 100, 257, 262, 600):
+        stream = as_log(Slow(archive.getvalue(), step), "app.log")
+        with pytest.raises(InputError, match="is a tar archive"):
+            next(iter_lines(stream))
+
+
 def test_an_xz_dictionary_of_64_mib_is_read_and_a_larger_one_refused() -> None:
     def packed(size: int) -> bytes:
         return lzma.compress(b"one\n", filters=[{"id": lzma.FILTER_LZMA2, "dict_size": size}])

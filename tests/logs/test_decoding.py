@@ -119,6 +119,28 @@ def test_utf16_without_a_mark_is_refused_with_the_option(form: str, encoding: En
         assert caught.value.remedy == f"Say so: --encoding {encoding}"
 
 
+@pytest.mark.parametrize("step", [1, 2, 3, 100, 511, 4000])
+def test_nothing_is_said_of_a_file_that_is_refused_however_it_comes(step: int) -> None:
+    data = "a line\nand another\n".encode("utf-16-le") * 40
+    reading = Reading(1000, "utf-8")
+    with pytest.raises(InputError, match="looks like UTF-16LE"):
+        next(iter_lines(as_log(Slow(data, step), "app.log", reading), reading))
+
+
+def test_a_line_of_plain_text_does_not_wait_for_512_bytes() -> None:
+    class Pipe(Slow):
+        asked = 0
+
+        def readinto(self, buffer: object) -> int:
+            self.asked += 1
+            assert self.asked < 8, "it waits for what is not needed"
+            return super().readinto(buffer)
+
+    reading = Reading(1000, "utf-8")
+    stream = as_log(Pipe(b"first\n" + b"second\n", 6), "app.log", reading)
+    assert next(iter_lines(stream, reading)).raw == b"first"
+
+
 @pytest.mark.parametrize(
     "data",
     [

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 from logexport.errors import InputError
+from logexport.logs.decoding import Encoding
 from logexport.logs.preprocess import Preprocess, SessionRule
 from logexport.types import Vocabulary
 
-from tests.native.bundles import make_task, write_bundle
+from tests.native.bundles import make_task, write_bundle, write_manifest
 from tests.native.engine import Engine, EngineError, Status, engine, reference
 
 TEMPLATES = ("open <NUM>", "close <NUM>", "user <*> in", "tick", "")
@@ -95,6 +96,44 @@ def test_utf16_without_a_mark_is_refused_with_the_option(bundle: Path, old: Path
         named = engine("detect", bundle, "-", "--encoding", encoding, input=data)
         assert (named.returncode, named.stdout) == (0, reference(bundle, b"tick\n" * 400))
         assert engine("detect", old, "-", input=data).stdout == reference(old, data)
+
+
+def test_the_error_names_the_file_and_nothing_is_said_of_it(bundle: Path, tmp_path: Path) -> None:
+    one, two = tmp_path / "one", tmp_path / "two"
+    one.write_bytes(b"tick\n" * 30 + b"tick")
+    two.write_bytes(("tick\n" * 30).encode("utf-16-le"))
+    done = engine("detect", bundle, one, two)
+    assert (done.returncode, done.stdout) == (2, reference(bundle, b"tick\n" * 31))
+    assert f'"{two}" looks like UTF-16LE' in done.stderr.decode()
+
+
+def test_rules_of_version_1_with_an_encoding_are_refused(tmp_path: Path) -> None:
+    path = make(tmp_path / "bundle", Preprocess())
+    text = (path / "preprocess.json").read_text()
+    (path / "preprocess.json").write_text(
+        text.replace('"schema_version": 2', '"schema_version": 1')
+    )
+    write_manifest(path, ("tiny",))
+    done = engine("detect", path, "-")
+    assert done.returncode == 2
+    assert "belongs to version 2 only" in done.stderr.decode()
+
+
+@pytest.mark.parametrize("encoding", ["utf-16le", "utf-16be"])
+def test_the_self_test_of_rules_of_utf16_passes(tmp_path: Path, encoding: Encoding) -> None:
+    from logexport.bundle import Bundle
+    from logexport.selftest import write_selftest
+    from logexport.verify import verify_bundle
+
+    path = make(tmp_path / "bundle", Preprocess(encoding=encoding))
+    log, verdicts = path / "tiny.selftest.log", path / "tiny.selftest.jsonl"
+    write_selftest(Bundle.load(path).model("tiny"), log, verdicts)
+    write_manifest(path, ("tiny",))
+    assert len(verdicts.read_bytes().splitlines()) > 20
+    done = engine(path)
+    assert done.returncode == 0, done.stdout
+    checks = {check.name: check for check in verify_bundle(path)["tiny"]}
+    assert checks["selftest"].status == "passed", checks["selftest"].message
 
 
 def test_rules_of_version_1_know_no_encodings(old: Path) -> None:

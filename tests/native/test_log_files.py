@@ -7,7 +7,9 @@ import gzip
 import io
 import json
 import lzma
+import os
 import random
+import subprocess
 import sys
 import tarfile
 from collections.abc import Callable, Sequence
@@ -22,9 +24,9 @@ from logexport.types import Vocabulary
 from logexport.verdicts.log_files import KEYS, LogFiles
 from logexport.verdicts.options import DetectOptions
 
-from tests.logs.test_compression import zstd_with_window
+from tests.logs.test_compression import zstd_of_one_segment, zstd_with_window
 from tests.native.bundles import KINDS, make_task, write_bundle
-from tests.native.engine import Engine, EngineError, Status, engine, engine_path, ort_library
+from tests.native.engine import Engine, EngineError, Status, engine, engine_path, ort_library, start
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -206,6 +208,7 @@ def test_windows_and_dictionaries_have_the_references_limits(bundle: Path, tmp_p
         assert (done.returncode, done.stdout) == (0, expected(bundle, [log], ())[0])
     for data, words in (
         (zstd_with_window(28), "a zstd window of more than 128 MiB"),
+        (zstd_of_one_segment((1 << 27) + 1), "a zstd window of more than 128 MiB"),
         (xz((64 << 20) + 1), "an xz dictionary of more than 64 MiB"),
     ):
         log.write_bytes(data)
@@ -246,9 +249,63 @@ def test_a_log_that_is_missing_is_said_before_the_first_is_read(
     assert "Standard input is named twice" in done.stderr.decode()
 
 
+def test_the_last_line_before_a_log_that_cannot_be_opened_is_judged(
+    bundle: Path, tmp_path: Path
+) -> None:
+    import socket
+
+    there, sock = tmp_path / "there.log", tmp_path / "sock"
+    there.write_bytes(b"tick\nwhat\n" * 30 + b"what")
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(sock))
+        done = engine("detect", bundle, there, sock)
+    records, _ = expected_until(bundle, there)
+    assert (done.returncode, done.stdout) == (2, records)
+    assert f"The log {sock} cannot be read" in done.stderr.decode()
+
+
+def expected_until(bundle: Path, log: Path) -> tuple[bytes, str]:
+    """The records of a log after which another one cannot be read."""
+    return expected(bundle, [log, log.with_name("nothing there")], ())
+
+
+@pytest.mark.parametrize("name", ["-", "./x/../-", "nolf/"])
+def test_a_log_is_the_file_that_was_named_to_both_engines(
+    bundle: Path, tmp_path: Path, name: str
+) -> None:
+    (tmp_path / "x").mkdir()
+    (tmp_path / "-").write_bytes(b"tick\nwhat\n" * 30)
+    (tmp_path / "nolf").write_bytes(b"what")
+    words = ["detect", str(bundle), name, "--with", "file"]
+    by_engine = engine(*words, cwd=tmp_path, input=b"tick\n")
+    by_reference = subprocess.run(
+        [sys.executable, "-m", "logexport", *words, "--engine", "python"],
+        cwd=tmp_path,
+        input=b"tick\n",
+        capture_output=True,
+        check=False,
+    )
+    assert by_engine.returncode == by_reference.returncode == (2 if name == "nolf/" else 0)
+    assert by_engine.stdout == by_reference.stdout
+
+
+def test_a_fifo_that_nobody_writes_to_can_be_stopped(bundle: Path, tmp_path: Path) -> None:
+    import signal
+    import time
+
+    there, fifo = tmp_path / "there.log", tmp_path / "fifo"
+    there.write_bytes(b"what\n" * 40 + b"what")
+    os.mkfifo(fifo)
+    with start("detect", bundle, there, fifo) as process:
+        time.sleep(1.5)
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=20)
+    assert process.returncode == 0, err
+    assert out == expected(bundle, [there], ())[0]
+
+
 def test_a_bomb_takes_little_memory(bundle: Path, tmp_path: Path) -> None:
     import resource
-    import subprocess
 
     log = tmp_path / "bomb.zst"
     log.write_bytes(zstd.compress(b"a" * (256 << 20)))

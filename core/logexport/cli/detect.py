@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 @click.argument(
     "logs",
     metavar="[LOG]...",
-    type=click.Path(path_type=Path, allow_dash=True),
+    type=click.Path(path_type=str, allow_dash=True),
     nargs=-1,
 )
 @click.option("--model", metavar="NAME", help="Which model, where the bundle holds several.")
@@ -81,7 +81,7 @@ if TYPE_CHECKING:
     "--with",
     "with_keys",
     metavar="KEY,...",
-    callback=lambda _context, _option, value: tuple(value.split(",")) if value else (),
+    callback=lambda _context, _option, value: () if value is None else tuple(value.split(",")),
     help="Keys after the fixed ones of a record: file, file_line.",
 )
 @click.option("--require-proof", is_flag=True, help="Refuse a bundle whose proof is not full.")
@@ -93,7 +93,7 @@ if TYPE_CHECKING:
     metavar="PATH",
     help="The C engine's ONNX Runtime library.",
 )
-def detect(bundle: Path, logs: tuple[Path, ...], engine: str | None, **options: Any) -> int:
+def detect(bundle: Path, logs: tuple[str, ...], engine: str | None, **options: Any) -> int:
     """Read LOGs in the order given and print a verdict a line.
 
     A LOG is a file, or - for standard input, which is read if none is named. It may be compressed:
@@ -106,7 +106,7 @@ def detect(bundle: Path, logs: tuple[Path, ...], engine: str | None, **options: 
     from logexport.verdicts.options import DetectOptions
 
     chosen = DetectOptions(**options)
-    logs = logs or (Path("-"),)
+    logs = logs or ("-",)
     command = None if engine == "python" else find_engine()
     if command is not None:
         return _become_engine(command, bundle, logs, chosen)
@@ -131,13 +131,13 @@ def find_engine() -> list[str] | None:
 
 
 def _become_engine(
-    command: list[str], bundle: Path, logs: Sequence[Path], options: DetectOptions
+    command: list[str], bundle: Path, logs: Sequence[str], options: DetectOptions
 ) -> int:
     """Become the engine: its output, signals and exit status are the command's."""
     from logexport.engine import build_detect_arguments
 
     arguments = build_detect_arguments(_resolve_threshold(bundle, options))
-    words = [*command, "detect", *arguments, "--", str(bundle), *map(str, logs)]
+    words = [*command, "detect", *arguments, "--", str(bundle), *logs]
     sys.stdout.flush()
     sys.stderr.flush()
     try:
@@ -182,7 +182,7 @@ def _open_model(bundle: Path, options: DetectOptions) -> BundledModel:
     return model
 
 
-def _run_reference(model: BundledModel, logs: Sequence[Path], options: DetectOptions) -> int:
+def _run_reference(model: BundledModel, logs: Sequence[str], options: DetectOptions) -> int:
     from logexport.detect import Detection
     from logexport.logs.lines import check_logs, iter_lines
 
@@ -247,11 +247,11 @@ def _writing() -> Iterator[None]:
 
 
 @contextmanager
-def _open_log(log: Path, reading: Reading, catch_up: Callable[[], None]) -> Iterator[BinaryIO]:
+def _open_log(log: str, reading: Reading, catch_up: Callable[[], None]) -> Iterator[BinaryIO]:
     """The log; from a pipe ``catch_up`` is called whenever there is nothing to read for now."""
     from logexport.logs.lines import as_log, open_log
 
-    if str(log) != "-":
+    if log != "-":
         with open_log(log, reading) as stream:
             yield stream
         return

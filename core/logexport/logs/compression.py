@@ -101,7 +101,6 @@ class _GzipDecoder:
 
     def __init__(self) -> None:
         self._object = zlib.decompressobj(16 + zlib.MAX_WBITS)
-        self._full = False
 
     @property
     def eof(self) -> bool:
@@ -109,16 +108,14 @@ class _GzipDecoder:
 
     @property
     def needs_input(self) -> bool:
-        return not self._object.unconsumed_tail and not self._full
+        return not self._object.unconsumed_tail
 
     @property
     def unused_data(self) -> bytes:
         return self._object.unused_data
 
     def decompress(self, data: bytes, max_length: int = -1) -> bytes:
-        out = self._object.decompress(self._object.unconsumed_tail + data, max_length)
-        self._full = len(out) == max_length  # more may be held back
-        return out
+        return self._object.decompress(self._object.unconsumed_tail + data, max_length)
 
 
 def _bzip2() -> Decoder:
@@ -133,14 +130,81 @@ def _xz() -> Decoder:
     return lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=XZ_MEMORY)
 
 
-def _zstd() -> Decoder:
-    if sys.version_info >= (3, 14):
-        from compression import zstd
-    else:
-        from backports import zstd
+class _ZstdDecoder:
+    """A frame whose header is looked at first: the library looks at the window of some frames only,
+    and which beginnings it knows depends on how it was built.
+    """
 
-    options = {int(zstd.DecompressionParameter.window_log_max): ZSTD_WINDOW_LOG}
-    return cast(Decoder, zstd.ZstdDecompressor(options=options))
+    def __init__(self) -> None:
+        if sys.version_info >= (3, 14):
+            from compression import zstd
+        else:
+            from backports import zstd
+
+        options = {int(zstd.DecompressionParameter.window_log_max): ZSTD_WINDOW_LOG}
+        self._decoder = cast(Decoder, zstd.ZstdDecompressor(options=options))
+        self._header: bytes | None = b""  # None: looked at, and handed on
+
+    @property
+    def eof(self) -> bool:
+        return self._decoder.eof
+
+    @property
+    def needs_input(self) -> bool:
+        return self._header is not None or self._decoder.needs_input
+
+    @property
+    def unused_data(self) -> bytes:
+        return self._decoder.unused_data
+
+    def decompress(self, data: bytes, max_length: int = -1) -> bytes:
+        if self._header is None:
+            return self._decoder.decompress(data, max_length)
+        self._header += data
+        window = zstd_window(self._header)
+        if window is None:
+            return b""
+        if window > 1 << ZSTD_WINDOW_LOG:
+            raise _TooLargeError("a zstd window of more than 128 MiB")
+        data, self._header = self._header, None
+        return self._decoder.decompress(data, max_length)
+
+
+class _TooLargeError(Exception):
+    """What is beyond a bound, in words."""
+
+
+def zstd_window(header: bytes) -> int | None:
+    """The window of a zstd frame, by its header (RFC 8878, 3.1.1).
+
+    Returns:
+        bytes, 0 for a skippable frame; None if more bytes are needed to tell.
+
+    Raises:
+        ValueError: no frame begins like this.
+    """
+    frame, skippable = bytes.fromhex("28b52ffd"), bytes.fromhex("2a4d18")
+    if len(header) < 4:
+        return None
+    if 0x50 <= header[0] < 0x60 and header[1:4] == skippable:
+        return 0
+    if header[:4] != frame:
+        raise ValueError("a frame has no magic number")
+    if len(header) < 5:
+        return None
+    descriptor = header[4]
+    single_segment = bool(descriptor & 0x20)
+    if not single_segment:
+        if len(header) < 6:
+            return None
+        base = 1 << (10 + (header[5] >> 3))
+        return base + base // 8 * (header[5] & 7)
+    begin = 5 + (0, 1, 2, 4)[descriptor & 3]
+    size = (1, 2, 4, 8)[descriptor >> 6]
+    if len(header) < begin + size:
+        return None
+    content = int.from_bytes(header[begin : begin + size], "little")
+    return content + 256 if size == 2 else content
 
 
 def _one_of(*magics: bytes) -> Callable[[bytes], bool | None]:
@@ -170,7 +234,7 @@ FORMATS = (
             bytes.fromhex("28b52ffd"),
             *(bytes([first]) + bytes.fromhex("2a4d18") for first in range(0x50, 0x60)),
         ),
-        _zstd,
+        _ZstdDecoder,
     ),
 )
 
@@ -202,6 +266,7 @@ class Decompressed(io.RawIOBase):
         self._form = form
         self._input = b""
         self._decoder: Decoder | None = form.decoder()
+        self._full = False  # the last step gave all that was asked for: more may be held back
 
     def readable(self) -> bool:
         return True
@@ -230,28 +295,31 @@ class Decompressed(io.RawIOBase):
         """Up to ``size`` bytes of the member; none where its end or more input comes first."""
         decoder = self._decoder
         assert decoder is not None  # noqa: S101 - a member was begun
-        data = b""
-        if decoder.needs_input:
+        data, ended = b"", False
+        if decoder.needs_input and not self._full:
             data = self._input or self._read(_CHUNK)
             self._input = b""
-            if not data:
-                raise self._damaged("it ends in the middle")
+            ended = not data
         try:
             out = decoder.decompress(data, size)
+        except MemoryError:
+            raise
         except Exception as error:  # zlib.error, OSError, LZMAError, ZstdError: no common base
             raise self._failed(error) from error
+        self._full = len(out) == size
         if decoder.eof:
             self._input = decoder.unused_data
             self._decoder = None
+        elif ended and not out:
+            raise self._damaged("it ends in the middle")
         return out
 
     def _failed(self, error: Exception) -> CompressedDataError:
-        text = str(error)
-        if self._form.name == "xz" and "limit" in text:
+        if isinstance(error, _TooLargeError):
+            return self._too_large(str(error))
+        if self._form.name == "xz" and "limit" in str(error):  # liblzma's, for XZ_MEMORY
             return self._too_large("an xz dictionary of more than 64 MiB")
-        if self._form.name == "zstd" and "memory" in text:
-            return self._too_large("a zstd window of more than 128 MiB")
-        return self._damaged(text)
+        return self._damaged(str(error))
 
     def _damaged(self, reason: str) -> CompressedDataError:
         return CompressedDataError(
@@ -267,7 +335,10 @@ class Decompressed(io.RawIOBase):
 
 
 class NotTar(io.RawIOBase):
-    """The bytes of a stream, as they come, until they turn out to be a tar archive's.
+    """The bytes of a stream that is not a tar archive.
+
+    They come as they come, but for those before the first line feed: as many as tell are held back,
+    so that nothing is said of an archive.
 
     Args:
         stream: the content.
@@ -275,18 +346,30 @@ class NotTar(io.RawIOBase):
 
     def __init__(self, stream: io.RawIOBase) -> None:
         self._stream = stream
-        self._begin: bytes | None = b""  # None: there is enough of it, and it is not a tar's
+        self._begin: bytes | None = None  # what was held back, once it is known
+        self._known = False
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: object) -> int:
-        """Raises :class:`TarError` where an archive shows itself: no line has ended before."""
-        count = cast(int, self._stream.readinto(cast(bytearray, buffer)))
-        if self._begin is not None:
-            self._begin += bytes(memoryview(cast(bytearray, buffer))[:count])
-            if self._begin.startswith(_TAR, _TAR_AT):
-                raise TarError
-            if len(self._begin) >= _TAR_AT + len(_TAR):
-                self._begin = None
-        return count
+        """Raises :class:`TarError` instead of the first bytes of an archive."""
+        if not self._known:
+            self._begin, self._known = self._look(), True
+        if not self._begin:
+            return cast(int, self._stream.readinto(cast(bytearray, buffer)))
+        view = memoryview(cast(bytearray, buffer))
+        out, self._begin = self._begin[: len(view)], self._begin[len(view) :]
+        view[: len(out)] = out
+        return len(out)
+
+    def _look(self) -> bytes:
+        begin = b""
+        while len(begin) < _TAR_AT + len(_TAR) and b"\n" not in begin:
+            more = self._stream.read(_CHUNK)
+            if not more:
+                break
+            begin += more
+        if begin.startswith(_TAR, _TAR_AT) and b"\n" not in begin[:_TAR_AT]:
+            raise TarError
+        return begin

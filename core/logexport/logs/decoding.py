@@ -6,9 +6,10 @@ Rules of version 2 of ``preprocess.json`` (the engine's ``native/src/decoding.c`
   EF BB BF UTF-8; the mark is not text. A file without a mark has the encoding of the rules.
 - UTF-16 becomes UTF-8 before lines are looked for. A surrogate without its partner, and a last byte
   without its partner, is U+FFFD.
-- A file of the encoding ``utf-8`` without a mark is refused if it looks like UTF-16: in its first
-  512 bytes (in all, if there are fewer, but at least 16) at least half of the bytes at odd places
-  are zero and none at an even place is, or the other way round.
+- A file of the encoding ``utf-8`` without a mark is refused if it looks like UTF-16: one of its
+  first two bytes is zero and the other is not, and in its first 512 bytes (in all, if there are
+  fewer, but at least 16) at least half of the bytes at odd places are zero and none at an even
+  place is, or the other way round. Nothing is read of such a file before that is known.
 - In the text of a line, escape sequences (ECMA-48) are nothing: ESC ``[`` with its parameters (0x30
   to 0x3F), intermediate bytes (0x20 to 0x2F) and a final byte (0x40 to 0x7E); ESC ``]`` up to BEL
   or to ESC ``\\`` with neither between; ESC, intermediate bytes and a final byte (0x30 to 0x7E), if
@@ -24,6 +25,7 @@ from typing import Literal, cast
 
 __all__ = [
     "ENCODINGS",
+    "UTF_8_MARK",
     "Decoded",
     "Encoding",
     "LooksLikeUtf16Error",
@@ -34,10 +36,12 @@ Encoding = Literal["utf-8", "utf-16le", "utf-16be"]
 ENCODINGS: tuple[Encoding, ...] = ("utf-8", "utf-16le", "utf-16be")
 """What a file without a mark may be."""
 
+UTF_8_MARK = b"\xef\xbb\xbf"
+
 _MARKS: tuple[tuple[bytes, Encoding], ...] = (
     (b"\xff\xfe", "utf-16le"),
     (b"\xfe\xff", "utf-16be"),
-    (b"\xef\xbb\xbf", "utf-8"),
+    (UTF_8_MARK, "utf-8"),
 )
 _LOOKED_AT = 512
 _FEWEST = 16
@@ -67,7 +71,7 @@ def strip_escapes(text: str) -> str:
 
 def looks_like_utf16(begin: bytes) -> Encoding | None:
     """What the first bytes of a file look like, if they look like UTF-16."""
-    if len(begin) < _FEWEST:
+    if len(begin) < _FEWEST or bool(begin[0]) == bool(begin[1]):
         return None
     low, high = begin[0 : len(begin) & ~1 : 2], begin[1 : len(begin) & ~1 : 2]
     for zeros, others, encoding in ((high, low, "utf-16le"), (low, high, "utf-16be")):
@@ -89,8 +93,9 @@ class Decoded(io.RawIOBase):
         self._encoding = encoding
         self._decoder: codecs.IncrementalDecoder | None = None
         self._marked: bool | None = None  # None: its first bytes are not all there
-        self._begin = b""  # for looks_like_utf16, until there is enough
+        self._begin = b""  # what is held back until it tells
         self._out = b""
+        self._holding = False
 
     def readable(self) -> bool:
         return True
@@ -119,10 +124,9 @@ class Decoded(io.RawIOBase):
             if found is None:
                 return b""
             data = found
-        if self._decoder is None:
-            self._look(data, end)
-            return data
-        return self._decoder.decode(data, end).encode("utf-8", "replace")
+        if self._decoder is not None:
+            return self._decoder.decode(data, end).encode("utf-8", "replace")
+        return self._hold_back(data, end)
 
     def _find_mark(self, end: bool) -> bytes | None:
         """What follows the mark, or all if there is none; None if more bytes are needed to tell."""
@@ -139,13 +143,22 @@ class Decoded(io.RawIOBase):
             name = {"utf-16le": "utf-16-le", "utf-16be": "utf-16-be"}[self._encoding]
             self._decoder = codecs.getincrementaldecoder(name)("replace")
         self._begin = b""
+        self._holding = not self._marked
         return begin
 
-    def _look(self, data: bytes, end: bool) -> None:
-        if self._marked or len(self._begin) >= _LOOKED_AT:
-            return
-        self._begin = (self._begin + data)[:_LOOKED_AT]
-        if len(self._begin) == _LOOKED_AT or end:
-            found = looks_like_utf16(self._begin)
-            if found is not None:
-                raise LooksLikeUtf16Error(found)
+    def _hold_back(self, data: bytes, end: bool) -> bytes:
+        """Bytes of a file of UTF-8, as soon as they cannot be UTF-16 without a mark."""
+        if not self._holding:
+            return data
+        self._begin += data
+        begin = self._begin
+        if not end:
+            if len(begin) < 2:
+                return b""
+            if bool(begin[0]) != bool(begin[1]) and len(begin) < _LOOKED_AT:
+                return b""
+        found = looks_like_utf16(begin[:_LOOKED_AT])
+        if found is not None:
+            raise LooksLikeUtf16Error(found)
+        self._holding, self._begin = False, b""
+        return begin

@@ -21,7 +21,7 @@ from typing import Any, Literal, NamedTuple
 from logexport import schemas
 from logexport.errors import InputError, UsageError
 from logexport.files import atomic_path, encode_json, read_json
-from logexport.logs.decoding import ENCODINGS, Encoding, strip_escapes
+from logexport.logs.decoding import ENCODINGS, UTF_8_MARK, Encoding, strip_escapes
 from logexport.logs.headers import ALOG_DETECT_HEADERS, Header, HeaderMatcher
 from logexport.logs.lines import DEFAULT_MAX_LINE_BYTES, Reading, decode, is_blank
 from logexport.logs.masks import ALOG_DETECT_MASKS, DEFAULT_MASKS, Mask, Masker
@@ -113,6 +113,11 @@ class Preprocess:
     def reading(self) -> Reading:
         """How the bytes of a log become lines."""
         return Reading(self.max_line_bytes, self.encoding)
+
+    @property
+    def mark(self) -> bytes:
+        """What a log begins with that logexport writes to be read by these rules, in UTF-8."""
+        return b"" if self.encoding is None else UTF_8_MARK
 
     def decode(self, raw: bytes) -> str:
         """The text of a line that is not oversize."""

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 
 from logexport.bundle import BundledModel
 from logexport.detect import detect
-from logexport.logs.lines import iter_lines
+from logexport.logs.lines import iter_logs
 from logexport.selftest.rendering import RenderedLog, render_selftest
 from logexport.verdicts.scorers import OnnxRuntimeScorer
 
@@ -24,10 +23,9 @@ def write_selftest(model: BundledModel, log: Path, verdicts: Path, seed: int = 0
     """
     scorer = OnnxRuntimeScorer(model.onnx)
     made = render_selftest(model.vocab, model.preprocess, model.task, seed, scorer=scorer)
-    log.write_bytes(made.data)
-    with io.BytesIO(made.data) as stream:
-        lines = iter_lines(stream, model.preprocess.reading)
-        records = detect(lines, model, scorer=scorer)
-        text = "".join(record.to_line() + "\n" for record in records)
+    log.write_bytes(model.preprocess.mark + made.data)
+    lines = iter_logs([log], model.preprocess.reading)
+    records = detect(lines, model, scorer=scorer)
+    text = "".join(record.to_line() + "\n" for record in records)
     verdicts.write_bytes(text.encode("utf-8"))
     return made
