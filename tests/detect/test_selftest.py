@@ -15,7 +15,7 @@ from logexport.bundle import Bundle
 from logexport.detect import detect
 from logexport.logs.events import Event, EventReader
 from logexport.logs.headers import PRESETS, Header
-from logexport.logs.lines import as_log, iter_lines
+from logexport.logs.lines import as_log, iter_lines, iter_logs
 from logexport.logs.masks import MASK_SETS, Mask
 from logexport.logs.preprocess import ALOG_DETECT, Preprocess, SessionRule
 from logexport.selftest import RenderedLog, render_selftest, write_selftest
@@ -212,12 +212,11 @@ def test_the_files_of_a_bundle(tmp_path: Path, kind: str) -> None:
     model = bundle.model(None)
     log, verdicts = tmp_path / "x.selftest.log", tmp_path / "x.selftest.jsonl"
     made = write_selftest(model, log, verdicts)
-    assert log.read_bytes() == made.data
+    assert log.read_bytes() == RULES.mark + made.data
     records = [json.loads(line) for line in verdicts.read_bytes().splitlines()]
     assert sum(record["verdict"] in ("normal", "anomaly") for record in records) >= 20
-    with log.open("rb") as stream:
-        lines = iter_lines(stream, model.preprocess.reading)
-        again = [record.to_line() for record in detect(lines, model) if isinstance(record, Record)]
+    lines = iter_logs([log], model.preprocess.reading)
+    again = [record.to_line() for record in detect(lines, model) if isinstance(record, Record)]
     assert again == verdicts.read_text(encoding="utf-8").split("\n")[:-1]
 
 
