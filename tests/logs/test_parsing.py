@@ -129,7 +129,8 @@ def test_gzip_standard_input_and_a_pipe_give_the_same_rows(
     monkeypatch.setattr("sys.stdin", Standard)
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
-    writer = threading.Thread(target=lambda: fifo.write_bytes(LOG))
+    # A daemon: without a reader it would wait for one beyond the end of the tests.
+    writer = threading.Thread(target=lambda: fifo.write_bytes(LOG), daemon=True)
     writer.start()
     results = []
     for log in (tmp_path / "plain", tmp_path / "log.gz", "-", fifo):
