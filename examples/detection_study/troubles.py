@@ -83,7 +83,7 @@ def swapped(world: World, source: Source, activity: Activity, part: float) -> Ac
     """Two neighbouring lines of every activity change places; what is counted stays the same."""
     steps = list(activity)
     if len(steps) >= 2:
-        place = world.random.below(len(steps) - 1)
+        place = world.random.draw_below(len(steps) - 1)
         one, two = steps[place], steps[place + 1]
         # The times stay: each writes the other's line.
         steps[place] = two._replace(delay=one.delay)
