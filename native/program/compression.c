@@ -126,16 +126,12 @@ void decoder_free(struct decoder *decoder)
     free(decoder);
 }
 
-static enum decoder_state refuse_data(char *problem, size_t size, const char *text)
+/* The state, with why. */
+static enum decoder_state refuse(enum decoder_state state, char *problem, size_t size,
+                                 const char *text)
 {
     snprintf(problem, size, "%s", text);
-    return DECODER_DAMAGED;
-}
-
-static enum decoder_state refuse_size(char *problem, size_t size, const char *text)
-{
-    snprintf(problem, size, "%s", text);
-    return DECODER_TOO_LARGE;
+    return state;
 }
 
 static enum decoder_state run_gzip(z_stream *stream, char *problem, size_t size)
@@ -147,7 +143,7 @@ static enum decoder_state run_gzip(z_stream *stream, char *problem, size_t size)
         return DECODER_MORE;
     if (result == Z_MEM_ERROR)
         return DECODER_NO_MEMORY;
-    return refuse_data(problem, size, stream->msg != NULL ? stream->msg : "bad data");
+    return refuse(DECODER_DAMAGED, problem, size, stream->msg != NULL ? stream->msg : "bad data");
 }
 
 static enum decoder_state run_bzip2(bz_stream *stream, char *problem, size_t size)
@@ -157,7 +153,8 @@ static enum decoder_state run_bzip2(bz_stream *stream, char *problem, size_t siz
         return DECODER_END;
     if (result == BZ_OK)
         return DECODER_MORE;
-    return result == BZ_MEM_ERROR ? DECODER_NO_MEMORY : refuse_data(problem, size, "bad data");
+    return result == BZ_MEM_ERROR ? DECODER_NO_MEMORY
+                                  : refuse(DECODER_DAMAGED, problem, size, "bad data");
 }
 
 static enum decoder_state run_xz(lzma_stream *stream, char *problem, size_t size)
@@ -170,11 +167,11 @@ static enum decoder_state run_xz(lzma_stream *stream, char *problem, size_t size
     case LZMA_BUF_ERROR: /* no progress: more input is needed */
         return DECODER_MORE;
     case LZMA_MEMLIMIT_ERROR:
-        return refuse_size(problem, size, "an xz dictionary of more than 64 MiB");
+        return refuse(DECODER_TOO_LARGE, problem, size, "an xz dictionary of more than 64 MiB");
     case LZMA_MEM_ERROR:
         return DECODER_NO_MEMORY;
     default:
-        return refuse_data(problem, size, "bad data");
+        return refuse(DECODER_DAMAGED, problem, size, "bad data");
     }
 }
 
@@ -184,15 +181,11 @@ static enum decoder_state run_xz(lzma_stream *stream, char *problem, size_t size
 static bool find_window(const unsigned char *header, size_t length, bool *is_frame,
                         uint64_t *window)
 {
-    static const unsigned char frame[] = {0x28, 0xb5, 0x2f, 0xfd};
-    *is_frame = true;
     *window = 0;
     if (length < 4)
         return false;
-    if (header[0] >= 0x50 && header[0] < 0x60 && memcmp(header + 1, "\x2a\x4d\x18", 3) == 0)
-        return true; /* skippable */
-    *is_frame = memcmp(header, frame, 4) == 0;
-    if (!*is_frame)
+    *is_frame = compression_recognise(header, 4) == COMPRESSION_ZSTD;
+    if (!*is_frame || header[0] != 0x28) /* another format's, or skippable */
         return true;
     if (length < 6) /* the descriptor, and a byte that every frame has after it */
         return false;
@@ -223,7 +216,7 @@ static enum decoder_state decompress_frame(ZSTD_DCtx *context, ZSTD_inBuffer *in
         return DECODER_MORE;
     if (ZSTD_getErrorCode(result) == ZSTD_error_memory_allocation)
         return DECODER_NO_MEMORY;
-    return refuse_data(problem, size, ZSTD_getErrorName(result));
+    return refuse(DECODER_DAMAGED, problem, size, ZSTD_getErrorName(result));
 }
 
 static enum decoder_state run_zstd(struct decoder *decoder, ZSTD_inBuffer *in, ZSTD_outBuffer *out,
@@ -231,13 +224,14 @@ static enum decoder_state run_zstd(struct decoder *decoder, ZSTD_inBuffer *in, Z
 {
     const unsigned char *bytes = in->src;
     while (!decoder->header_known) {
-        bool is_frame;
+        bool is_frame = false;
         uint64_t window;
         if (find_window(decoder->header, decoder->header_length, &is_frame, &window)) {
             if (!is_frame)
-                return refuse_data(problem, size, "a frame has no magic number");
+                return refuse(DECODER_DAMAGED, problem, size, "a frame has no magic number");
             if (window > UINT64_C(1) << ZSTD_WINDOW_LOG)
-                return refuse_size(problem, size, "a zstd window of more than 128 MiB");
+                return refuse(DECODER_TOO_LARGE, problem, size,
+                              "a zstd window of more than 128 MiB");
             decoder->header_known = true;
         } else if (in->pos == in->size) {
             return DECODER_MORE;

@@ -125,6 +125,11 @@ static enum input_state decide_form(struct input *input, bool wait)
     return state == INPUT_END && input->raw_end == 0 ? INPUT_END : INPUT_BYTES;
 }
 
+static enum input_state refuse_for_memory(struct input *input)
+{
+    return fail_reading(input, "cannot be decompressed: not enough memory");
+}
+
 static enum input_state refuse_data(struct input *input, const char *why)
 {
     char what[250];
@@ -164,7 +169,7 @@ static bool run_member(struct input *input, char *bytes, size_t size, size_t *ma
         refuse_data(input, problem);
         return false;
     case DECODER_NO_MEMORY:
-        fail_reading(input, "cannot be decompressed: not enough memory");
+        refuse_for_memory(input);
         return false;
     case DECODER_TOO_LARGE:
         snprintf(what, sizeof what, "has %s", problem);
@@ -179,7 +184,7 @@ static enum input_state read_compressed(struct input *input, bool wait, char *by
 {
     for (;;) {
         if (input->decoder == NULL && !begin_member(input))
-            return fail_reading(input, "cannot be decompressed: not enough memory");
+            return refuse_for_memory(input);
         if (input->decoder != NULL) {
             size_t before = input->raw_begin;
             input->failed = !run_member(input, bytes, size, length);
@@ -226,19 +231,26 @@ static enum input_state read_content(struct input *input, bool wait, char *bytes
                                            : read_compressed(input, wait, bytes, size, length);
 }
 
+/* Whether content begins like a tar archive's: "ustar" at byte 257, and no line feed before. */
+static bool is_tar(const char *bytes, size_t length)
+{
+    return length >= TAR_AT + 5 && memcmp(bytes + TAR_AT, "ustar", 5) == 0 &&
+           memchr(bytes, '\n', TAR_AT) == NULL;
+}
+
 /* Reads the content's first bytes. Those before its first line feed are held back, as many as tell a
- * tar archive ("ustar" at byte 257): its headers would be lines. */
+ * tar archive: its headers would be lines. */
 static enum input_state read_beginning(struct input *input, bool wait, char *bytes, size_t size,
                                        size_t *length)
 {
-    size_t held = input->begin_length, more = 0;
-    enum input_state state = read_content(input, wait, bytes + held, size - held, &more);
-    if (state == INPUT_BYTES || state == INPUT_END || state == INPUT_ERROR) {
+    do {
+        size_t held = input->begin_length, more = 0;
+        enum input_state state = read_content(input, wait, bytes + held, size - held, &more);
+        if (state == INPUT_QUIET || state == INPUT_STOP)
+            return state;
         memcpy(bytes, input->begin, held);
-        size_t total = held + more, first = total < TAR_AT ? total : TAR_AT;
-        bool ended = state != INPUT_BYTES, line = memchr(bytes, '\n', total) != NULL;
-        if (total >= TAR_AT + 5 && memchr(bytes, '\n', first) == NULL &&
-            memcmp(bytes + TAR_AT, "ustar", 5) == 0) {
+        size_t total = held + more;
+        if (is_tar(bytes, total)) {
             snprintf(input->error, sizeof input->error,
                      "%.200s is a tar archive, not a log. Name what is in it: tar -xOf %.200s "
                      "MEMBER | logexport-engine detect BUNDLE -",
@@ -246,18 +258,17 @@ static enum input_state read_beginning(struct input *input, bool wait, char *byt
             input->failed = true;
             return INPUT_ERROR;
         }
-        if (ended || line || total >= sizeof input->begin) {
+        if (state != INPUT_BYTES || total >= sizeof input->begin ||
+            memchr(bytes, '\n', total) != NULL) {
             input->begun = true;
-            if (state == INPUT_ERROR)
-                input->failed = true; /* said at the next reading */
+            input->failed |= state == INPUT_ERROR; /* said at the next reading */
             *length = total;
             return total > 0 ? INPUT_BYTES : state;
         }
         memcpy(input->begin + held, bytes + held, more);
         input->begin_length = total;
-        return wait ? read_beginning(input, wait, bytes, size, length) : INPUT_QUIET;
-    }
-    return state;
+    } while (wait);
+    return INPUT_QUIET;
 }
 
 enum input_state input_read(struct input *input, bool wait, char *bytes, size_t size,

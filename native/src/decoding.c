@@ -100,9 +100,9 @@ static enum logexport_status hold_back(struct le_decoding *decoding, const char 
                  (decoding->begin_length >= 2 && (begin[0] == 0) == (begin[1] == 0));
     if (!known)
         return LOGEXPORT_OK;
-    enum le_encoding found = looks_like(begin, decoding->begin_length);
+    enum le_encoding found = looks_like(begin, decoding->begin_length); /* LE_BYTES has no name */
     for (size_t i = 0; i < sizeof ENCODINGS / sizeof *ENCODINGS; i++)
-        if (found != LE_BYTES && ENCODINGS[i].encoding == found)
+        if (ENCODINGS[i].encoding == found)
             return le_fail(error, LOGEXPORT_TEXT,
                            "looks like %s without a byte order mark. Say so: --encoding %s",
                            ENCODINGS[i].spoken, ENCODINGS[i].name);

@@ -102,11 +102,11 @@ static enum logexport_status keep_failure(logexport_engine *engine, enum logexpo
 static enum logexport_status read_text(logexport_engine *engine, enum logexport_status status,
                                        const char *text, size_t length)
 {
-    struct logexport_error ignored, clause = engine->failure;
     if (status == LOGEXPORT_OK)
         return le_stream_push(&engine->stream, text, length, &engine->failure);
     if (status != LOGEXPORT_TEXT)
         return status;
+    struct logexport_error ignored, clause = engine->failure;
     if (le_stream_flush(&engine->stream, LE_UNTIL_LAST_LF, &ignored) == LOGEXPORT_OK)
         le_detector_flush(&engine->detector, &ignored);
     const char *name = le_log_files_last(&engine->files);

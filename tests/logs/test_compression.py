@@ -49,6 +49,17 @@ class Slow(io.RawIOBase):
         return len(part)
 
 
+class Watched(Slow):
+    """The same, which fails if it is asked for more than a first line needs."""
+
+    asked = 0
+
+    def readinto(self, buffer: object) -> int:
+        self.asked += 1
+        assert self.asked < 8, "it waits for what is not needed"
+        return super().readinto(buffer)
+
+
 def content(data: bytes, step: int = 1 << 16) -> bytes:
     return as_log(Slow(data, step), "app.log").read()
 
@@ -209,15 +220,7 @@ def test_a_bomb_is_one_oversize_line_in_little_memory(form: str) -> None:
 
 
 def test_the_first_line_of_a_slow_pipe_comes_before_the_second() -> None:
-    class Pipe(Slow):
-        asked = 0
-
-        def readinto(self, buffer: object) -> int:
-            self.asked += 1
-            assert self.asked < 8, "it waits for what is not needed"
-            return super().readinto(buffer)
-
-    stream = as_log(Pipe(b"first\n" + b"second\n", 6), "app.log")
+    stream = as_log(Watched(b"first\n" + b"second\n", 6), "app.log")
     assert next(iter_lines(stream)).raw == b"first"
 
 

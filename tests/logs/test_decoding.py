@@ -16,7 +16,7 @@ from logexport.logs.decoding import Encoding, looks_like_utf16, strip_escapes
 from logexport.logs.lines import Reading, as_log, iter_lines, iter_logs
 from logexport.logs.preprocess import ALOG_DETECT, LineParser, Preprocess
 
-from tests.logs.test_compression import COMPRESSORS, Slow
+from tests.logs.test_compression import COMPRESSORS, Slow, Watched
 
 TEXT = st.text(
     st.characters(exclude_categories=("Cs",), exclude_characters="\0\ufeff"),
@@ -128,16 +128,8 @@ def test_nothing_is_said_of_a_file_that_is_refused_however_it_comes(step: int) -
 
 
 def test_a_line_of_plain_text_does_not_wait_for_512_bytes() -> None:
-    class Pipe(Slow):
-        asked = 0
-
-        def readinto(self, buffer: object) -> int:
-            self.asked += 1
-            assert self.asked < 8, "it waits for what is not needed"
-            return super().readinto(buffer)
-
     reading = Reading(1000, "utf-8")
-    stream = as_log(Pipe(b"first\n" + b"second\n", 6), "app.log", reading)
+    stream = as_log(Watched(b"first\n" + b"second\n", 6), "app.log", reading)
     assert next(iter_lines(stream, reading)).raw == b"first"
 
 

@@ -14,6 +14,7 @@ from logexport.logs.lines import Reading, iter_logs
 from logexport.logs.preprocess import Preprocess, SessionRule
 from logexport.types import Vocabulary
 
+from tests.logs.test_decoding import CODECS, MARKS
 from tests.native.bundles import make_task, write_bundle, write_manifest
 from tests.native.engine import Engine, EngineError, Status, engine, reference
 
@@ -22,8 +23,6 @@ WORDS = (
     *("open 7", "close 8", "tick", "user é in", "user \U0001f600 in", "", " ", "\r", "\ufeff"),
     *("\x1b[31mtick\x1b[0m", "\x1b]0;t\x07tick", "tick\x1b[", "\x1b\x1b", "\0", "\0\0tick"),
 )
-CODECS = {"utf-8": "utf-8", "utf-16le": "utf-16-le", "utf-16be": "utf-16-be"}
-MARKS = {"utf-8": b"\xef\xbb\xbf", "utf-16le": b"\xff\xfe", "utf-16be": b"\xfe\xff"}
 
 
 def make(path: Path, rules: Preprocess) -> Path:

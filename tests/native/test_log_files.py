@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import bz2
-import gzip
 import io
 import json
 import lzma
@@ -24,22 +22,12 @@ from logexport.types import Vocabulary
 from logexport.verdicts.log_files import KEYS, LogFiles
 from logexport.verdicts.options import DetectOptions
 
+from tests.logs.test_compression import COMPRESSORS as FORMS
 from tests.logs.test_compression import zstd_of_one_segment, zstd_with_window
 from tests.native.bundles import KINDS, make_task, write_bundle
 from tests.native.engine import Engine, EngineError, Status, engine, engine_path, ort_library, start
 
-if sys.version_info >= (3, 14):
-    from compression import zstd
-else:
-    from backports import zstd
-
-COMPRESSORS: dict[str, Callable[[bytes], bytes]] = {
-    "plain": bytes,
-    "gzip": gzip.compress,
-    "bzip2": bz2.compress,
-    "xz": lzma.compress,
-    "zstd": zstd.compress,
-}
+COMPRESSORS: dict[str, Callable[[bytes], bytes]] = {"plain": bytes, **FORMS}
 TEMPLATES = ("open <NUM>", "close <NUM>", "user <*> in", "tick", "")
 LINES = (
     b"open 7",
@@ -310,7 +298,7 @@ def test_a_bomb_takes_little_memory(bundle: Path, tmp_path: Path) -> None:
     if "asan" in engine_path().parts:
         pytest.skip("AddressSanitizer reserves more memory than the limit")
     log = tmp_path / "bomb.zst"
-    log.write_bytes(zstd.compress(b"a" * (256 << 20)))
+    log.write_bytes(FORMS["zstd"](b"a" * (256 << 20)))
 
     def limit() -> None:
         resource.setrlimit(resource.RLIMIT_DATA, (200 << 20, 200 << 20))

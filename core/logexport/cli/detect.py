@@ -17,6 +17,7 @@ import click
 from logexport.cli.common import abandon_output, say
 from logexport.engine import HOW_TO_GET
 from logexport.errors import BundleError, InputError, OutputError, UsageError
+from logexport.logs.decoding import ENCODINGS
 from logexport.runtime import silent_environment
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--encoding",
-    type=click.Choice(["utf-8", "utf-16le", "utf-16be"]),
+    type=click.Choice(ENCODINGS),
     help="Instead of the bundle's: what a file without a byte order mark is.",
 )
 @click.option(

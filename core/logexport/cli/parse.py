@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from logexport.cli.common import conclude, json_option, progress
+from logexport.logs.decoding import ENCODINGS
 from logexport.logs.headers import FORMATS
 from logexport.logs.masks import DEFAULT_MASKS, MASK_SETS
 
@@ -59,7 +60,7 @@ if TYPE_CHECKING:
     help="Longer lines are unseen.  [default: 1048576]",
 )  # fmt: skip
 @click.option(
-    "--encoding", type=click.Choice(["utf-8", "utf-16le", "utf-16be"]),
+    "--encoding", type=click.Choice(ENCODINGS),
     help="What a file without a byte order mark is.  [default: utf-8]",
 )  # fmt: skip
 @click.option(

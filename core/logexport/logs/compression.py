@@ -35,6 +35,8 @@ XZ_MEMORY = 80 << 20
 one, of 96 MiB."""
 
 ZSTD_WINDOW_LOG = 27
+_ZSTD_FRAME = bytes.fromhex("28b52ffd")
+_ZSTD_SKIPPABLE = tuple(bytes([first]) + bytes.fromhex("2a4d18") for first in range(0x50, 0x60))
 
 _TAR_AT, _TAR = 257, b"ustar"
 _CHUNK = 64 * 1024
@@ -183,12 +185,11 @@ def zstd_window(header: bytes) -> int | None:
     Raises:
         ValueError: no frame begins like this.
     """
-    frame, skippable = bytes.fromhex("28b52ffd"), bytes.fromhex("2a4d18")
     if len(header) < 4:
         return None
-    if 0x50 <= header[0] < 0x60 and header[1:4] == skippable:
+    if header[:4] in _ZSTD_SKIPPABLE:
         return 0
-    if header[:4] != frame:
+    if header[:4] != _ZSTD_FRAME:
         raise ValueError("a frame has no magic number")
     if len(header) < 5:
         return None
@@ -230,10 +231,7 @@ FORMATS = (
     Format(
         "zstd",
         "zstd -dc --long=31",
-        _one_of(
-            bytes.fromhex("28b52ffd"),
-            *(bytes([first]) + bytes.fromhex("2a4d18") for first in range(0x50, 0x60)),
-        ),
+        _one_of(_ZSTD_FRAME, *_ZSTD_SKIPPABLE),
         _ZstdDecoder,
     ),
 )

@@ -95,13 +95,15 @@ class Decoded(io.RawIOBase):
         self._marked: bool | None = None  # None: its first bytes are not all there
         self._begin = b""  # what is held back until it tells
         self._out = b""
-        self._holding = False
+        self._passes = False  # from now on bytes are text as they are
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: object) -> int:
         """Raises :class:`LooksLikeUtf16Error` where that shows."""
+        if self._passes and not self._out:
+            return cast(int, self._stream.readinto(cast(bytearray, buffer)))
         view = memoryview(cast(bytearray, buffer))
         while not self._out:
             data = self._stream.read(len(view))
@@ -143,12 +145,12 @@ class Decoded(io.RawIOBase):
             name = {"utf-16le": "utf-16-le", "utf-16be": "utf-16-be"}[self._encoding]
             self._decoder = codecs.getincrementaldecoder(name)("replace")
         self._begin = b""
-        self._holding = not self._marked
+        self._passes = self._marked and self._decoder is None
         return begin
 
     def _hold_back(self, data: bytes, end: bool) -> bytes:
         """Bytes of a file of UTF-8, as soon as they cannot be UTF-16 without a mark."""
-        if not self._holding:
+        if self._passes:
             return data
         self._begin += data
         begin = self._begin
@@ -160,5 +162,5 @@ class Decoded(io.RawIOBase):
         found = looks_like_utf16(begin[:_LOOKED_AT])
         if found is not None:
             raise LooksLikeUtf16Error(found)
-        self._holding, self._begin = False, b""
+        self._passes, self._begin = True, b""
         return begin

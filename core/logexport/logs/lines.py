@@ -131,13 +131,20 @@ def check_logs(paths: Iterable[LogPath]) -> None:
             continue
         try:
             mode = os.stat(name).st_mode  # noqa: PTH116 - Path would take off a trailing slash
+            if stat.S_ISDIR(mode):
+                raise IsADirectoryError(name)
         except OSError as error:
-            raise InputError(
-                f"The log {name} cannot be read: {error.strerror or error}",
-                "Check the path and its permissions.",
-            ) from error
-        if stat.S_ISDIR(mode):
-            raise InputError(f"{name} is a directory, not a log", "Name the log files themselves.")
+            raise _opening_error(name, error) from error
+
+
+def _opening_error(path: LogPath, error: OSError) -> InputError:
+    """Why a log cannot be opened, for whoever named it."""
+    if isinstance(error, IsADirectoryError):
+        return InputError(f"{path} is a directory, not a log", "Name the log files themselves.")
+    return InputError(
+        f"The log {path} cannot be read: {error.strerror or error}",
+        "Check the path and its permissions.",
+    )
 
 
 @contextmanager
@@ -158,17 +165,10 @@ def open_log(path: LogPath, reading: Reading = DEFAULT_READING) -> Iterator[Bina
     try:
         with open(path, "rb", buffering=0) as stream:  # noqa: PTH123 - as above
             yield as_log(stream, str(path), reading)
-    except IsADirectoryError as error:
-        raise InputError(
-            f"{path} is a directory, not a log", "Name the log files themselves."
-        ) from error
     except OSError as error:
         if error.filename is None or str(error.filename) != str(path):
             raise  # not about the log
-        raise InputError(
-            f"The log {path} cannot be read: {error.strerror or error}",
-            "Check the path and its permissions.",
-        ) from error
+        raise _opening_error(path, error) from error
 
 
 def as_log(
