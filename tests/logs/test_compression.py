@@ -169,6 +169,20 @@ def test_a_block_that_is_whole_is_read_though_its_end_is_cut_off() -> None:
         assert "it ends in the middle" in problem
 
 
+@pytest.mark.parametrize("form", ["bzip2", "gzip"])
+def test_a_block_that_is_whole_does_not_wait_for_what_follows(form: str) -> None:
+    packed = COMPRESSORS[form](b"line\n" * 150_000)[:-4]
+
+    class Waiting(Slow):
+        def readinto(self, buffer: object) -> int:
+            count = super().readinto(buffer)
+            assert count, "it waits for more than it was given"
+            return count
+
+    lines = iter_lines(as_log(Waiting(packed, len(packed)), "app.log"))
+    assert sum(1 for _ in zip(range(150_000), lines, strict=False)) == 150_000
+
+
 def test_nothing_is_said_of_a_tar_however_it_comes(tmp_path: Path) -> None:
     archive = io.BytesIO()
     with tarfile.open(fileobj=archive, mode="w") as tar:

@@ -220,6 +220,25 @@ def test_a_tar_is_refused_with_the_command_that_helps(
     assert f"tar -xOf {log} MEMBER" in done.stderr.decode()
 
 
+def test_nothing_is_said_of_a_tar_that_comes_in_pieces(bundle: Path) -> None:
+    import time
+
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w") as tar:
+        member = tarfile.TarInfo("a.log")
+        member.size = 50
+        tar.addfile(member, io.BytesIO(b"what\n" * 10))
+    data = archive.getvalue()
+    with start("detect", bundle, "-") as process:
+        assert process.stdin is not None
+        for piece in (data[:1], data[1:100], data[100:258], data[258:]):
+            process.stdin.write(piece)
+            time.sleep(0.3)
+        out, err = process.communicate(timeout=20)
+    assert (process.returncode, out) == (2, b"")
+    assert b"standard input is a tar archive" in err
+
+
 def test_a_log_that_is_missing_is_said_before_the_first_is_read(
     bundle: Path, tmp_path: Path
 ) -> None:
