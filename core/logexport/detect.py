@@ -26,6 +26,7 @@ from logexport.verdicts.records import Output
 from logexport.verdicts.scorers import OnnxRuntimeScorer
 
 if TYPE_CHECKING:
+    from logexport.logs.events import Event
     from logexport.logs.lines import LogLine
     from logexport.verdicts.scorers import Scorer
 
@@ -110,8 +111,7 @@ class Detection:
             BundleError: the model's outputs are not what the task says.
         """
         self.stats.lines += 1
-        event = self._reader.event(line)
-        return iter(()) if event is None else self._detector.feed(event)
+        return self._take(self._reader.feed(line))
 
     def next_file(self, name: str) -> None:
         """A file of the log begins: the lines from the next one on stand in it.
@@ -135,7 +135,12 @@ class Detection:
         Raises:
             BundleError: see :meth:`feed`.
         """
-        return self._detector.finish()
+        yield from self._take(self._reader.finish())
+        yield from self._detector.finish()
+
+    def _take(self, events: Iterable[Event]) -> Iterator[Output]:
+        for event in events:
+            yield from self._detector.feed(event)
 
     def read(self, lines: Iterable[LogLine]) -> Iterator[Output]:
         """The records of a log from its first line to its end.

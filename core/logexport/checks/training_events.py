@@ -16,7 +16,7 @@ from pathlib import Path
 from logexport.checks.context import Context
 from logexport.logs.events import EventReader
 from logexport.training.line_tables import ParsedFile, SequencesFile, read_parsed, read_sequences
-from logexport.training.log import line_event, rematch
+from logexport.training.log import RowReader, rematch
 from logexport.types import CheckResult, JSONValue
 
 NAME = "training_events"
@@ -76,10 +76,10 @@ Row = tuple[int, "str | None", "str | None"]
 
 def _of_sequences(context: Context, sequences: SequencesFile) -> Iterator[Row]:
     """Of logexport's own sequences: events and sessions."""
-    reader = EventReader(context.bundled.preprocess, context.vocab)
+    reader = RowReader(EventReader(context.bundled.preprocess, context.vocab))
     name = _name(context)
     for row in sequences:
-        event = line_event(reader, row.line_no, row.raw)
+        event = reader.event(row.line_no, row.raw, row.continues)
         now = None if event is None else name(event.template)
         then = name(row.template_index)
         if event is not None and event.session != row.session:

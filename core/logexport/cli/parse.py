@@ -35,6 +35,19 @@ if TYPE_CHECKING:
     " the groups message and, if any, timestamp, host, process. Repeat; the first match wins.",
 )  # fmt: skip
 @click.option(
+    "--message-key", metavar="KEY",
+    help="Key of the message in JSON or logfmt lines; keys inside one another are joined by dots."
+    "  [default: found by the first 1,000 lines]",
+)  # fmt: skip
+@click.option(
+    "--no-structured", is_flag=True,
+    help="Read JSON, Docker's json-file, CRI and logfmt as text.",
+)  # fmt: skip
+@click.option(
+    "--continuation/--no-continuation", default=None,
+    help="Whether stack traces and indented lines belong to the record before them.  [default: yes]",
+)  # fmt: skip
+@click.option(
     "--masks", "mask_set", type=click.Choice(list(MASK_SETS)),
     help="Set of masks.  [default: default; with --format alog-detect: alog-detect]",
 )  # fmt: skip
@@ -85,6 +98,9 @@ def parse(
     output_dir: Path,
     format_name: str | None,
     headers: tuple[str, ...],
+    message_key: str | None,
+    no_structured: bool,
+    continuation: bool | None,
     mask_set: str | None,
     masks: tuple[str, ...],
     without: tuple[str, ...],
@@ -114,6 +130,14 @@ def parse(
     if mask_set is None and format_name == "alog-detect":
         mask_set = "alog-detect"
     rules = _with_masks(rules, mask_set, masks, without)
+    if message_key is not None and no_structured:
+        raise UsageError(
+            "--message-key and --no-structured exclude each other", "Give only one of them."
+        )
+    if no_structured:
+        rules = replace(rules, structured=())
+    if continuation is not None:
+        rules = rules.with_continuation(continuation)
     if headers:
         rules = replace(rules, headers=tuple(map(parse_header, headers)))
     if prefer is not None:
@@ -129,15 +153,21 @@ def parse(
         output_dir=output_dir,
         format=format_name,
         preprocess=rules,
+        find_forms=not no_structured and preprocess is None,
+        message_key=message_key,
         drain=DrainOptions(drain_depth, drain_similarity, drain_max_children),
         year=year,
     )
     with ExitStack() as stack:
         result = parse_logs(request, _show_progress(stack))
     matched = sum(count for name, count in result.headers.items() if name)
+    forms = "".join(
+        f"{form} on {result.structured}, " for form in [", ".join(result.forms)] if form
+    )
     summary = (
-        f"{result.lines} lines ({result.lines - result.rows} blank, {result.oversize} too long), "
-        f"format {result.format} on {matched}, {result.templates} templates, "
+        f"{result.lines} lines ({result.blank} blank, {result.continued} continue another, "
+        f"{result.oversize} too long), {forms}format {result.format} on {matched}, "
+        f"{result.templates} templates, "
         f"{result.seconds:.1f} s"
     )
     conclude(result.to_json(), as_json, [summary], result.parsed, result.preprocess)

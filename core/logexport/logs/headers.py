@@ -9,12 +9,6 @@ Rules (the reference of headers):
 - Where none matches, the whole line is the message and the fields are null.
 - Nothing is stripped.
 
-Detection (``logexport parse --format auto``): of the first 1,000 lines that are neither blank nor
-oversize, the share that each preset's patterns match is counted. The preset with the largest share
-is taken, if that is at least a half; of equal shares the one that stands first in :data:`PRESETS`,
-which go from the most specific to the most general. Otherwise it is ``plain``. What is written to
-``preprocess.json`` is the patterns, never the word auto.
-
 Timestamps are for people and for other tools: nothing in logexport orders lines by them, and no
 verdict depends on them. See :class:`TimestampReader`.
 """
@@ -22,7 +16,7 @@ verdict depends on them. See :class:`TimestampReader`.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -38,24 +32,28 @@ __all__ = [
     "Header",
     "HeaderMatcher",
     "TimestampReader",
-    "detect_format",
-    "detect_headers",
     "headers_of",
     "parse_header",
 ]
 
 GROUPS = ("timestamp", "host", "process", "message")
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
-SAMPLE_LINES = 1000
-"""How many lines detection looks at."""
 
 
 @dataclass(frozen=True)
 class Header:
-    """One header: a portable pattern with the group ``message`` and any of the other three."""
+    """One header: a portable pattern with the group ``message`` and any of the other three.
+
+    Args:
+        name: of the header.
+        pattern: matched at the start of a line.
+        next_line: the message stands on the next line, or goes on there
+            (:mod:`logexport.logs.joining`).
+    """
 
     name: str
     pattern: str
+    next_line: bool = False
 
 
 class Fields(NamedTuple):
@@ -66,6 +64,7 @@ class Fields(NamedTuple):
     host: str | None = None
     process: str | None = None
     header: str | None = None
+    next_line: bool = False
 
 
 _MONTH = "[A-Z][a-z]{2}"
@@ -127,6 +126,34 @@ PRESETS: dict[str, tuple[Header, ...]] = {
             r"(?: |$)(?P<message>.*)$",
         ),
     ),
+    # java.util.logging's SimpleFormatter; newer ones write U+202F before AM and PM
+    "java-util-logging": (
+        Header(
+            "java-util-logging",
+            rf"(?P<timestamp>{_MONTH} \d{{1,2}}, \d{{4}} \d{{1,2}}:\d{{2}}:\d{{2}}"
+            "(?:[ \u202f][AP]M)?"
+            r") (?P<process>[\w.$]+) [^\s]+$(?P<message>)",
+            next_line=True,
+        ),
+    ),
+    # .NET's console logger: "info: Category[0]", perhaps with a time before it; the level is kept
+    "dotnet-console": (
+        Header(
+            "dotnet-console",
+            rf"(?:\[?(?P<timestamp>(?:{_ISO_DAY}[T ])?{_ISO_TIME}(?: ?{_ISO_ZONE})?)\]? )?"
+            r"(?P<message>trce|dbug|info|warn|fail|crit): (?P<process>[\w.`+<>]+)\[-?\d+\]$",
+            next_line=True,
+        ),
+    ),
+    # logcat -v long; the level is kept
+    "logcat-long": (
+        Header(
+            "logcat-long",
+            rf"\[ (?P<timestamp>\d{{2}}-\d{{2}} {_CLOCK}\.\d{{3}}) +\d+: *\d+ (?P<message>[VDIWEFA])/"
+            r"(?P<process>[^\s]+) *\]$",
+            next_line=True,
+        ),
+    ),
     # ISO 8601; the first is syslog with such a time (RFC 3339), as rsyslog writes it
     "iso8601": (
         Header(
@@ -172,31 +199,6 @@ def headers_of(format_name: str) -> tuple[Header, ...]:
     return PRESETS[format_name]
 
 
-def detect_format(sample: Iterable[str]) -> str:
-    """The preset that fits a log best, by the rule in the module's text.
-
-    Args:
-        sample: decoded lines, of which the first 1,000 that are not blank count.
-    """
-    from itertools import islice
-
-    from logexport.logs.lines import is_blank
-
-    lines = list(islice((line for line in sample if not is_blank(line)), SAMPLE_LINES))
-    best, best_count = "plain", 0
-    for name, headers in PRESETS.items():
-        match = HeaderMatcher(headers).match
-        count = sum(1 for line in lines if match(line).header is not None)
-        if count > best_count and count * 2 >= len(lines):
-            best, best_count = name, count
-    return best
-
-
-def detect_headers(sample: Iterable[str]) -> tuple[Header, ...]:
-    """The headers of :func:`detect_format`'s answer; none for ``plain``."""
-    return PRESETS[detect_format(sample)]
-
-
 def parse_header(text: str) -> Header:
     """Read ``NAME=PATTERN``.
 
@@ -223,7 +225,9 @@ class HeaderMatcher:
     def __init__(self, headers: Sequence[Header]) -> None:
         self.headers = tuple(headers)
         names = [header.name for header in self.headers]
-        self._steps: list[tuple[Callable[[str], re.Match[str] | None], str, tuple[int, ...]]] = []
+        self._steps: list[
+            tuple[Callable[[str], re.Match[str] | None], str, bool, tuple[int, ...]]
+        ] = []
         for header in self.headers:
             where = f"header {header.name!r}"
             if names.count(header.name) > 1:
@@ -241,11 +245,11 @@ class HeaderMatcher:
                 pattern.groupindex.get(name, 0)
                 for name in ("message", "timestamp", "host", "process")
             )
-            self._steps.append((pattern.match, header.name, numbers))
+            self._steps.append((pattern.match, header.name, header.next_line, numbers))
 
     def match(self, text: str) -> Fields:
         """The header's fields and the message of a decoded line."""
-        for match, name, (message, timestamp, host, process) in self._steps:
+        for match, name, next_line, (message, timestamp, host, process) in self._steps:
             found = match(text)
             if found is not None:
                 return Fields(
@@ -254,6 +258,7 @@ class HeaderMatcher:
                     found[host] if host else None,
                     found[process] if process else None,
                     name,
+                    next_line,
                 )
         return Fields(text)
 

@@ -2,8 +2,9 @@
 
 Rules (the reference; each module names its own):
 
-- A session is a text or null. ``by`` ``none``: every line's is null. ``host``: the header's host
-  (null where there is none). ``regex``: the first place where ``pattern`` matches in the whole
+- A session is a text or null. ``by`` ``none``: every line's is null. ``host``: the field ``host``
+  (null if there is none). ``field``: the value of the key ``field`` in a structured record (the
+  outermost one that has it), else the field of that name. ``regex``: the first place where ``pattern`` matches in the whole
   decoded line, header included, not masked; its first capturing group if it has any (null, if that
   took no part in the match), else all of the match; null where nothing matches. The empty text is a
   session like any other. An oversize line's session is null.
@@ -22,11 +23,19 @@ from logexport import schemas
 from logexport.errors import InputError, UsageError
 from logexport.files import atomic_path, encode_json, read_json
 from logexport.logs.decoding import ENCODINGS, UTF_8_MARK, Encoding, strip_escapes
-from logexport.logs.headers import ALOG_DETECT_HEADERS, Header, HeaderMatcher
-from logexport.logs.lines import DEFAULT_MAX_LINE_BYTES, Reading, decode, is_blank
+from logexport.logs.headers import ALOG_DETECT_HEADERS, Fields, Header, HeaderMatcher
+from logexport.logs.lines import DEFAULT_MAX_LINE_BYTES, Reading, decode
 from logexport.logs.masks import ALOG_DETECT_MASKS, DEFAULT_MASKS, Mask, Masker
 from logexport.logs.matching import Prefer
 from logexport.logs.patterns import compile_portable
+from logexport.logs.structured import (
+    MAX_FORMS,
+    MAX_LEVELS,
+    MAX_NAME_LENGTH,
+    Opened,
+    StructuredForm,
+    StructureReader,
+)
 
 __all__ = [
     "ALOG_DETECT",
@@ -47,29 +56,57 @@ _REMEDY = "Take the preprocess.json that logexport parse wrote, or repair the na
 
 @dataclass(frozen=True)
 class SessionRule:
-    """How lines are divided into sessions; ``pattern`` with ``by="regex"`` and only then."""
+    """How lines are divided into sessions.
 
-    by: Literal["none", "host", "regex"] = "none"
+    Args:
+        by: ``none``, ``host``, ``field`` or ``regex``.
+        pattern: with ``regex``, and only there.
+        field: a key or a field with ``field``, and only there; 1 to 256 characters.
+
+    Raises:
+        InputError: these do not fit each other.
+    """
+
+    by: Literal["none", "host", "field", "regex"] = "none"
     pattern: str | None = None
+    field: str | None = None
 
     def __post_init__(self) -> None:
-        if self.by not in ("none", "host", "regex"):
-            raise InputError(f"Sessions cannot be made by {self.by!r}", "Use none, host or regex.")
+        if self.by not in ("none", "host", "field", "regex"):
+            raise InputError(
+                f"Sessions cannot be made by {self.by!r}", "Use none, host, field or regex."
+            )
         if (self.by == "regex") != (self.pattern is not None):
             raise InputError(
                 f"Sessions by {self.by} and the pattern {self.pattern!r} do not fit each other",
                 "A pattern belongs to sessions by regex, and only there.",
             )
+        if (self.by == "field") != (self.field is not None):
+            raise InputError(
+                f"Sessions by {self.by} and the field {self.field!r} do not fit each other",
+                "A field belongs to sessions by field, and only there.",
+            )
+        if self.field is not None and not 0 < len(self.field) <= MAX_NAME_LENGTH:
+            raise InputError(
+                "The field that sessions are by is empty or too long",
+                f"Use a name of 1 to {MAX_NAME_LENGTH} characters.",
+            )
 
     @classmethod
-    def from_option(cls, value: str) -> SessionRule:
-        """Read ``--session-by none|host|REGEX``.
+    def from_option(cls, value: str, *, fields: bool = True) -> SessionRule:
+        """Read ``--session-by none|host|field:NAME|REGEX``.
+
+        Args:
+            value: the option's.
+            fields: the rules know sessions by field; those of version 1 take it for a pattern.
 
         Raises:
-            InputError: the pattern is not portable.
+            InputError: the pattern is not portable, or the field has no name.
         """
         if value in ("none", "host"):
             return cls(value)  # type: ignore[arg-type]
+        if fields and value.startswith("field:"):
+            return cls("field", field=value.removeprefix("field:"))
         compile_portable(value, "--session-by")
         return cls("regex", value)
 
@@ -86,7 +123,15 @@ class Preprocess:
         max_sessions: how many sessions detection holds.
         max_line_bytes: longer lines are unseen.
         encoding: what a file without a byte order mark is. None: these are rules of version 1,
-            which know neither marks nor escape sequences (:mod:`logexport.logs.decoding`).
+            which know neither marks nor escape sequences (:mod:`logexport.logs.decoding`), and
+            none of what follows.
+        structured: forms of structured records, tried in order (:mod:`logexport.logs.structured`).
+        continuation: whether continuation lines belong to the record before them
+            (:mod:`logexport.logs.continuation`).
+
+    Raises:
+        InputError: there is no such encoding, there are too many forms, or rules of version 1 have
+            what only later ones know.
     """
 
     headers: tuple[Header, ...] = ()
@@ -96,13 +141,35 @@ class Preprocess:
     max_sessions: int = DEFAULT_MAX_SESSIONS
     max_line_bytes: int = DEFAULT_MAX_LINE_BYTES
     encoding: Encoding | None = "utf-8"
+    structured: tuple[StructuredForm, ...] = ()
+    continuation: bool = True
 
     def __post_init__(self) -> None:
+        if self.encoding is None:
+            object.__setattr__(self, "continuation", False)
+            if self._has_what_is_new():
+                raise InputError(
+                    "Rules of version 1 know neither structured records, sessions by field nor "
+                    "messages on the next line",
+                    "Make the rules anew by logexport parse.",
+                )
+        if len(self.structured) > MAX_FORMS:
+            raise InputError(
+                f"There are {len(self.structured)} structured forms",
+                f"Name at most {MAX_FORMS}.",
+            )
         if self.encoding not in (None, *ENCODINGS):
             raise InputError(
                 f"There is no encoding {self.encoding!r} for logs",
                 f"Use one of {', '.join(ENCODINGS)}.",
             )
+
+    def _has_what_is_new(self) -> bool:
+        return (
+            bool(self.structured)
+            or self.session.by == "field"
+            or any(header.next_line for header in self.headers)
+        )
 
     @property
     def version(self) -> int:
@@ -137,6 +204,20 @@ class Preprocess:
             )
         return replace(self, encoding=encoding)  # type: ignore[arg-type]
 
+    def with_continuation(self, continuation: bool) -> Preprocess:
+        """The rules with continuation lines on or off.
+
+        Raises:
+            UsageError: they are to be on, but these are rules of version 1.
+        """
+        if continuation and self.encoding is None:
+            raise UsageError(
+                "--continuation does not apply: the rules are of version 1, which know no "
+                "continuation lines",
+                "Parse and train anew.",
+            )
+        return replace(self, continuation=continuation)
+
     @classmethod
     def load(cls, path: Path | str) -> Preprocess:
         """Read ``preprocess.json`` through its schema; every pattern is compiled once.
@@ -153,30 +234,49 @@ class Preprocess:
         schemas.check(document, "preprocess", Path(name), remedy=_REMEDY)
         data: Mapping[str, Any] = document
         rules = cls(
-            headers=tuple(Header(h["name"], h["pattern"]) for h in data["headers"]),
+            headers=tuple(Header(h["name"], h["pattern"], "message" in h) for h in data["headers"]),
             masks=tuple(Mask(m["name"], m["pattern"], m["replacement"]) for m in data["masks"]),
             prefer=data["matching"]["prefer"],
-            session=SessionRule(data["session"]["by"], data["session"]["pattern"]),
+            session=SessionRule(**data["session"]),
             max_sessions=data["max_sessions"],
             max_line_bytes=data["max_line_bytes"],
             encoding=data.get("encoding"),
+            structured=tuple(StructuredForm(**form) for form in data.get("structured", ())),
+            continuation=data.get("continuation", False),
         )
         LineParser(rules)
         return rules
 
     def to_json(self) -> dict[str, Any]:
         """The document of ``preprocess.json``, keys in the documented order."""
-        encoding = {} if self.encoding is None else {"encoding": self.encoding}
+        reading: dict[str, Any] = {}
+        if self.encoding is not None:
+            reading = {
+                "encoding": self.encoding,
+                "structured": [form.to_json() for form in self.structured],
+                "continuation": self.continuation,
+            }
+        rule = self.session
+        session = {"by": rule.by, "pattern": rule.pattern}
+        if rule.field is not None:
+            session = {"by": rule.by, "field": rule.field}
         return {
             "schema_version": self.version,
-            **encoding,
-            "headers": [{"name": h.name, "pattern": h.pattern} for h in self.headers],
+            **reading,
+            "headers": [
+                {
+                    "name": h.name,
+                    "pattern": h.pattern,
+                    **({"message": "next_line"} if h.next_line else {}),
+                }
+                for h in self.headers
+            ],
             "masks": [
                 {"name": m.name, "pattern": m.pattern, "replacement": m.replacement}
                 for m in self.masks
             ],
             "matching": {"prefer": self.prefer},
-            "session": {"by": self.session.by, "pattern": self.session.pattern},
+            "session": session,
             "max_sessions": self.max_sessions,
             "max_line_bytes": self.max_line_bytes,
         }
@@ -219,30 +319,27 @@ ALOG_DETECT = Preprocess(
 
 
 class ParsedLine(NamedTuple):
-    """What the rules make of one line's bytes.
+    """What the rules make of one text.
 
     Args:
-        text: the decoded line.
-        message: what follows the header.
-        masked: the message after all masks.
-        host, process, timestamp_text: the header's fields, or None.
+        text: the decoded line; of a structured record its message.
+        message: what follows the header, not masked.
         session: by the session rule, or None.
+        timestamp, host, process: fields, or None.
         header: name of the header that matched, or None.
+        next_line: the message goes on in the next line.
+        opened: the line is a structured record.
     """
 
     text: str
     message: str
-    masked: str
-    host: str | None
-    process: str | None
-    timestamp_text: str | None
-    session: str | None
-    header: str | None
-
-    @property
-    def blank(self) -> bool:
-        """Whether the line holds white space only."""
-        return is_blank(self.text)
+    session: str | None = None
+    timestamp: str | None = None
+    host: str | None = None
+    process: str | None = None
+    header: str | None = None
+    next_line: bool = False
+    opened: bool = False
 
 
 class LineParser:
@@ -257,44 +354,80 @@ class LineParser:
         self._headers = HeaderMatcher(preprocess.headers)
         self._masker = Masker(preprocess.masks)
         rule = preprocess.session
-        self._by_host = rule.by == "host"
-        self._decode = preprocess.decode
+        self._by, self._field = rule.by, rule.field
+        self.decode = preprocess.decode
         self._pattern = (
             compile_portable(rule.pattern, "the sessions") if rule.pattern is not None else None
         )
         self._group = 1 if self._pattern is not None and self._pattern.groups else 0
-
-    def parse(self, raw: bytes) -> ParsedLine:
-        """Apply the rules to a line that is not oversize."""
-        text = self._decode(raw)
-        message, timestamp, host, process, header = self._headers.match(text)
-        return ParsedLine(
-            text,
-            message,
-            self._masker(message),
-            host,
-            process,
-            timestamp,
-            self._session(text, host),
-            header,
-        )
-
-    def masked_and_session(self, raw: bytes) -> tuple[str, str | None] | None:
-        """Only what an event needs, None for a blank line."""
-        text = self._decode(raw)
-        if is_blank(text):
-            return None
-        fields = self._headers.match(text)
-        return self._masker(fields.message), self._session(text, fields.host)
+        self._structure = StructureReader(preprocess.structured, rule.field)
+        self.open = self._structure.open
+        """What the first structured form that fits makes of a line's text, or None."""
 
     def mask(self, message: str) -> str:
         """Apply the masks to a message."""
         return self._masker(message)
 
-    def _session(self, text: str, host: str | None) -> str | None:
-        if self._by_host:
-            return host
-        if self._pattern is not None:
-            found = self._pattern.search(text)
-            return None if found is None else found[self._group]
-        return None
+    def find_session(self, text: str) -> str | None:
+        """What the session pattern finds in a line's text; None where nothing, or without one."""
+        if self._pattern is None:
+            return None
+        found = self._pattern.search(text)
+        return None if found is None else found[self._group]
+
+    def parse(self, raw: bytes) -> ParsedLine:
+        """Apply the rules to a line alone that is not oversize."""
+        text = self.decode(raw)
+        return self.parse_text(text, self.open(text), self.find_session(text))
+
+    def parse_text(self, text: str, opened: Opened | None, session: str | None) -> ParsedLine:
+        """Apply the rules to a text.
+
+        Args:
+            text: a decoded line.
+            opened: what it was opened to, if it is a structured record; ``text`` is not looked at.
+            session: what the session pattern finds.
+        """
+        levels: list[Opened] = []
+        if opened is not None:
+            levels.append(opened)
+            text = self._open_further(opened.message, levels)
+        fields = self._headers.match(text)
+        outside = len(levels)
+        message = fields.message
+        if fields.header is not None and not fields.next_line and self.preprocess.structured:
+            message = self._open_further(message, levels)
+        values: dict[str, str] = {}
+        for level in levels[:outside]:
+            values.update(level.fields)
+        values.update(_header_fields(fields))
+        for level in levels[outside:]:
+            values.update(level.fields)
+        if self._by == "host":
+            session = values.get("host")
+        elif self._field is not None:
+            keys = [level.by for level in levels if level.by is not None]
+            session = keys[0] if keys else values.get(self._field)
+        return ParsedLine(
+            text,
+            message,
+            session,
+            values.get("timestamp"),
+            values.get("host"),
+            values.get("process"),
+            fields.header,
+            fields.next_line,
+            outside > 0,
+        )
+
+    def _open_further(self, text: str, levels: list[Opened]) -> str:
+        """The text opened as often as it can be; what it was opened to is added to the levels."""
+        while len(levels) < MAX_LEVELS and (opened := self.open(text)) is not None:
+            levels.append(opened)
+            text = opened.message
+        return text
+
+
+def _header_fields(fields: Fields) -> dict[str, str]:
+    found = {"timestamp": fields.timestamp, "host": fields.host, "process": fields.process}
+    return {name: value for name, value in found.items() if value is not None}

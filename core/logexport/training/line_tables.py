@@ -1,4 +1,4 @@
-"""``parsed.parquet`` and ``sequences.parquet``: tables with a row a line that is not blank.
+"""``parsed.parquet`` and ``sequences.parquet``: tables with a row a record, which is mostly a line.
 
 ``parsed.parquet``, in the file's order:
 
@@ -7,15 +7,18 @@
 ``timestamp``   timestamp[us], null naive; UTC where the log names a zone
 ``host``        string, null        from the header
 ``process``     string, null        from the header
-``raw``         binary, null        the whole line without LF (and one CR before it); null: oversize
+``raw``         binary, null        the whole line without LF (and one CR before it), or the lines
+                                    of one record, joined by LF; null: oversize
 ``masked``      string, null        null: oversize
 ``template_id`` int64, null         the miner's cluster number; null: oversize
 ``template``    string, null        the final template; null: oversize
+``continues``   bool                the line names the exception of the record before, and is of its
+                                    session (not in files of earlier versions)
 ==============  ==================  ================================================================
 
 ``sequences.parquet``, in the file's order: ``line_no`` int64, ``timestamp``, ``host`` and
-``session`` (null like above), ``template_index`` int64 (null: unseen), ``raw`` as above, so that an
-export can match every line of the training log again.
+``session`` (null like above), ``template_index`` int64 (null: unseen), ``raw`` and ``continues`` as
+above, so that an export can match every line of the training log again.
 
 Files of alog-detect are read too: their ``line_no`` starts at 0, ``raw`` is text (the message after
 the header), ``template_id`` is text, ``session`` is missing and the rows are in the order of time.
@@ -62,6 +65,7 @@ PARSED = Table(
         Column("masked", "string", nullable=True),
         Column("template_id", "int64", nullable=True),
         Column("template", "string", nullable=True),
+        Column("continues", "bool"),
     ),
     texts=("raw", "masked"),
 )
@@ -75,6 +79,7 @@ SEQUENCES = Table(
         Column("session", "string", nullable=True),
         Column("template_index", "int64", nullable=True),
         Column("raw", "binary", nullable=True),
+        Column("continues", "bool"),
     ),
     texts=("session", "raw"),
 )
@@ -92,6 +97,7 @@ class ParsedRow(NamedTuple):
     masked: str | None
     template_id: int | str | None
     template: str | None
+    continues: bool = False
 
 
 class SequenceRow(NamedTuple):
@@ -103,6 +109,7 @@ class SequenceRow(NamedTuple):
     session: str | None
     template_index: int | None
     raw: bytes | None = None
+    continues: bool = False
 
 
 @dataclass(frozen=True)
@@ -133,8 +140,11 @@ class ParsedFile:
         with open_table(self.path, PARSED.kind, "parsed lines", READ_REMEDY) as table:
             for batch in table.batches(ParsedRow._fields, needed=("line_no",)):
                 yield [
-                    ParsedRow(n, t, h, p, raw.encode() if isinstance(raw, str) else raw, m, i, text)
-                    for n, t, h, p, raw, m, i, text in batch
+                    ParsedRow(
+                        *(n, t, h, p, raw.encode() if isinstance(raw, str) else raw, m, i, text),
+                        bool(continues),
+                    )
+                    for n, t, h, p, raw, m, i, text, continues in batch
                 ]
 
     def __iter__(self) -> Iterator[ParsedRow]:
@@ -166,9 +176,11 @@ class SequencesFile:
         Raises:
             InputError: the file is damaged or a value has another type.
         """
-        fields = SequenceRow._fields if self.holds_lines else SequenceRow._fields[:-1]
+        fields = SequenceRow._fields if self.holds_lines else SequenceRow._fields[:-2]
         with open_table(self.path, SEQUENCES.kind, "sequences", READ_REMEDY) as table:
             for batch in table.batches(fields, needed=("line_no",)):
+                if self.holds_lines:
+                    batch = ((*row, bool(continues)) for *row, continues in batch)
                 yield [SequenceRow(*row) for row in batch]
 
     def __iter__(self) -> Iterator[SequenceRow]:

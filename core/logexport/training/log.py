@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 from logexport.errors import InputError
 from logexport.files import atomic_paths, encode_json
 from logexport.logs.events import Event, EventReader
+from logexport.logs.joining import RecordReader
 from logexport.logs.lines import LogLine
 from logexport.logs.preprocess import Preprocess, SessionRule
 from logexport.training.line_tables import ParsedFile, ParsedRow, read_parsed
@@ -24,8 +26,8 @@ from logexport.vocab import load_vocab, training_form
 
 __all__ = [
     "Build",
+    "RowReader",
     "TrainingLog",
-    "line_event",
     "rematch",
     "save_vocab_and_rules",
 ]
@@ -46,7 +48,7 @@ class TrainingLog:
         parsed: what ``logexport parse`` wrote.
         vocab: a vocabulary to match by; None for the log's own templates, in code point order.
         preprocess: the rules of the log; None for those beside ``parsed``.
-        session_by: ``none``, ``host`` or a pattern; None for what the rules say.
+        session_by: ``none``, ``host``, ``field:NAME`` or a pattern; None for what the rules say.
 
     Attributes:
         file: the parsed file.
@@ -69,7 +71,8 @@ class TrainingLog:
             raise InputError(f"{parsed} was not written by logexport parse", _PARSE)
         self.rules = _rules(parsed, preprocess)
         if session_by is not None:
-            self.rules = replace(self.rules, session=SessionRule.from_option(session_by))
+            rule = SessionRule.from_option(session_by, fields=self.rules.version > 1)
+            self.rules = replace(self.rules, session=rule)
         self._own_templates = vocab is None
         self.vocabulary = _own_templates(self.file) if vocab is None else load_vocab(vocab)
 
@@ -203,19 +206,52 @@ def rematch(parsed: ParsedFile, reader: EventReader) -> Iterator[tuple[ParsedRow
             template = reader.matcher.match(reader.parser.mask(message))
             yield row, Event(row.line_no, None, template)
         return
+    rows = RowReader(reader)
     for row in parsed:
-        event = line_event(reader, row.line_no, row.raw)
+        event = rows.event(row.line_no, row.raw, row.continues)
         if event is None:
             raise InputError(
-                f"line {row.line_no} of {parsed.path} is blank, which no parsed line can be", _PARSE
+                f"line {row.line_no} of {parsed.path} is blank or belongs to the line before by "
+                "these rules, which no parsed line can",
+                _PARSE,
             )
         yield row, event
 
 
-def line_event(reader: EventReader, number: int, raw: bytes | None) -> Event | None:
-    """The event of a line as the tables hold it: None in place of one that was too long."""
-    oversize = raw is None or len(raw) > reader.preprocess.max_line_bytes
-    return reader.event(LogLine(number, b"" if oversize else raw or b"", oversize))
+class RowReader:
+    """Rows of a table of lines to events, in the order of the table.
+
+    Args:
+        reader: the rules and the vocabulary.
+    """
+
+    def __init__(self, reader: EventReader) -> None:
+        self._reader = reader
+        self._session: str | None = None  # of the record before
+
+    def event(self, number: int, raw: bytes | None, continues: bool) -> Event | None:
+        """The event of a row, None where the rules give none.
+
+        Args:
+            number: of its first line.
+            raw: its lines, joined by LF; None in place of one that was too long.
+            continues: its session is that of the record before.
+        """
+        event = self._event(number, raw)
+        if event is None:
+            return None
+        if continues:
+            return event._replace(session=self._session)
+        self._session = event.session
+        return event
+
+    def _event(self, number: int, raw: bytes | None) -> Event | None:
+        lines = [] if raw is None else raw.split(b"\n")
+        if raw is None or sum(map(len, lines)) > self._reader.preprocess.max_line_bytes:
+            return Event(number, None, None)
+        records = RecordReader(self._reader.parser).read(map(LogLine, count(number), lines))
+        record = next(iter(records), None)
+        return None if record is None else self._reader.event_of(record)
 
 
 def _rules(parsed: Path, preprocess: Path | None) -> Preprocess:

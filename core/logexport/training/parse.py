@@ -4,7 +4,10 @@ Two passes over the same bytes. The first masks every line and mines templates; 
 every line against the templates as they have become, by the rules of
 :mod:`logexport.logs.matching`. So the file holds final templates only, and a line's template is the
 one that detection will find. (A mined template that no line is matched to is in no row.) An
-oversize line has a row without text and template; a blank line has none.
+oversize line has a row without text and template; a blank line has none, and neither has a line that
+belongs to the record before it.
+
+Before the first pass the first lines tell how the log is read (:mod:`logexport.training.formats`).
 
 What cannot be read twice is copied first, and a log whose bytes change meanwhile is an error
 (:mod:`logexport.training.sources`).
@@ -16,24 +19,20 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from logexport.errors import InputError, OutputError
-from logexport.logs.headers import (
-    FORMATS,
-    SAMPLE_LINES,
-    Header,
-    TimestampReader,
-    detect_format,
-    headers_of,
-)
-from logexport.logs.lines import LogPath, as_log, is_blank, iter_lines
+from logexport.logs.headers import FORMATS, TimestampReader, headers_of
+from logexport.logs.joining import RecordReader
+from logexport.logs.lines import LogLine, LogPath, as_log, is_blank, iter_lines
 from logexport.logs.matching import TemplateMatcher
 from logexport.logs.preprocess import LineParser, Preprocess
+from logexport.logs.structured import MAX_FORMS
+from logexport.training.formats import find_format, find_forms, form_with_key
 from logexport.training.line_tables import ParsedRow, parsed_writer
 from logexport.training.mining import DrainOptions, TemplateMiner
 from logexport.training.sources import Source, TwoPasses, build_change_error
@@ -43,7 +42,9 @@ __all__ = ["FORMATS", "ParseRequest", "ParseResult", "parse_logs"]
 PARSED = "parsed.parquet"
 PREPROCESS = "preprocess.json"
 
-_SAMPLE_BYTES = 8 * 1024 * 1024  # of the lines that detection looks at, so that it stays bounded
+SAMPLE_LINES = 1000
+"""How many lines are looked at to find the forms and headers of a log."""
+_SAMPLE_BYTES = 8 * 1024 * 1024  # of them, so that the sample stays bounded
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,10 @@ class ParseRequest:
         output_dir: where ``parsed.parquet`` and ``preprocess.json`` go; made if missing.
         format: a name of :data:`logexport.logs.headers.FORMATS`, ``auto`` to detect it, or None to
             take the headers of ``preprocess``.
-        preprocess: masks, matching and limits, and headers if ``format`` is None.
+        preprocess: masks, matching and limits, headers if ``format`` is None, and structured forms
+            if they are not found.
+        find_forms: find the structured forms of the log.
+        message_key: the key that has the message in JSON or logfmt; None to find it.
         drain: settings of the miner.
         year: of the first year-less timestamp; None leaves such timestamps null.
     """
@@ -64,6 +68,8 @@ class ParseRequest:
     output_dir: Path
     format: str | None = "auto"
     preprocess: Preprocess = field(default_factory=Preprocess)
+    find_forms: bool = True
+    message_key: str | None = None
     drain: DrainOptions = field(default_factory=DrainOptions)
     year: int | None = None
 
@@ -75,7 +81,11 @@ class ParseResult:
     Args:
         parsed, preprocess: the files written.
         format: what was given or detected, or ``custom``.
-        lines: all lines; ``rows`` of them are not blank, ``oversize`` were too long.
+        forms: of structured records, as ``preprocess.json`` has them, without their keys.
+        lines: all lines.
+        rows: records, most of them a line; ``oversize`` of them were too long.
+        blank: lines that are blank.
+        structured: rows that are structured records.
         headers: how many rows each header matched, by its name, and ``""`` for none.
         templates: distinct templates among the rows.
         seconds: wall time.
@@ -84,12 +94,20 @@ class ParseResult:
     parsed: Path
     preprocess: Path
     format: str
+    forms: tuple[str, ...]
     lines: int
     rows: int
+    blank: int
     oversize: int
+    structured: int
     headers: dict[str, int]
     templates: int
     seconds: float
+
+    @property
+    def continued(self) -> int:
+        """Lines that belong to the record before them."""
+        return self.lines - self.rows - self.blank
 
     def to_json(self) -> dict[str, Any]:
         """The document of ``logexport parse --json``."""
@@ -97,10 +115,13 @@ class ParseResult:
             "parsed": str(self.parsed),
             "preprocess": str(self.preprocess),
             "format": self.format,
+            "forms": list(self.forms),
             "lines": self.lines,
             "rows": self.rows,
-            "blank": self.lines - self.rows,
+            "blank": self.blank,
+            "continued": self.continued,
             "oversize": self.oversize,
+            "structured": self.structured,
             "headers": self.headers,
             "templates": self.templates,
             "seconds": round(self.seconds, 3),
@@ -125,8 +146,7 @@ def parse_logs(
         raise InputError("No log is named", "Name at least one log, or - for standard input.")
     with ExitStack() as stack:
         sources = [Source.open(path, stack) for path in request.logs]
-        format_name, headers = _find_headers(request, sources)
-        rules = replace(request.preprocess, headers=headers)
+        format_name, rules = _find_rules(request, sources)
         parser = LineParser(rules)
         passes = TwoPasses(sources, rules.reading, progress)
         templates = _mine_templates(passes, parser, request.drain)
@@ -137,40 +157,60 @@ def parse_logs(
         parsed=request.output_dir / PARSED,
         preprocess=request.output_dir / PREPROCESS,
         format=format_name,
+        forms=tuple(form.form for form in rules.structured),
         lines=counts.lines,
         rows=counts.rows + counts.oversize,
+        blank=builder.blank,
         oversize=counts.oversize,
-        headers={name: counts.headers[name] for name in [*(h.name for h in headers), ""]},
+        structured=counts.structured,
+        headers={name: counts.headers[name] for name in [*(h.name for h in rules.headers), ""]},
         templates=len(counts.templates),
         seconds=time.monotonic() - started,
     )
 
 
-# --- headers --------------------------------------------------------------------------------------
+# --- forms and headers ----------------------------------------------------------------------------
 
 
-def _find_headers(
-    request: ParseRequest, sources: Sequence[Source]
-) -> tuple[str, tuple[Header, ...]]:
-    """The headers that lines are read with, and the name of their format."""
-    if request.format is None:
-        return "custom", request.preprocess.headers
-    if request.format != "auto":
-        return request.format, headers_of(request.format)
-    name = detect_format(_sample_lines(sources, request.preprocess))
-    return name, headers_of(name)
+def _find_rules(request: ParseRequest, sources: Sequence[Source]) -> tuple[str, Preprocess]:
+    """The rules that lines are read with, and the name of their format."""
+    rules = request.preprocess
+    lines = _sample_lines(sources, rules)
+    texts = [rules.decode(line.raw) for line in lines if not line.oversize]
+    looks_for_forms = request.find_forms or request.message_key is not None
+    if looks_for_forms and rules.version == 1:
+        raise InputError(
+            "Rules of version 1 know no structured records",
+            "Leave --preprocess out, or name rules of version 2.",
+        )
+    if request.find_forms:
+        rules = replace(rules, structured=find_forms(texts))
+    if request.message_key is not None:
+        form = form_with_key(texts, request.message_key, rules.structured)
+        rules = replace(rules, structured=(form, *rules.structured)[:MAX_FORMS])
+    name = request.format
+    if name is None:
+        name = "custom"
+    else:
+        name = find_format(lines, rules) if name == "auto" else name
+        rules = replace(rules, headers=headers_of(name))
+    if request.find_forms and rules.headers:
+        parser = LineParser(rules)
+        parsed = (parser.parse(line.raw) for line in lines if not line.oversize)
+        behind = [one.message for one in parsed if one.header is not None and not one.next_line]
+        rules = replace(rules, structured=find_forms(behind, rules.structured))
+    return name, rules
 
 
-def _sample_lines(sources: Sequence[Source], rules: Preprocess) -> list[str]:
-    """The first lines that are neither blank nor oversize, for :func:`detect_format`."""
-    sample: list[str] = []
+def _sample_lines(sources: Sequence[Source], rules: Preprocess) -> list[LogLine]:
+    """The first lines that are not blank."""
+    sample: list[LogLine] = []
     size = 0
     for source in sources:
         with source.read() as stream:
             for line in iter_lines(as_log(stream, source.name, rules.reading), rules.reading):
-                text = rules.decode(line.raw)
-                if not line.oversize and not is_blank(text):
-                    sample.append(text)
+                if line.oversize or not is_blank(rules.decode(line.raw)):
+                    sample.append(line)
                 size += len(line.raw)
                 if len(sample) >= SAMPLE_LINES or size >= _SAMPLE_BYTES:
                     return sample
@@ -183,13 +223,11 @@ def _sample_lines(sources: Sequence[Source], rules: Preprocess) -> list[str]:
 def _mine_templates(
     passes: TwoPasses, parser: LineParser, drain: DrainOptions
 ) -> list[tuple[int, str]]:
-    """Mine every line that is neither blank nor oversize; (cluster number, template), by number."""
+    """Mine every record that is not oversize; (cluster number, template), by number."""
     miner = TemplateMiner(drain)
-    for line in passes.first():
-        if not line.oversize:
-            found = parser.masked_and_session(line.raw)
-            if found is not None:
-                miner.add(found[0])
+    for record in RecordReader(parser).read(passes.first()):
+        if record.parsed is not None:
+            miner.add(parser.mask(record.parsed.message))
     return miner.templates()
 
 
@@ -204,6 +242,7 @@ class _Counts:
     lines: int = 0
     rows: int = 0
     oversize: int = 0
+    structured: int = 0
     headers: Counter[str] = field(default_factory=Counter)
     templates: set[int] = field(default_factory=set)
 
@@ -231,43 +270,54 @@ class _RowBuilder:
     ) -> None:
         self.rules = rules
         self.counts = _Counts()
+        self._records = RecordReader(parser)
         self._parser = parser
         self._templates = templates
         self._matcher = TemplateMatcher([text for _, text in templates], (), rules.prefer)
         self._timestamps = TimestampReader(year)
 
     def build_rows(self, passes: TwoPasses) -> Iterator[ParsedRow]:
-        """The rows of the second pass, in the order of the lines; a blank line has none.
+        """The rows of the second pass, in the order of the lines, a row a record.
 
         Raises:
             InputError: the logs changed meanwhile.
         """
-        for line in passes.second():
-            self.counts.lines += 1
-            if line.oversize:
+        for record in self._records.read(self._count(passes.second())):
+            parsed = record.parsed
+            if parsed is None:
                 self.counts.oversize += 1
-                yield ParsedRow(line.number, None, None, None, None, None, None, None)
+                yield ParsedRow(record.number, None, None, None, None, None, None, None)
                 continue
-            parsed = self._parser.parse(line.raw)
-            if parsed.blank:
-                continue
-            index = self._matcher.match(parsed.masked)
+            masked = self._parser.mask(parsed.message)
+            index = self._matcher.match(masked)
             if index is None:  # the same bytes gave these templates
                 raise build_change_error(passes.sources)
             self.counts.rows += 1
             self.counts.headers[parsed.header or ""] += 1
+            self.counts.structured += parsed.opened
             self.counts.templates.add(index)
             number, template = self._templates[index]
             yield ParsedRow(
-                line.number,
-                self._timestamps.read(parsed.timestamp_text),
+                record.number,
+                self._timestamps.read(parsed.timestamp),
                 parsed.host,
                 parsed.process,
-                line.raw,
-                parsed.masked,
+                record.raw,
+                masked,
                 number,
                 template,
+                record.continues,
             )
+
+    @property
+    def blank(self) -> int:
+        """Lines that are blank, of those so far."""
+        return self._records.blank
+
+    def _count(self, lines: Iterable[LogLine]) -> Iterator[LogLine]:
+        for line in lines:
+            self.counts.lines += 1
+            yield line
 
 
 # --- publishing -----------------------------------------------------------------------------------
@@ -299,6 +349,11 @@ def _publish(
             write(row)
         if builder.counts.rows == 0:
             names = ", ".join(source.name for source in passes.sources)
+            if builder.counts.lines > builder.blank + builder.counts.oversize:
+                raise InputError(
+                    f"There are only continuation lines in {names}",
+                    "Name a log with whole records, or take each line for one: --no-continuation.",
+                )
             raise InputError(
                 f"There is no line to parse in {names}", "Name a log that is not empty."
             )

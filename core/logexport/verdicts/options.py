@@ -39,7 +39,7 @@ class DetectOptions:
         model: the model type's name; None: the only one in the bundle.
         variant: the ``portable`` or ``optimized`` graph; None: the graph itself.
         ort_library: the C engine's ONNX Runtime library; the reference runs the Python package's.
-        session_by: ``none``, ``host`` or a pattern; None: as the bundle says.
+        session_by: ``none``, ``host``, ``field:NAME`` or a pattern; None: as the bundle says.
         threshold: for ``score_threshold``: a number, or a name of the task's ``thresholds``, which
             wins over a number that is spelt alike. C has ``threshold_name`` and ``threshold``.
         top_k: for ``next_event_topk``; None, which is 0 in C: as the bundle says.
@@ -160,4 +160,7 @@ def apply_to_rules(preprocess: Preprocess, options: DetectOptions) -> Preprocess
         return preprocess
     from logexport.logs.preprocess import SessionRule
 
-    return replace(preprocess, session=SessionRule.from_option(options.session_by))
+    return replace(
+        preprocess,
+        session=SessionRule.from_option(options.session_by, fields=preprocess.version > 1),
+    )

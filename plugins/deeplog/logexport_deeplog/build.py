@@ -49,7 +49,7 @@ def build_sequences(
         output_dir: made where it does not exist.
         vocab: a vocabulary to use instead of the log's own templates; it is copied.
         preprocess: the rules of the log; None for those beside ``parsed``.
-        session_by: ``none``, ``host`` or a pattern; None for what the rules say.
+        session_by: ``none``, ``host``, ``field:NAME`` or a pattern; None for what the rules say.
         on_lines: called with the number of lines just matched.
 
     Raises:
@@ -63,7 +63,8 @@ def build_sequences(
         for row, event in build:
             build.write(
                 SequenceRow(
-                    row.line_no, row.timestamp, row.host, event.session, event.template, row.raw
+                    *(row.line_no, row.timestamp, row.host, event.session, event.template, row.raw),
+                    row.continues,
                 )
             )
             sessions.add(event.session)

@@ -1,0 +1,318 @@
+"""What ``logexport parse`` finds out about a log from its first lines: structured forms, then heads.
+
+Structured forms (:mod:`logexport.logs.structured`): texts that are JSON objects, CRI lines or logfmt
+are looked at, then what they are opened to, then the messages behind heads. A form is taken if it
+opens at least one line in twenty. The message of JSON is the value whose key says so (``message``,
+``msg`` and the like, whatever stands before the last dot), else the texts with the most words, two
+at least. The other fields are found by their keys.
+
+Heads: a preset is taken if it matches at least half of the records, and more of them than any other;
+of equal shares the one that stands first in :data:`logexport.logs.headers.PRESETS`. Continuation lines
+and messages on the next line are no records of their own, so that they do not count.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal, TypeAlias
+
+from logexport.errors import InputError
+from logexport.logs.headers import PRESETS
+from logexport.logs.joining import RecordReader
+from logexport.logs.lines import LogLine, tokens
+from logexport.logs.preprocess import LineParser, Preprocess
+from logexport.logs.structured import (
+    FIELDS,
+    MAX_FORMS,
+    MAX_LEVELS,
+    MAX_NAME_LENGTH,
+    StructuredForm,
+    StructureReader,
+    read_json_object,
+    read_logfmt,
+)
+
+__all__ = ["find_format", "find_forms", "form_with_key"]
+
+SMALLEST_SHARE = 20
+"""A form is taken if it opens at least one text in so many."""
+_DEPTH = 4  # objects in one another that are looked into for names
+
+_MESSAGES = (
+    *("message", "msg", "shortmessage", "renderedmessage", "m", "textpayload", "text", "event"),
+    *("body", "stringvalue", "log", "messagetemplate", "mt", "description"),
+)
+_KEYS: Mapping[str, Sequence[str]] = {
+    "timestamp": (
+        *("timestamp", "time", "ts", "datetime", "t", "date", "asctime", "eventtime"),
+        *("realtimetimestamp", "timemillis", "createdat", "when"),
+    ),
+    "level": (
+        *("level", "severity", "lvl", "loglevel", "levelname", "severitytext", "priority", "l"),
+        *("sev", "s"),
+    ),
+    "logger": (
+        *("logger", "loggername", "logname", "sourcecontext", "category", "target", "component"),
+        *("module", "name", "namespace", "class", "caller", "c"),
+    ),
+    "host": ("hostname", "host", "nodename", "node", "machinename", "machine", "instance"),
+    "process": (
+        *("syslogidentifier", "program", "process", "processname", "appname", "app", "application"),
+        *("service", "servicename", "svc", "comm"),
+    ),
+    "pid": ("pid", "processid", "procid"),
+}
+"""The last words of keys, in small letters and without signs, that are a field; best first."""
+
+
+Members: TypeAlias = "Sequence[tuple[str, Any]]"
+"""The keys and values of an object."""
+
+
+@dataclass
+class _Name:
+    """What is known of a name in JSON or logfmt.
+
+    Attributes:
+        count: objects that have it as a text, as a message is.
+        words: of these texts.
+        scalars: objects that have it as a text or a number.
+    """
+
+    count: int = 0
+    words: int = 0
+    scalars: int = 0
+
+
+def find_forms(
+    texts: Iterable[str], known: Sequence[StructuredForm] = ()
+) -> tuple[StructuredForm, ...]:
+    """The structured forms of texts that begin records, in the order in which they are to be tried.
+
+    Args:
+        texts: decoded, blank ones left out.
+        known: forms that are tried first.
+
+    Returns:
+        the known ones and those that were found.
+    """
+    forms = list(known)
+    pool = [_open(StructureReader(forms), text) for text in texts]
+    smallest = max(1, -(-len(pool) // SMALLEST_SHARE))
+    refused: set[str] = set()
+    while len(forms) < MAX_FORMS:
+        form = _find_form(pool, smallest, refused)
+        if form is None:
+            return tuple(forms)
+        reader = StructureReader([form])
+        opened = [_open(reader, text) for text in pool]
+        if sum(new is not old for new, old in zip(opened, pool, strict=True)) < smallest:
+            refused.add(form.form)
+            continue
+        forms.append(form)
+        pool = [_open(StructureReader(forms), text) for text in opened]
+    return tuple(forms)
+
+
+def _open(reader: StructureReader, text: str) -> str:
+    for _ in range(MAX_LEVELS):
+        opened = reader.open(text)
+        if opened is None:
+            break
+        text = opened.message
+    return text
+
+
+def _find_form(pool: Sequence[str], smallest: int, refused: set[str]) -> StructuredForm | None:
+    objects = [members for text in pool if (members := read_json_object(text)) is not None]
+    if len(objects) >= smallest and "json" not in refused:
+        docker = _docker(objects)
+        form = docker if docker is not None and "docker" not in refused else _json(objects)
+        if form is not None:
+            return form
+    if "cri" not in refused:
+        cri = StructuredForm("cri")
+        reader = StructureReader([cri])
+        if sum(reader.open(text) is not None for text in pool) >= smallest:
+            return cri
+    pairs = [
+        list(found.items())
+        for text in pool
+        if (found := read_logfmt(text)) is not None and len(found) > 1
+    ]
+    if len(pairs) >= smallest and "logfmt" not in refused:
+        return _logfmt(pairs)
+    return None
+
+
+def _docker(objects: Sequence[Members]) -> StructuredForm | None:
+    """Docker's json-file, whose messages end with LF, if most objects are of it."""
+    logs = [dict(members) for members in objects]
+    whole = sum(
+        isinstance(log["log"], str) and log["log"].endswith("\n")
+        for log in logs
+        if {"log", "stream", "time"} <= log.keys()
+    )
+    return StructuredForm("docker") if whole * 2 >= len(logs) else None
+
+
+def _json(objects: Sequence[Members]) -> StructuredForm | None:
+    names = _count_names(objects)
+    message = _find_message(names, len(objects))
+    return None if message is None else _with_fields("json", message, names)
+
+
+def _logfmt(objects: Sequence[Members]) -> StructuredForm | None:
+    names = _count_names(objects)
+    message = _find_message(names, len(objects))
+    # The words of a message in logfmt are in quotes; "msg=audit(1.2:3):" is no message.
+    if message is None or names[message].words < names[message].count * 1.2:
+        return None
+    return _with_fields("logfmt", message, names)
+
+
+def _count_names(objects: Iterable[Members]) -> dict[str, _Name]:
+    names: dict[str, _Name] = {}
+    for members in objects:
+        first: dict[str, Any] = {}
+        for name, value in _walk(members, "", _DEPTH):
+            first.setdefault(name, value)
+        for name, value in first.items():
+            _note(names.setdefault(name, _Name()), value)
+    return names
+
+
+def _walk(members: Members, before: str, depth: int) -> Iterator[tuple[str, Any]]:
+    for key, value in members:
+        name = before + key
+        if isinstance(value, list) and value and isinstance(value[0], tuple) and depth > 1:
+            yield from _walk(value, f"{name}.", depth - 1)
+        else:
+            yield name, value
+
+
+def _note(name: _Name, value: Any) -> None:
+    """Count a value: numbers are strings of another class, arrays of bytes are messages too."""
+    is_text = type(value) is str or (isinstance(value, list) and len(value) > 8)
+    name.scalars += isinstance(value, str)
+    if is_text:
+        name.count += 1
+        name.words += len(tokens(value)) if isinstance(value, str) else 2
+
+
+def _word(name: str) -> str:
+    """The last part of a name, in small letters and without signs."""
+    last = name.rsplit(".", 1)[-1]
+    return "".join(character for character in last.lower() if character.isalnum())
+
+
+def _find_message(names: Mapping[str, _Name], total: int) -> str | None:
+    """The name of the message, or None if there seems to be none."""
+    candidates = [name for name in names if 0 < len(name) <= MAX_NAME_LENGTH and names[name].count]
+    by_key = [name for name in candidates if _word(name) in _MESSAGES]
+    if by_key:
+        often = [name for name in by_key if names[name].count * 2 >= total] or by_key
+        return min(
+            often,
+            key=lambda name: (
+                _MESSAGES.index(_word(name)),
+                name.count("."),
+                -names[name].count,
+                name,
+            ),
+        )
+    wordy = [
+        name
+        for name in candidates
+        if names[name].count * 2 >= total and names[name].words >= 2 * names[name].count
+    ]
+    return max(wordy, key=lambda name: (names[name].words / names[name].count, name), default=None)
+
+
+def _with_fields(
+    form: Literal["json", "logfmt"], message: str, names: Mapping[str, _Name]
+) -> StructuredForm:
+    """The form with the names of the other fields that it has."""
+    fields: dict[str, str] = {}
+    for kind in FIELDS:
+        words = _KEYS[kind]
+        fitting = [
+            name
+            for name in names
+            if name != message
+            and 0 < len(name) <= MAX_NAME_LENGTH
+            and names[name].scalars
+            and _word(name) in words
+        ]
+        if fitting:
+            fields[kind] = min(fitting, key=lambda name: _rank(name, words, names[name]))
+    return StructuredForm(form, message, **fields)
+
+
+def _rank(name: str, words: Sequence[str], found: _Name) -> tuple[int, int, int, str]:
+    return name.count("."), words.index(_word(name)), -found.scalars, name
+
+
+def form_with_key(
+    texts: Sequence[str], key: str, known: Sequence[StructuredForm]
+) -> StructuredForm:
+    """The form whose message is the value of a key that somebody named.
+
+    Args:
+        texts: that begin records, decoded.
+        key: its name.
+        known: forms that texts are opened with, in which the key may be found as well.
+
+    Raises:
+        InputError: no text has such a key.
+    """
+    reader = StructureReader(known)
+    pool = list(texts)
+    for _ in range(MAX_LEVELS):
+        for kind in ("json", "logfmt"):
+            found = _objects_with(pool, StructuredForm(kind, key))
+            if found:
+                return _with_fields(kind, key, _count_names(found))
+        pool = [opened.message for text in pool if (opened := reader.open(text)) is not None]
+    example = next(iter(texts), "")
+    shown = example if len(example) <= 200 else example[:200] + "…"
+    raise InputError(
+        f"No line has a text under the key {key!r}; the first one is {shown!r}",
+        "Name a key of the JSON or logfmt lines by --message-key; keys inside one another are "
+        "joined by dots.",
+    )
+
+
+def _objects_with(pool: Sequence[str], form: StructuredForm) -> list[Members]:
+    """The members of those texts that a form opens."""
+    reader = StructureReader([form])
+    texts = [text for text in pool if reader.open(text) is not None]
+    if form.form == "json":
+        return [read_json_object(text) or [] for text in texts]
+    return [list((read_logfmt(text) or {}).items()) for text in texts]
+
+
+def find_format(lines: Sequence[LogLine], rules: Preprocess) -> str:
+    """The preset that fits a log best, ``plain`` if none does.
+
+    Args:
+        lines: the first of the log.
+        rules: the log's, whose headers are not looked at.
+    """
+    best, best_count = "plain", 0
+    for name, headers in PRESETS.items():
+        count, total = _count_heads(lines, replace(rules, headers=headers))
+        if count > best_count and count * 2 >= total:
+            best, best_count = name, count
+    return best
+
+
+def _count_heads(lines: Sequence[LogLine], rules: Preprocess) -> tuple[int, int]:
+    """How many records have a head, and how many there are."""
+    count = total = 0
+    for record in RecordReader(LineParser(rules)).read(lines):
+        if record.parsed is not None and not record.continues:
+            total += 1
+            count += record.parsed.header is not None
+    return count, total
