@@ -28,9 +28,9 @@ __all__ = [
 ]
 
 HOW_TO_GET = (
-    "Install a C compiler, pkg-config and the headers of PCRE2, Jansson, zlib, bzip2, liblzma and"
-    " Zstandard (Debian: apt-get install gcc pkg-config libpcre2-dev libjansson-dev zlib1g-dev"
-    " libbz2-dev liblzma-dev libzstd-dev), then install logexport again."
+    "Install a C compiler, pkg-config and the headers of PCRE2, zlib, bzip2, liblzma and Zstandard"
+    " (Debian: apt-get install gcc pkg-config libpcre2-dev zlib1g-dev libbz2-dev liblzma-dev"
+    " libzstd-dev), then install logexport again."
 )
 """What to do if no plugin has an engine."""
 

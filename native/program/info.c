@@ -1,69 +1,238 @@
 /* logexport-engine info: what a bundle is, and what would run it. */
 #include <getopt.h>
+#include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <zlib.h>
 
 #include "commands.h"
 #include "common.h"
+#include "json_text.h"
 #include "loaded.h"
+#include "utf8.h"
 
-static json_t *describe_runtime(const char *library)
+/* --- JSON, indented by two ---------------------------------------------------------------------- */
+
+struct writer {
+    struct le_buffer out;
+    locale_t c_locale;
+    int level;  /* open arrays and objects */
+    bool fresh; /* the innermost has had no member yet */
+    bool ok;    /* the memory sufficed so far */
+};
+
+static void put(struct writer *writer, const char *text)
+{
+    writer->ok = writer->ok && le_buffer_append(&writer->out, text, strlen(text));
+}
+
+/* A path may not be UTF-8. */
+static void put_string(struct writer *writer, const char *bytes, size_t length)
+{
+    struct le_buffer scratch = {0};
+    const char *text;
+    size_t text_length;
+    writer->ok = writer->ok && le_utf8_decode(bytes, length, &scratch, &text, &text_length) &&
+                 le_json_append_string(&writer->out, text, text_length);
+    le_buffer_free(&scratch);
+}
+
+static void put_integer(struct writer *writer, int64_t integer)
+{
+    writer->ok = writer->ok && le_json_append_integer(&writer->out, integer);
+}
+
+/* With a point or an exponent, so that it is read as a real again, and with all its digits. */
+static void put_real(struct writer *writer, double real)
+{
+    char text[40];
+    locale_t before = uselocale(writer->c_locale);
+    snprintf(text, sizeof text, "%.17g", real);
+    uselocale(before);
+    char *exponent = strchr(text, 'e');
+    if (exponent == NULL) {
+        put(writer, text);
+        put(writer, strchr(text, '.') == NULL ? ".0" : "");
+        return;
+    }
+    int power = atoi(exponent + 1); /* without a plus and zeros */
+    *exponent = '\0';
+    put(writer, text);
+    put(writer, "e");
+    put_integer(writer, power);
+}
+
+static void begin_line(struct writer *writer)
+{
+    put(writer, "\n");
+    for (int i = 0; i < writer->level; i++)
+        put(writer, "  ");
+}
+
+static void begin_member(struct writer *writer)
+{
+    if (!writer->fresh)
+        put(writer, ",");
+    writer->fresh = false;
+    begin_line(writer);
+}
+
+static void open_bracket(struct writer *writer, const char *bracket)
+{
+    put(writer, bracket);
+    writer->level++;
+    writer->fresh = true;
+}
+
+static void close_bracket(struct writer *writer, const char *bracket)
+{
+    writer->level--;
+    if (!writer->fresh)
+        begin_line(writer);
+    writer->fresh = false;
+    put(writer, bracket);
+}
+
+static void put_key(struct writer *writer, const char *key)
+{
+    begin_member(writer);
+    put_string(writer, key, strlen(key));
+    put(writer, ": ");
+}
+
+static void put_text(struct writer *writer, const char *key, const char *text)
+{
+    put_key(writer, key);
+    put_string(writer, text, strlen(text));
+}
+
+static void put_truth(struct writer *writer, const char *key, bool truth)
+{
+    put_key(writer, key);
+    put(writer, truth ? "true" : "false");
+}
+
+/* Recurses as deep as a document may be, LE_JSON_MAX_DEPTH. */
+static void put_value(struct writer *writer, const struct le_json_value *value)
+{
+    bool is_object = value->kind == LE_JSON_OBJECT;
+    switch (value->kind) {
+    case LE_JSON_STRING:
+        put_string(writer, value->text, value->length);
+        return;
+    case LE_JSON_NUMBER:
+        if (value->is_integer)
+            put_integer(writer, value->integer);
+        else
+            put_real(writer, value->real);
+        return;
+    case LE_JSON_ARRAY:
+    case LE_JSON_OBJECT:
+        open_bracket(writer, is_object ? "{" : "[");
+        for (const struct le_json_value *m = le_json_first(value); m != NULL; m = le_json_next(m)) {
+            if (is_object)
+                put_key(writer, m->key);
+            else
+                begin_member(writer);
+            put_value(writer, m);
+        }
+        close_bracket(writer, is_object ? "}" : "]");
+        return;
+    default:
+        put(writer, value->kind == LE_JSON_NULL   ? "null"
+                    : value->kind == LE_JSON_TRUE ? "true"
+                                                  : "false");
+    }
+}
+
+/* --- the description ---------------------------------------------------------------------------- */
+
+static void describe_runtime(struct writer *writer, const char *library)
 {
     struct logexport_error error;
     struct le_ort *ort;
-    if (le_ort_open(library, &ort, &error) != LOGEXPORT_OK)
-        return json_pack("{s:s}", "error", error.text);
-    json_t *runtime =
-        json_pack("{s:s, s:s}", "version", le_ort_version(ort), "library", le_ort_library(ort));
-    le_ort_close(ort);
-    return runtime;
+    open_bracket(writer, "{");
+    if (le_ort_open(library, &ort, &error) != LOGEXPORT_OK) {
+        put_text(writer, "error", error.text);
+    } else {
+        put_text(writer, "version", le_ort_version(ort));
+        put_text(writer, "library", le_ort_library(ort));
+        le_ort_close(ort);
+    }
+    close_bracket(writer, "}");
 }
 
-static json_t *describe_libraries(void)
+static void describe_libraries(struct writer *writer)
 {
     char pcre2[64] = "";
     uint32_t jit = 0;
     pcre2_config(PCRE2_CONFIG_VERSION, pcre2);
     pcre2_config(PCRE2_CONFIG_JIT, &jit);
-    return json_pack("{s:s, s:b, s:s, s:s}", "pcre2", pcre2, "pcre2_jit", (int)jit, "jansson",
-                     JANSSON_VERSION, "zlib", zlibVersion());
+    open_bracket(writer, "{");
+    put_text(writer, "pcre2", pcre2);
+    put_truth(writer, "pcre2_jit", jit != 0);
+    put_text(writer, "zlib", zlibVersion());
+    close_bracket(writer, "}");
 }
 
 /* What the metadata says, and whether this engine can run it. */
-static json_t *describe_model(const struct le_metadata *metadata)
+static void describe_model(struct writer *writer, const struct le_metadata *metadata)
 {
-    return json_pack("{s:s, s:b, s:O, s:I, s:O}", "proof", metadata->proof, "task_known",
-                     (int)le_task_is_known(&metadata->task), "task",
-                     json_object_get(metadata->document, "task"), "vocab_size",
-                     (json_int_t)metadata->vocab_size, "variants", metadata->variants);
+    put_key(writer, metadata->model);
+    open_bracket(writer, "{");
+    put_text(writer, "proof", metadata->proof);
+    put_truth(writer, "task_known", le_task_is_known(&metadata->task));
+    put_key(writer, "task");
+    put_value(writer, le_json_get(metadata->document.object, "task"));
+    put_key(writer, "vocab_size");
+    put_integer(writer, metadata->vocab_size);
+    put_key(writer, "variants");
+    put_value(writer, metadata->variants);
+    close_bracket(writer, "}");
 }
 
-static enum logexport_status describe_bundle(const char *path, const char *library, json_t **out,
+static enum logexport_status describe_models(struct writer *writer, const struct le_bundle *bundle,
                                              struct logexport_error *error)
+{
+    put_key(writer, "models");
+    open_bracket(writer, "{");
+    const struct le_json_value *model = le_json_first(bundle->models);
+    for (; model != NULL; model = le_json_next(model)) {
+        struct le_metadata metadata;
+        enum logexport_status status = le_metadata_load(&metadata, bundle, model->key, error);
+        if (status != LOGEXPORT_OK)
+            return status;
+        describe_model(writer, &metadata);
+        le_metadata_free(&metadata);
+    }
+    close_bracket(writer, "}");
+    return LOGEXPORT_OK;
+}
+
+static enum logexport_status describe_bundle(struct writer *writer, const char *path,
+                                             const char *library, struct logexport_error *error)
 {
     struct le_bundle bundle;
     enum logexport_status status = le_bundle_open(&bundle, path, true, error);
     if (status != LOGEXPORT_OK)
         return status;
-    status = le_bundle_verify(&bundle, error);
-    json_t *models = json_object();
-    for (void *i = json_object_iter(bundle.models); i && status == LOGEXPORT_OK;
-         i = json_object_iter_next(bundle.models, i)) {
-        struct le_metadata metadata;
-        status = le_metadata_load(&metadata, &bundle, json_object_iter_key(i), error);
-        if (status != LOGEXPORT_OK)
-            break;
-        json_object_set_new(models, metadata.model, describe_model(&metadata));
-        le_metadata_free(&metadata);
-    }
-    *out = json_pack("{s:s, s:s, s:s, s:o, s:o, s:o}", "engine", logexport_version(), "bundle",
-                     bundle.path, "proof", bundle.proof, "models", models, "runtime",
-                     describe_runtime(library), "libraries", describe_libraries());
-    if (status == LOGEXPORT_OK && *out == NULL)
-        status = le_out_of_memory(error);
+    open_bracket(writer, "{");
+    put_text(writer, "engine", logexport_version());
+    put_text(writer, "bundle", bundle.path);
+    put_text(writer, "proof", bundle.proof);
+    if ((status = le_bundle_verify(&bundle, error)) == LOGEXPORT_OK)
+        status = describe_models(writer, &bundle, error);
     le_bundle_close(&bundle);
-    return status;
+    if (status != LOGEXPORT_OK)
+        return status;
+    put_key(writer, "runtime");
+    describe_runtime(writer, library);
+    put_key(writer, "libraries");
+    describe_libraries(writer);
+    close_bracket(writer, "}");
+    put(writer, "\n");
+    return writer->ok ? LOGEXPORT_OK : le_out_of_memory(error);
 }
 
 int command_info(int argc, char **argv)
@@ -80,14 +249,17 @@ int command_info(int argc, char **argv)
     if (argc - optind != 1)
         return complain("info takes one bundle; see --help.");
     struct logexport_error error;
-    json_t *document = NULL;
-    enum logexport_status status = describe_bundle(argv[optind], library, &document, &error);
+    struct writer writer = {.c_locale = newlocale(LC_ALL_MASK, "C", (locale_t)0)};
+    writer.ok = writer.c_locale != (locale_t)0;
+    enum logexport_status status = describe_bundle(&writer, argv[optind], library, &error);
     int exit_status = EXIT_DONE;
     if (status != LOGEXPORT_OK)
         exit_status = complain("%s", error.text);
-    else if (json_dumpf(document, stdout, JSON_INDENT(2)) != 0 || putchar('\n') == EOF ||
+    else if (fwrite(writer.out.data, 1, writer.out.length, stdout) != writer.out.length ||
              fflush(stdout) != 0)
         exit_status = complain("The description cannot be written.");
-    json_decref(document);
+    if (writer.c_locale != (locale_t)0)
+        freelocale(writer.c_locale);
+    le_buffer_free(&writer.out);
     return exit_status;
 }

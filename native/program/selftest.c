@@ -27,37 +27,63 @@ static bool numbers_close(double a, double b)
     return fabs(a - b) <= 1e-5 + 1e-4 * fabs(b);
 }
 
-static bool values_close(const json_t *a, const json_t *b)
+static bool values_close(const struct le_json_value *a, const struct le_json_value *b);
+
+static bool items_close(const struct le_json_value *a, const struct le_json_value *b)
 {
-    if (json_is_real(a) || json_is_real(b))
-        return json_is_number(a) && json_is_number(b) &&
-               numbers_close(json_number_value(a), json_number_value(b));
-    if (json_is_array(a) && json_is_array(b)) {
-        bool close = json_array_size(a) == json_array_size(b);
-        for (size_t i = 0; close && i < json_array_size(a); i++)
-            close = values_close(json_array_get(a, i), json_array_get(b, i));
-        return close;
+    if (a->length != b->length)
+        return false;
+    a = le_json_first(a);
+    b = le_json_first(b);
+    for (; a != NULL; a = le_json_next(a), b = le_json_next(b))
+        if (!values_close(a, b))
+            return false;
+    return true;
+}
+
+/* In any order. */
+static bool members_close(const struct le_json_value *a, const struct le_json_value *b)
+{
+    if (a->length != b->length)
+        return false;
+    for (a = le_json_first(a); a != NULL; a = le_json_next(a)) {
+        const struct le_json_value *other = le_json_get(b, a->key);
+        if (other == NULL || !values_close(a, other))
+            return false;
     }
-    if (json_is_object(a) && json_is_object(b)) {
-        bool close = json_object_size(a) == json_object_size(b);
-        for (void *i = json_object_iter((json_t *)(uintptr_t)a); close && i;
-             i = json_object_iter_next((json_t *)(uintptr_t)a, i)) {
-            const json_t *other = json_object_get(b, json_object_iter_key(i));
-            close = other != NULL && values_close(json_object_iter_value(i), other);
-        }
-        return close;
+    return true;
+}
+
+/* Recurses as deep as a document may be, LE_JSON_MAX_DEPTH. */
+static bool values_close(const struct le_json_value *a, const struct le_json_value *b)
+{
+    if (a->kind != b->kind)
+        return false;
+    switch (a->kind) {
+    case LE_JSON_NUMBER:
+        return a->is_integer && b->is_integer ? a->integer == b->integer
+                                              : numbers_close(le_json_number(a), le_json_number(b));
+    case LE_JSON_STRING:
+        return a->length == b->length && memcmp(a->text, b->text, a->length) == 0;
+    case LE_JSON_ARRAY:
+        return items_close(a, b);
+    case LE_JSON_OBJECT:
+        return members_close(a, b);
+    default:
+        return true;
     }
-    return json_equal(a, b) != 0;
 }
 
 static bool lines_close(const char *expected, size_t expected_length, const char *given,
                         size_t given_length)
 {
-    json_t *a = json_loadb(expected, expected_length, JSON_ALLOW_NUL, NULL);
-    json_t *b = json_loadb(given, given_length, JSON_ALLOW_NUL, NULL);
-    bool close = a != NULL && b != NULL && values_close(a, b);
-    json_decref(a);
-    json_decref(b);
+    static const struct le_place nowhere = {"", "", ""};
+    struct le_json_document a, b = {NULL, NULL};
+    bool close = le_json_parse(expected, expected_length, nowhere, &a, NULL) == LOGEXPORT_OK &&
+                 le_json_parse(given, given_length, nowhere, &b, NULL) == LOGEXPORT_OK &&
+                 values_close(a.object, b.object);
+    le_json_free(&a);
+    le_json_free(&b);
     return close;
 }
 
@@ -147,13 +173,13 @@ static enum logexport_status load_graphs(struct le_loaded *loaded,
     struct logexport_options each = *options;
     each.variant = NULL;
     enum logexport_status status = le_load_model(loaded, &each, error);
-    for (void *i = json_object_iter(loaded->metadata.variants); i && status == LOGEXPORT_OK;
-         i = json_object_iter_next(loaded->metadata.variants, i)) {
+    const struct le_json_value *variant = le_json_first(loaded->metadata.variants);
+    for (; variant != NULL && status == LOGEXPORT_OK; variant = le_json_next(variant)) {
         le_model_free(loaded->model);
         loaded->model = NULL;
         le_ort_close(loaded->ort);
         loaded->ort = NULL;
-        each.variant = json_object_iter_key(i);
+        each.variant = variant->key;
         status = le_load_model(loaded, &each, error);
     }
     return status;
@@ -220,9 +246,9 @@ int command_selftest(int argc, char **argv)
     } else if (options.model != NULL) {
         exit_status = test_model(&bundle, &options, exact);
     } else {
-        for (void *i = json_object_iter(bundle.models); i;
-             i = json_object_iter_next(bundle.models, i)) {
-            options.model = json_object_iter_key(i);
+        const struct le_json_value *model = le_json_first(bundle.models);
+        for (; model != NULL; model = le_json_next(model)) {
+            options.model = model->key;
             int one = test_model(&bundle, &options, exact);
             if (one > exit_status)
                 exit_status = one;

@@ -15,14 +15,16 @@ static struct le_place in_manifest(const struct le_bundle *bundle, const char *i
     return (struct le_place){bundle->path, manifest_name, inside};
 }
 
-static enum logexport_status check_file(const struct le_bundle *bundle, const char *name,
-                                        const json_t *entry, struct logexport_error *error)
+static enum logexport_status check_file(const struct le_bundle *bundle,
+                                        const struct le_json_value *entry,
+                                        struct logexport_error *error)
 {
+    const char *name = entry->key;
     if (!le_file_name_is_plain(name, strlen(name)))
         return le_json_malformed(error, in_manifest(bundle, "files"),
                                  "\"%.100s\" is no plain file name", name);
     struct le_place place = in_manifest(bundle, name);
-    if (!json_is_object(entry))
+    if (!le_json_is(entry, LE_JSON_OBJECT))
         return le_json_malformed(error, place, "not an object");
     int64_t size;
     const char *sum;
@@ -45,7 +47,7 @@ static enum logexport_status check_file(const struct le_bundle *bundle, const ch
     return LOGEXPORT_OK;
 }
 
-static enum logexport_status check_proof(const json_t *object, struct le_place place,
+static enum logexport_status check_proof(const struct le_json_value *object, struct le_place place,
                                          const char **proof, struct logexport_error *error)
 {
     enum logexport_status status = le_json_name(object, "proof", place, proof, error);
@@ -67,35 +69,32 @@ static bool is_model_name(const char *name)
 static enum logexport_status check_manifest(struct le_bundle *bundle, struct logexport_error *error)
 {
     struct le_place top = in_manifest(bundle, "");
+    const struct le_json_value *manifest = bundle->manifest.object, *each;
     int64_t version;
     enum logexport_status status;
-    if ((status = le_json_integer(bundle->manifest, "schema_version", 1, 1, top, &version,
-                                  error)) != 0 ||
-        (status = check_proof(bundle->manifest, top, &bundle->proof, error)) != 0 ||
-        (status = le_json_object(bundle->manifest, "models", top, &bundle->models, error)) != 0 ||
-        (status = le_json_object(bundle->manifest, "files", top, &bundle->files, error)) != 0)
+    if ((status = le_json_integer(manifest, "schema_version", 1, 1, top, &version, error)) != 0 ||
+        (status = check_proof(manifest, top, &bundle->proof, error)) != 0 ||
+        (status = le_json_object(manifest, "models", top, &bundle->models, error)) != 0 ||
+        (status = le_json_object(manifest, "files", top, &bundle->files, error)) != 0)
         return status;
-    if (json_object_size(bundle->models) == 0)
+    if (bundle->models->length == 0)
         return le_json_malformed(error, top, "\"models\" is empty");
-    if (json_object_size(bundle->files) > LE_MAX_FILES)
+    if (bundle->files->length > LE_MAX_FILES)
         return le_json_malformed(error, top, "\"files\" lists more than %d files", LE_MAX_FILES);
 
-    void *i;
-    for (i = json_object_iter(bundle->models); i; i = json_object_iter_next(bundle->models, i)) {
-        const char *name = json_object_iter_key(i), *proof;
-        struct le_place place = in_manifest(bundle, name);
-        if (!is_model_name(name))
-            return le_json_malformed(error, top, "\"%.100s\" is no model's name", name);
-        if (!json_is_object(json_object_iter_value(i)))
+    for (each = le_json_first(bundle->models); each != NULL; each = le_json_next(each)) {
+        const char *proof;
+        struct le_place place = in_manifest(bundle, each->key);
+        if (!is_model_name(each->key))
+            return le_json_malformed(error, top, "\"%.100s\" is no model's name", each->key);
+        if (!le_json_is(each, LE_JSON_OBJECT))
             return le_json_malformed(error, place, "not an object");
-        if ((status = check_proof(json_object_iter_value(i), place, &proof, error)) != 0)
+        if ((status = check_proof(each, place, &proof, error)) != 0)
             return status;
     }
-    for (i = json_object_iter(bundle->files); i; i = json_object_iter_next(bundle->files, i)) {
-        status = check_file(bundle, json_object_iter_key(i), json_object_iter_value(i), error);
-        if (status != LOGEXPORT_OK)
+    for (each = le_json_first(bundle->files); each != NULL; each = le_json_next(each))
+        if ((status = check_file(bundle, each, error)) != 0)
             return status;
-    }
     return LOGEXPORT_OK;
 }
 
@@ -138,14 +137,14 @@ void le_bundle_close(struct le_bundle *bundle)
 {
     if (bundle->fd >= 0)
         close(bundle->fd);
-    json_decref(bundle->manifest);
+    le_json_free(&bundle->manifest);
     free(bundle->path);
     *bundle = (struct le_bundle){.fd = -1};
 }
 
 const char *le_bundle_sum(const struct le_bundle *bundle, const char *name)
 {
-    return json_string_value(json_object_get(json_object_get(bundle->files, name), "sha256"));
+    return le_json_text(le_json_get(le_json_get(bundle->files, name), "sha256"));
 }
 
 static enum logexport_status refuse_changed(const struct le_bundle *bundle, const char *name,
@@ -212,9 +211,9 @@ enum logexport_status le_bundle_verify(const struct le_bundle *bundle,
     if (piece == NULL)
         return le_out_of_memory(error);
     enum logexport_status status = LOGEXPORT_OK;
-    for (void *i = json_object_iter(bundle->files); i && status == LOGEXPORT_OK;
-         i = json_object_iter_next(bundle->files, i))
-        status = verify_file(bundle, json_object_iter_key(i), piece, PIECE, error);
+    const struct le_json_value *file = le_json_first(bundle->files);
+    for (; file != NULL && status == LOGEXPORT_OK; file = le_json_next(file))
+        status = verify_file(bundle, file->key, piece, PIECE, error);
     free(piece);
     return status;
 }
@@ -223,9 +222,9 @@ enum logexport_status le_bundle_choose(const struct le_bundle *bundle, const cha
                                        const char **chosen, struct logexport_error *error)
 {
     char names[256] = "";
-    for (void *i = json_object_iter(bundle->models); i;
-         i = json_object_iter_next(bundle->models, i)) {
-        *chosen = json_object_iter_key(i);
+    const struct le_json_value *model = le_json_first(bundle->models);
+    for (; model != NULL; model = le_json_next(model)) {
+        *chosen = model->key;
         if (name != NULL && strcmp(name, *chosen) == 0)
             return LOGEXPORT_OK;
         if (strlen(names) + strlen(*chosen) + 3 < sizeof names) {
@@ -236,7 +235,7 @@ enum logexport_status le_bundle_choose(const struct le_bundle *bundle, const cha
     if (name != NULL)
         return le_fail(error, LOGEXPORT_BUNDLE, "%.300s holds no model \"%.64s\" (it holds: %s).",
                        bundle->path, name, names);
-    if (json_object_size(bundle->models) != 1)
+    if (bundle->models->length != 1)
         return le_fail(error, LOGEXPORT_USAGE,
                        "%.300s holds several models, so one must be named: %s.", bundle->path,
                        names);

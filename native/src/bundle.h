@@ -14,10 +14,10 @@
 struct le_bundle {
     int fd;
     char *path;
-    json_t *manifest;
-    json_t *models;    /* name → {"metadata", "proof", …}; borrowed from the manifest */
-    json_t *files;     /* name → {"sha256", "size"}; borrowed */
-    const char *proof; /* borrowed */
+    struct le_json_document manifest;
+    const struct le_json_value *models; /* name → {"metadata", "proof", …}; of the manifest */
+    const struct le_json_value *files;  /* name → {"sha256", "size"}; of the manifest */
+    const char *proof;                  /* of the manifest */
     bool verify;
 };
 

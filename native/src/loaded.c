@@ -69,15 +69,15 @@ static enum logexport_status apply_options(struct le_loaded *loaded,
                            (long long)loaded->top_k, (long long)size);
         return LOGEXPORT_OK;
     }
-    const json_t *named = options->threshold_name == NULL
-                              ? NULL
-                              : json_object_get(task->thresholds, options->threshold_name);
+    const struct le_json_value *named =
+        options->threshold_name == NULL ? NULL
+                                        : le_json_get(task->thresholds, options->threshold_name);
     if (named == NULL && options->threshold_name != NULL && !options->set_threshold)
         return le_fail(error, LOGEXPORT_USAGE,
                        "The threshold \"%.100s\" is neither a finite number nor one that the "
                        "metadata of %s names.",
                        options->threshold_name, loaded->metadata.model);
-    loaded->threshold = named != NULL            ? json_number_value(named)
+    loaded->threshold = named != NULL            ? le_json_number(named)
                         : options->set_threshold ? options->threshold
                                                  : task->threshold;
     if (!isfinite(loaded->threshold))

@@ -10,7 +10,7 @@ bool le_task_is_known(const struct le_task *task)
     return task->input != LE_INPUT_UNKNOWN && task->decision != LE_DECISION_UNKNOWN;
 }
 
-static enum logexport_status read_input(struct le_task *task, const json_t *object,
+static enum logexport_status read_input(struct le_task *task, const struct le_json_value *object,
                                         struct le_place place, struct logexport_error *error)
 {
     enum logexport_status status = le_json_name(object, "input", place, &task->input_kind, error);
@@ -31,7 +31,7 @@ static enum logexport_status read_input(struct le_task *task, const json_t *obje
     return LOGEXPORT_OK;
 }
 
-static enum logexport_status read_decision(struct le_task *task, const json_t *object,
+static enum logexport_status read_decision(struct le_task *task, const struct le_json_value *object,
                                            struct le_place place, struct logexport_error *error)
 {
     enum logexport_status status =
@@ -50,12 +50,12 @@ static enum logexport_status read_decision(struct le_task *task, const json_t *o
             (status = le_json_real(object, "threshold", place, &task->threshold, error)) ||
             (status = le_json_object(object, "thresholds", place, &task->thresholds, error)))
             return status;
-        for (void *i = json_object_iter(task->thresholds); i;
-             i = json_object_iter_next(task->thresholds, i))
-            if (!json_is_number(json_object_iter_value(i)))
+        const struct le_json_value *each = le_json_first(task->thresholds);
+        for (; each != NULL; each = le_json_next(each))
+            if (!le_json_is(each, LE_JSON_NUMBER))
                 return le_json_malformed(error, place, "the threshold \"%.100s\" is not a number",
-                                         json_object_iter_key(i));
-        if (json_object_get(object, "attribution") != NULL)
+                                         each->key);
+        if (le_json_get(object, "attribution") != NULL)
             return le_json_name(object, "attribution", place, &task->attribution, error);
         return LOGEXPORT_OK;
     }
@@ -66,13 +66,14 @@ static enum logexport_status read_decision(struct le_task *task, const json_t *o
 /* A shared file: {"file", "sha256", …}, which must be the file that the manifest lists. */
 static enum logexport_status read_reference(const struct le_metadata *metadata, const char *key,
                                             const struct le_bundle *bundle, struct le_place place,
-                                            const char **file, json_t **reference,
+                                            const char **file,
+                                            const struct le_json_value **reference,
                                             struct logexport_error *error)
 {
     const char *sum;
     size_t length;
     enum logexport_status status;
-    if ((status = le_json_object(metadata->document, key, place, reference, error)))
+    if ((status = le_json_object(metadata->document.object, key, place, reference, error)))
         return status;
     place.inside = key;
     if ((status = le_json_file_name(*reference, "file", place, file, error)) ||
@@ -88,10 +89,10 @@ static enum logexport_status read_reference(const struct le_metadata *metadata, 
 static enum logexport_status read_meta(struct le_metadata *metadata, const struct le_bundle *bundle,
                                        struct le_place place, struct logexport_error *error)
 {
-    const json_t *document = metadata->document;
+    const struct le_json_value *document = metadata->document.object;
     const char *model_type;
     int64_t version;
-    json_t *task, *reference;
+    const struct le_json_value *task, *reference;
     enum logexport_status status;
     if ((status = le_json_integer(document, "schema_version", 1, 1, place, &version, error)) ||
         (status = le_json_name(document, "model_type", place, &model_type, error)))
@@ -120,12 +121,10 @@ static enum logexport_status read_meta(struct le_metadata *metadata, const struc
         (status = le_json_object(document, "variants", place, &metadata->variants, error)))
         return status;
     inside.inside = "variants";
-    for (void *i = json_object_iter(metadata->variants); i;
-         i = json_object_iter_next(metadata->variants, i)) {
+    const struct le_json_value *variant = le_json_first(metadata->variants);
+    for (; variant != NULL; variant = le_json_next(variant)) {
         const char *file;
-        status =
-            le_json_file_name(metadata->variants, json_object_iter_key(i), inside, &file, error);
-        if (status != LOGEXPORT_OK)
+        if ((status = le_json_as_file_name(variant, inside, &file, error)))
             return status;
         if (le_bundle_sum(bundle, file) == NULL)
             return le_json_malformed(error, inside, "manifest.json does not list %s", file);
@@ -141,9 +140,9 @@ enum logexport_status le_metadata_load(struct le_metadata *metadata, const struc
     snprintf(metadata->graph_file, sizeof metadata->graph_file, "%s.onnx", model);
     snprintf(metadata->file, sizeof metadata->file, "%s.onnx.meta.json", model);
     struct le_place place = {bundle->path, metadata->file, ""};
-    const json_t *entry = json_object_get(bundle->models, model);
-    metadata->proof = json_string_value(json_object_get(entry, "proof"));
-    const char *named = json_string_value(json_object_get(entry, "metadata"));
+    const struct le_json_value *entry = le_json_get(bundle->models, model);
+    metadata->proof = le_json_text(le_json_get(entry, "proof"));
+    const char *named = le_json_text(le_json_get(entry, "metadata"));
     enum logexport_status status =
         le_bundle_read(bundle, metadata->file, LE_MAX_JSON_BYTES, &bytes, error);
     if (status == LOGEXPORT_OK && (named == NULL || strcmp(named, metadata->file) != 0))
@@ -162,8 +161,7 @@ enum logexport_status le_metadata_load(struct le_metadata *metadata, const struc
 
 void le_metadata_free(struct le_metadata *metadata)
 {
-    json_decref(metadata->document);
-    metadata->document = NULL;
+    le_json_free(&metadata->document);
 }
 
 enum logexport_status le_metadata_graph(const struct le_metadata *metadata,
@@ -173,7 +171,7 @@ enum logexport_status le_metadata_graph(const struct le_metadata *metadata,
     *file = metadata->graph_file;
     if (variant == NULL)
         return LOGEXPORT_OK;
-    *file = json_string_value(json_object_get(metadata->variants, variant));
+    *file = le_json_text(le_json_get(metadata->variants, variant));
     if (*file == NULL)
         return le_fail(error, LOGEXPORT_BUNDLE, "%.300s has no variant \"%.64s\" of %s.",
                        bundle->path, variant, metadata->model);

@@ -17,19 +17,19 @@ struct le_task {
     const char *attribution;                /* score_threshold: graph output; NULL: none */
     int64_t top_k;
     double threshold;
-    json_t *thresholds; /* name → number; NULL for next_event_topk */
+    const struct le_json_value *thresholds; /* name → number; NULL for next_event_topk */
 };
 
 /* Strings are borrowed from the document. */
 struct le_metadata {
-    json_t *document;
+    struct le_json_document document;
     const char *model;
     const char *proof; /* of this model; borrowed from the manifest */
     struct le_task task;
     int64_t vocab_size;
     const char *vocab_file, *preprocess_file;
-    json_t *reserved; /* name → index */
-    json_t *variants; /* name → file */
+    const struct le_json_value *reserved; /* name → index */
+    const struct le_json_value *variants; /* name → file */
     char graph_file[160];
     char file[160]; /* the metadata's own */
 };

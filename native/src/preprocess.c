@@ -46,56 +46,56 @@ static enum logexport_status compile_pattern(struct reader *reader, struct le_pa
 }
 
 /* The array `key` of at most MAX_RULES objects, each with a name of its own and a pattern. */
-static enum logexport_status read_rule_array(struct reader *reader, const json_t *document,
-                                             const char *key, json_t **array)
+static enum logexport_status read_rule_array(struct reader *reader,
+                                             const struct le_json_value *document, const char *key,
+                                             const struct le_json_value **array)
 {
     enum logexport_status status =
         le_json_array(document, key, reader->place, array, reader->error);
     if (status != LOGEXPORT_OK)
         return status;
-    if (json_array_size(*array) > MAX_RULES)
+    if ((*array)->length > MAX_RULES)
         return le_json_malformed(reader->error, reader->place, "\"%s\" has more than %d entries",
                                  key, MAX_RULES);
     struct le_place place = reader->place;
     place.inside = key;
-    for (size_t i = 0; i < json_array_size(*array); i++) {
-        const json_t *entry = json_array_get(*array, i);
+    const struct le_json_value *entry = le_json_first(*array), *before;
+    for (; entry != NULL; entry = le_json_next(entry)) {
         const char *name;
-        if (!json_is_object(entry))
+        if (!le_json_is(entry, LE_JSON_OBJECT))
             return le_json_malformed(reader->error, place, "an entry is not an object");
         if ((status = le_json_name(entry, "name", place, &name, reader->error)))
             return status;
         if (!is_rule_name(name))
             return le_json_malformed(reader->error, place, "\"%.100s\" is no name", name);
-        for (size_t j = 0; j < i; j++)
-            if (strcmp(json_string_value(json_object_get(json_array_get(*array, j), "name")),
-                       name) == 0)
+        for (before = le_json_first(*array); before != entry; before = le_json_next(before))
+            if (strcmp(le_json_text(le_json_get(before, "name")), name) == 0)
                 return le_json_malformed(reader->error, place, "two entries are named \"%s\"",
                                          name);
     }
     return LOGEXPORT_OK;
 }
 
-static enum logexport_status read_headers(struct reader *reader, const json_t *document)
+static enum logexport_status read_headers(struct reader *reader,
+                                          const struct le_json_value *document)
 {
     struct le_preprocess *rules = reader->rules;
-    json_t *array;
+    const struct le_json_value *array;
     enum logexport_status status = read_rule_array(reader, document, "headers", &array);
     if (status != LOGEXPORT_OK)
         return status;
     struct le_place place = reader->place;
     place.inside = "headers";
-    rules->headers = calloc(json_array_size(array) + 1, sizeof *rules->headers);
+    rules->headers = calloc(array->length + 1, sizeof *rules->headers);
     if (rules->headers == NULL)
         return le_out_of_memory(reader->error);
-    for (size_t i = 0; i < json_array_size(array); i++) {
-        const json_t *entry = json_array_get(array, i);
+    const struct le_json_value *entry = le_json_first(array);
+    for (; entry != NULL; entry = le_json_next(entry)) {
         struct le_header *header = &rules->headers[rules->header_count++];
         char what[100];
         const char *text;
         size_t length;
-        snprintf(what, sizeof what, "header \"%s\"",
-                 json_string_value(json_object_get(entry, "name")));
+        snprintf(what, sizeof what, "header \"%s\"", le_json_text(le_json_get(entry, "name")));
         if ((status = le_json_string(entry, "pattern", place, &text, &length, reader->error)) ||
             (status = compile_pattern(reader, &header->pattern, text, length, true, reader->where,
                                       what)))
@@ -109,22 +109,22 @@ static enum logexport_status read_headers(struct reader *reader, const json_t *d
     return LOGEXPORT_OK;
 }
 
-static enum logexport_status read_masks(struct reader *reader, const json_t *document)
+static enum logexport_status read_masks(struct reader *reader, const struct le_json_value *document)
 {
     struct le_preprocess *rules = reader->rules;
-    json_t *array;
+    const struct le_json_value *array;
     enum logexport_status status = read_rule_array(reader, document, "masks", &array);
     if (status != LOGEXPORT_OK)
         return status;
     struct le_place place = reader->place;
     place.inside = "masks";
-    rules->masks = calloc(json_array_size(array) + 1, sizeof *rules->masks);
-    rules->mask_names = calloc(json_array_size(array) + 1, sizeof *rules->mask_names);
+    rules->masks = calloc(array->length + 1, sizeof *rules->masks);
+    rules->mask_names = calloc(array->length + 1, sizeof *rules->mask_names);
     if (rules->masks == NULL || rules->mask_names == NULL)
         return le_out_of_memory(reader->error);
-    for (size_t i = 0; i < json_array_size(array); i++) {
-        const json_t *entry = json_array_get(array, i);
-        const char *name = json_string_value(json_object_get(entry, "name"));
+    const struct le_json_value *entry = le_json_first(array);
+    for (; entry != NULL; entry = le_json_next(entry)) {
+        const char *name = le_json_text(le_json_get(entry, "name"));
         struct le_mask *mask = &rules->masks[rules->mask_count];
         snprintf(rules->mask_names[rules->mask_count], sizeof *rules->mask_names, "%s", name);
         rules->mask_count++;
@@ -153,11 +153,11 @@ static enum logexport_status compile_session(struct reader *reader, const char *
     return status;
 }
 
-static enum logexport_status read_session(struct reader *reader, const json_t *document,
-                                          const char *session_by)
+static enum logexport_status
+read_session(struct reader *reader, const struct le_json_value *document, const char *session_by)
 {
     struct le_preprocess *rules = reader->rules;
-    json_t *session;
+    const struct le_json_value *session;
     const char *by, *text;
     size_t length;
     enum logexport_status status;
@@ -188,16 +188,16 @@ static enum logexport_status read_session(struct reader *reader, const json_t *d
     } else {
         return le_json_malformed(reader->error, place, "\"by\" is not none, host or regex");
     }
-    if (from_file && !json_is_null(json_object_get(session, "pattern")))
+    if (from_file && !le_json_is(le_json_get(session, "pattern"), LE_JSON_NULL))
         return le_json_malformed(reader->error, place, "\"pattern\" belongs to regex only");
     return LOGEXPORT_OK;
 }
 
-static enum logexport_status read_encoding(struct reader *reader, const json_t *document,
-                                           int64_t version)
+static enum logexport_status read_encoding(struct reader *reader,
+                                           const struct le_json_value *document, int64_t version)
 {
     const char *name;
-    if (version == 1 && json_object_get(document, "encoding") == NULL)
+    if (version == 1 && le_json_get(document, "encoding") == NULL)
         return LOGEXPORT_OK;
     if (version == 1)
         return le_json_malformed(reader->error, reader->place,
@@ -213,13 +213,13 @@ static enum logexport_status read_encoding(struct reader *reader, const json_t *
     return LOGEXPORT_OK;
 }
 
-static enum logexport_status read_rules(struct reader *reader, const json_t *document,
+static enum logexport_status read_rules(struct reader *reader, const struct le_json_value *document,
                                         const char *session_by)
 {
     struct le_preprocess *rules = reader->rules;
     struct le_place place = reader->place;
     int64_t version, max_sessions, max_line_bytes;
-    json_t *matching;
+    const struct le_json_value *matching;
     const char *prefer;
     enum logexport_status status;
     if ((status =
@@ -254,14 +254,14 @@ enum logexport_status le_preprocess_load(struct le_preprocess *rules,
     snprintf(reader.where, sizeof reader.where, "%.300s/%.130s", bundle->path,
              metadata->preprocess_file);
     struct le_buffer bytes = {0};
-    json_t *document = NULL;
+    struct le_json_document document = {NULL, NULL};
     enum logexport_status status =
         le_bundle_read(bundle, metadata->preprocess_file, MAX_RULES_BYTES, &bytes, error);
     if (status == LOGEXPORT_OK)
         status = le_json_parse(bytes.data, bytes.length, reader.place, &document, error);
     if (status == LOGEXPORT_OK)
-        status = read_rules(&reader, document, session_by);
-    json_decref(document);
+        status = read_rules(&reader, document.object, session_by);
+    le_json_free(&document);
     le_buffer_free(&bytes);
     if (status != LOGEXPORT_OK)
         le_preprocess_free(rules);

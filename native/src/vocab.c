@@ -20,15 +20,15 @@ static enum logexport_status read_reserved(struct le_vocab *vocab, const struct 
                                            struct logexport_error *error)
 {
     struct le_place place = {bundle->path, metadata->file, "vocab/reserved"};
-    for (void *i = json_object_iter(metadata->reserved); i;
-         i = json_object_iter_next(metadata->reserved, i)) {
+    const struct le_json_value *label = le_json_first(metadata->reserved);
+    for (; label != NULL; label = le_json_next(label)) {
         int64_t index;
-        enum logexport_status status = le_json_integer(metadata->reserved, json_object_iter_key(i),
-                                                       0, vocab->size - 1, place, &index, error);
+        enum logexport_status status =
+            le_json_as_integer(label, 0, vocab->size - 1, place, &index, error);
         if (status != LOGEXPORT_OK)
             return status;
         vocab->templates[index].reserved = true;
-        if (strcmp(json_object_iter_key(i), "unknown") == 0)
+        if (strcmp(label->key, "unknown") == 0)
             vocab->unknown = (int32_t)index;
     }
     return LOGEXPORT_OK;
@@ -38,7 +38,7 @@ static enum logexport_status read_templates(struct le_vocab *vocab,
                                             const struct le_metadata *metadata,
                                             struct le_place place, struct logexport_error *error)
 {
-    size_t size = json_object_size(vocab->document);
+    size_t size = vocab->document.object->length;
     if (size != (size_t)metadata->vocab_size)
         return le_json_malformed(error, place, "it has %zu entries, but %s's metadata says %lld",
                                  size, metadata->model, (long long)metadata->vocab_size);
@@ -46,18 +46,18 @@ static enum logexport_status read_templates(struct le_vocab *vocab,
     vocab->templates = calloc(size, sizeof *vocab->templates);
     if (vocab->templates == NULL)
         return le_out_of_memory(error);
-    for (void *i = json_object_iter(vocab->document); i;
-         i = json_object_iter_next(vocab->document, i)) {
-        const char *key = json_object_iter_key(i);
+    const struct le_json_value *entry = le_json_first(vocab->document.object);
+    for (; entry != NULL; entry = le_json_next(entry)) {
         int32_t index;
-        if (!read_index(key, &index) || index >= vocab->size)
-            return le_json_malformed(error, place, "\"%.40s\" is no index below %zu", key, size);
+        if (!read_index(entry->key, &index) || index >= vocab->size)
+            return le_json_malformed(error, place, "\"%.40s\" is no index below %zu", entry->key,
+                                     size);
         /* Keys are distinct and written in one way only, so all indices are there in the end. */
-        const json_t *value = json_object_iter_value(i);
-        if (!json_is_string(value))
-            return le_json_malformed(error, place, "the template of index %s is not a string", key);
-        vocab->templates[index].text = json_string_value(value);
-        vocab->templates[index].length = json_string_length(value);
+        if (!le_json_is(entry, LE_JSON_STRING))
+            return le_json_malformed(error, place, "the template of index %s is not a string",
+                                     entry->key);
+        vocab->templates[index].text = entry->text;
+        vocab->templates[index].length = entry->length;
     }
     return LOGEXPORT_OK;
 }
@@ -85,7 +85,7 @@ enum logexport_status le_vocab_load(struct le_vocab *vocab, const struct le_bund
 
 void le_vocab_free(struct le_vocab *vocab)
 {
-    json_decref(vocab->document);
+    le_json_free(&vocab->document);
     free(vocab->templates);
     *vocab = (struct le_vocab){0};
 }

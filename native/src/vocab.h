@@ -12,7 +12,7 @@ struct le_template {
 };
 
 struct le_vocab {
-    json_t *document;
+    struct le_json_document document;
     struct le_template *templates;
     int32_t size;
     int32_t unknown; /* the index under which unseen lines enter a window; -1: they do not */

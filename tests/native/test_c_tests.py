@@ -12,7 +12,7 @@ from tests.native.engine import NATIVE, make
 
 #: The files of native/src that do what Python has from its library, or does not need.
 OWN = {
-    *("buffer", "hash", "in_flight", "json", "json_text", "loaded", "memo"),
+    *("buffer", "hash", "in_flight", "json", "json_cursor", "json_text", "loaded", "memo"),
     *("ort", "ort_api", "ort_check", "pool", "sha256", "stream", "utf8"),
 }
 
