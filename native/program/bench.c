@@ -68,7 +68,7 @@ static enum logexport_status read_events(struct bench *bench, struct le_scratch 
         if (status != LOGEXPORT_OK)
             return status;
         at = next;
-        if (!keep || kept.event.blank)
+        if (!keep || kept.event.kind == LE_BLANK)
             continue;
         if ((bench->event_count & (bench->event_count - 1)) == 0) {
             size_t room = bench->event_count == 0 ? 1 : bench->event_count * 2;
@@ -77,10 +77,10 @@ static enum logexport_status read_events(struct bench *bench, struct le_scratch 
                 return le_out_of_memory(error);
             bench->events = events;
         }
-        const char *session = kept.event.session;
-        if (session != NULL) {
+        struct le_text session = kept.event.session;
+        if (session.data != NULL) {
             kept.session = bench->sessions.length;
-            if (!le_buffer_append(&bench->sessions, session, kept.event.session_length))
+            if (!le_buffer_append(&bench->sessions, session.data, session.length))
                 return le_out_of_memory(error);
         }
         bench->events[bench->event_count++] = kept;
@@ -151,8 +151,8 @@ static enum logexport_status run_bench(struct bench *bench, const char *path, in
     if ((status = read_events(bench, &scratch, true, error)))
         return status;
     for (size_t i = 0; i < bench->event_count; i++)
-        if (bench->events[i].event.session != NULL)
-            bench->events[i].event.session = bench->sessions.data + bench->events[i].session;
+        if (bench->events[i].event.session.data != NULL)
+            bench->events[i].event.session.data = bench->sessions.data + bench->events[i].session;
     for (int i = 0; i < runs; i++) {
         double began = cpu_seconds(), seconds;
         if ((status = read_events(bench, &scratch, false, error)))

@@ -350,7 +350,7 @@ static enum logexport_status take_session_line(struct le_detector *detector, int
     struct le_sessions *sessions = &detector->sessions;
     struct le_session *evicted;
     struct le_session *session =
-        le_sessions_touch(sessions, event->session, event->session_length, &evicted);
+        le_sessions_touch(sessions, event->session.data, event->session.length, &evicted);
     enum logexport_status status;
     if (evicted != NULL && (status = close_session(detector, evicted, error)))
         return status;
@@ -439,6 +439,7 @@ enum logexport_status le_detector_take_event(struct le_detector *detector, int64
                                              struct logexport_error *error)
 {
     detector->stats.unseen += event->template_index == LE_UNSEEN;
+    detector->stats.blank--;
     if (detector->format.input == LE_EVENT_WINDOW)
         return take_session_line(detector, line, event, error);
     return take_counted_line(detector, line, event->template_index, error);

@@ -43,7 +43,7 @@ enum logexport_status le_detector_init(struct le_detector *detector, const struc
 /* The pool must have been freed before, so that no batch is being scored. */
 void le_detector_free(struct le_detector *detector);
 
-/* Takes the event of the next non-blank line. */
+/* Takes the next event; its line was counted as blank until now. */
 enum logexport_status le_detector_take_event(struct le_detector *detector, int64_t line,
                                              const struct le_event *event,
                                              struct logexport_error *error);

@@ -1,7 +1,9 @@
-/* The way of one line from bytes to its event and session: header, masks, tokens, template. */
+/* The way of one line from bytes to its event and session: opened if it is structured, header, masks,
+ * tokens, template. What belongs to several lines together is left to joining.c. */
 #ifndef LE_EVENTS_H
 #define LE_EVENTS_H
 
+#include "continuation.h"
 #include "matching.h"
 #include "preprocess.h"
 
@@ -14,15 +16,39 @@ struct le_event_reader {
 /* What it writes to: one a thread, reused from line to line. */
 struct le_scratch {
     struct le_match match;
+    struct le_opened levels[LE_MAX_LEVELS]; /* what was opened, the outermost first */
     struct le_buffer decoded, stripped, masked[2], hashes;
     struct le_tokens tokens;
 };
 
+/* A text that may be null; NULL: it is. */
+struct le_text {
+    const char *data;
+    size_t length;
+};
+
+enum le_line_kind {
+    LE_BLANK,    /* white space only: nothing else is said of it */
+    LE_OVERSIZE, /* nothing else is said of it but that it is unseen */
+    LE_PIECE,    /* the next line may hold more of the message */
+    LE_LINE
+};
+
+/* What a line is alone. All texts are valid until the next line is read. */
 struct le_event {
-    bool blank;             /* the line is white space only: nothing else is said of it */
-    int32_t template_index; /* LE_UNSEEN, or an index */
-    const char *session;    /* NULL: the session null. Valid until the next line. */
-    size_t session_length;
+    enum le_line_kind kind;
+    bool empty;             /* the message is white space only */
+    bool headed, next_line; /* a header matched, whose message goes on in the next line */
+    bool opened;            /* it is a structured record */
+    struct le_look look;    /* of a line without a header, if continuation lines are looked for */
+    uint8_t opens;          /* enum le_trace_state: the one that the message begins as an event */
+    int32_t template_index; /* LE_UNSEEN, or an index; not of a piece */
+    struct le_text session; /* of a piece what the pattern finds */
+    struct le_text text;    /* the message of a header with next_line; the text without a header */
+    size_t bytes;           /* of the line */
+    /* What pieces are joined by: of a piece, and of a line that may be the last one. */
+    int source; /* le_opened's; -1: it is neither */
+    struct le_text message, field, by, stream;
 };
 
 bool le_scratch_init(struct le_scratch *scratch, const struct le_preprocess *rules);
@@ -33,5 +59,15 @@ void le_scratch_free(struct le_scratch *scratch);
 enum logexport_status le_event_read(const struct le_event_reader *reader,
                                     struct le_scratch *scratch, const char *line, size_t length,
                                     struct le_event *event, struct logexport_error *error);
+
+/* The same of pieces that were joined: `event` is the first one's, its `message` that of all. */
+enum logexport_status le_event_read_joined(const struct le_event_reader *reader,
+                                           struct le_scratch *scratch, struct le_event *event,
+                                           struct logexport_error *error);
+
+/* The template of a message. */
+enum logexport_status le_event_match(const struct le_event_reader *reader,
+                                     struct le_scratch *scratch, struct le_text message,
+                                     int32_t *template_index, struct logexport_error *error);
 
 #endif

@@ -1,15 +1,20 @@
 #include "headers.h"
 
-bool le_header_find_groups(struct le_header *header)
+#include <string.h>
+
+bool le_header_find_groups(struct le_header *header, const char *field)
 {
     static const char *const names[] = {"message", "host", "timestamp", "process"};
     uint32_t named = 0, known = 0;
     header->message = le_pattern_group(&header->pattern, "message");
-    header->host = le_pattern_group(&header->pattern, "host");
+    header->field = 0;
     pcre2_pattern_info(header->pattern.code, PCRE2_INFO_NAMECOUNT, &named);
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-        if (le_pattern_group(&header->pattern, names[i]) != 0)
-            known++;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        uint32_t group = le_pattern_group(&header->pattern, names[i]);
+        known += group != 0;
+        if (i > 0 && field != NULL && strcmp(field, names[i]) == 0)
+            header->field = group;
+    }
     return header->message != 0 && named == known;
 }
 
@@ -29,8 +34,9 @@ enum le_search le_headers_find(const struct le_header *headers, int count, struc
             fields->message = line;
             fields->message_length = 0;
         }
-        if (header->host != 0)
-            fields->host = le_match_group(match, line, header->host, &fields->host_length);
+        if (header->field != 0)
+            fields->field = le_match_group(match, line, header->field, &fields->field_length);
+        fields->header = header;
         return found;
     }
     return LE_NOT_FOUND;

@@ -1,4 +1,5 @@
-/* Headers: the fields that begin a line, of which the engine needs the message and the host. */
+/* Headers: the fields that begin a line, of which the engine needs the message and the one that
+ * sessions are by. */
 #ifndef LE_HEADERS_H
 #define LE_HEADERS_H
 
@@ -6,20 +7,23 @@
 
 struct le_header {
     struct le_pattern pattern; /* anchored at the start of the line */
-    uint32_t message, host;    /* numbers of groups; host 0: it has none */
+    uint32_t message, field;   /* numbers of groups; field 0: it has none */
+    bool next_line;            /* the message goes on in the next line */
 };
 
 /* What a header found in a line; both lie in the line. */
 struct le_fields {
     const char *message;
     size_t message_length;
-    const char *host; /* NULL: none */
-    size_t host_length;
+    const char *field; /* NULL: none */
+    size_t field_length;
+    const struct le_header *header; /* NULL: none matched */
 };
 
-/* Looks up the groups of a header whose pattern is compiled. False: there is none for the message, or
- * one of a name that no header has. */
-bool le_header_find_groups(struct le_header *header);
+/* Looks up the groups of a header whose pattern is compiled; `field` is the name of the one that is
+ * wanted beside the message, or NULL. False: there is none for the message, or one of a name that no
+ * header has. */
+bool le_header_find_groups(struct le_header *header, const char *field);
 
 /* The fields by the first header that matches; where none does, the whole line is the message. */
 enum le_search le_headers_find(const struct le_header *headers, int count, struct le_match *match,

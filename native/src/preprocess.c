@@ -6,7 +6,7 @@
 #include "syntax.h"
 #include "utf8.h"
 
-enum { MAX_RULES = 100 };
+enum { MAX_RULES = 100, MAX_NAME = 256 };
 #define MAX_RULES_BYTES (UINT64_C(4) << 20)
 
 /* What is needed all along the way through the file. */
@@ -15,6 +15,7 @@ struct reader {
     struct le_place place;
     char where[700]; /* the file's path, for errors about patterns */
     bool jit;
+    int64_t version;
     struct logexport_error *error;
 };
 
@@ -76,6 +77,35 @@ static enum logexport_status read_rule_array(struct reader *reader,
     return LOGEXPORT_OK;
 }
 
+/* What is needed of a record's fields: NULL, or the one that sessions are by. */
+static const char *wanted_field(const struct le_preprocess *rules)
+{
+    static const char *const fields[] = {"timestamp", "level", "logger", "host", "process", "pid"};
+    const struct le_buffer *key = &rules->session_key;
+    if (rules->by == LE_BY_HOST)
+        return "host";
+    for (size_t i = 0; rules->by == LE_BY_FIELD && i < sizeof fields / sizeof fields[0]; i++)
+        if (strlen(fields[i]) == key->length && memcmp(fields[i], key->data, key->length) == 0)
+            return fields[i];
+    return NULL;
+}
+
+static enum logexport_status
+read_next_line(struct reader *reader, const struct le_json_value *entry, struct le_header *header)
+{
+    const struct le_json_value *value = le_json_get(entry, "message");
+    struct le_place place = reader->place;
+    place.inside = "headers";
+    if (value == NULL)
+        return LOGEXPORT_OK;
+    if (reader->version == 1)
+        return le_json_malformed(reader->error, place, "\"message\" belongs to version 2 only");
+    if (!le_json_is(value, LE_JSON_STRING) || strcmp(value->text, "next_line") != 0)
+        return le_json_malformed(reader->error, place, "\"message\" is not next_line");
+    header->next_line = reader->rules->holds = true;
+    return LOGEXPORT_OK;
+}
+
 static enum logexport_status read_headers(struct reader *reader,
                                           const struct le_json_value *document)
 {
@@ -100,7 +130,9 @@ static enum logexport_status read_headers(struct reader *reader,
             (status = compile_pattern(reader, &header->pattern, text, length, true, reader->where,
                                       what)))
             return status;
-        if (!le_header_find_groups(header))
+        if ((status = read_next_line(reader, entry, header)))
+            return status;
+        if (!le_header_find_groups(header, wanted_field(rules)))
             return le_fail(reader->error, LOGEXPORT_BUNDLE,
                            "%s: the pattern of %s has no group \"message\", or others than "
                            "timestamp, host and process beside it.",
@@ -153,6 +185,41 @@ static enum logexport_status compile_session(struct reader *reader, const char *
     return status;
 }
 
+static enum logexport_status set_session_key(struct reader *reader, const char *name, size_t length,
+                                             const char *where, enum logexport_status bad)
+{
+    reader->rules->by = LE_BY_FIELD;
+    size_t characters = 0;
+    for (size_t i = 0; i < length; i++)
+        characters += ((unsigned char)name[i] & 0xc0) != 0x80;
+    if (length == 0 || characters > MAX_NAME || le_utf8_valid_prefix(name, length) != length)
+        return le_fail(reader->error, bad,
+                       "%.300s: the field of the sessions is no name of 1 to %d characters.", where,
+                       MAX_NAME);
+    return le_buffer_append(&reader->rules->session_key, name, length)
+               ? LOGEXPORT_OK
+               : le_out_of_memory(reader->error);
+}
+
+/* What the option says in place of the file. */
+static enum logexport_status use_session_option(struct reader *reader, const char *value)
+{
+    static const char where[] = "the option session-by", prefix[] = "field:";
+    struct le_preprocess *rules = reader->rules;
+    if (strcmp(value, "none") == 0 || strcmp(value, "host") == 0) {
+        rules->by = value[0] == 'n' ? LE_BY_NONE : LE_BY_HOST;
+        return LOGEXPORT_OK;
+    }
+    if (reader->version > 1 && strncmp(value, prefix, sizeof prefix - 1) == 0)
+        return set_session_key(reader, value + sizeof prefix - 1,
+                               strlen(value) - (sizeof prefix - 1), where, LOGEXPORT_USAGE);
+    enum logexport_status status =
+        compile_session(reader, value, strlen(value), where, "the sessions");
+    if (status == LOGEXPORT_BUNDLE && reader->error != NULL)
+        reader->error->status = LOGEXPORT_USAGE;
+    return status == LOGEXPORT_BUNDLE ? LOGEXPORT_USAGE : status;
+}
+
 static enum logexport_status
 read_session(struct reader *reader, const struct le_json_value *document, const char *session_by)
 {
@@ -167,41 +234,126 @@ read_session(struct reader *reader, const struct le_json_value *document, const 
     place.inside = "session";
     if ((status = le_json_name(session, "by", place, &by, reader->error)))
         return status;
-    bool from_file = session_by == NULL;
-    if (!from_file && strcmp(session_by, "none") != 0 && strcmp(session_by, "host") != 0) {
-        status = compile_session(reader, session_by, strlen(session_by), "the option session-by",
-                                 "the sessions");
-        if (status == LOGEXPORT_BUNDLE && reader->error != NULL)
-            reader->error->status = LOGEXPORT_USAGE;
-        return status == LOGEXPORT_BUNDLE ? LOGEXPORT_USAGE : status;
+    if (session_by != NULL)
+        return use_session_option(reader, session_by);
+    if (reader->version > 1 && strcmp(by, "field") == 0) {
+        if (le_json_get(session, "pattern") != NULL)
+            return le_json_malformed(reader->error, place, "\"pattern\" belongs to regex only");
+        if ((status = le_json_string(session, "field", place, &text, &length, reader->error)))
+            return status;
+        return set_session_key(reader, text, length, reader->where, LOGEXPORT_BUNDLE);
     }
-    if (!from_file)
-        by = session_by;
-    if (strcmp(by, "none") == 0) {
-        rules->by = LE_BY_NONE;
-    } else if (strcmp(by, "host") == 0) {
-        rules->by = LE_BY_HOST;
-    } else if (strcmp(by, "regex") == 0) {
+    if (le_json_get(session, "field") != NULL)
+        return le_json_malformed(reader->error, place, "\"field\" belongs to field only");
+    if (strcmp(by, "regex") == 0) {
         if ((status = le_json_string(session, "pattern", place, &text, &length, reader->error)))
             return status;
         return compile_session(reader, text, length, reader->where, "the sessions");
-    } else {
-        return le_json_malformed(reader->error, place, "\"by\" is not none, host or regex");
     }
-    if (from_file && !le_json_is(le_json_get(session, "pattern"), LE_JSON_NULL))
+    if (strcmp(by, "none") != 0 && strcmp(by, "host") != 0)
+        return le_json_malformed(reader->error, place, "\"by\" is not none, host%s or regex",
+                                 reader->version > 1 ? ", field" : "");
+    rules->by = by[0] == 'n' ? LE_BY_NONE : LE_BY_HOST;
+    if (!le_json_is(le_json_get(session, "pattern"), LE_JSON_NULL))
         return le_json_malformed(reader->error, place, "\"pattern\" belongs to regex only");
     return LOGEXPORT_OK;
 }
 
+/* --- what version 2 adds --- */
+
+/* A member that is a name of 1 to MAX_NAME characters; an empty span if there is none. */
+static enum logexport_status read_key(struct reader *reader, struct le_place place,
+                                      const struct le_json_value *form, const char *key,
+                                      struct le_json_span *out)
+{
+    const struct le_json_value *value = le_json_get(form, key);
+    *out = (struct le_json_span){NULL, 0};
+    if (value == NULL)
+        return LOGEXPORT_OK;
+    size_t characters = 0;
+    for (size_t i = 0; le_json_is(value, LE_JSON_STRING) && i < value->length; i++)
+        characters += ((unsigned char)value->text[i] & 0xc0) != 0x80;
+    if (characters < 1 || characters > MAX_NAME)
+        return le_json_malformed(reader->error, place, "\"%s\" is no name of 1 to %d characters",
+                                 key, MAX_NAME);
+    *out = (struct le_json_span){value->text, value->length};
+    return LOGEXPORT_OK;
+}
+
+static enum logexport_status read_form(struct reader *reader, struct le_place place,
+                                       const struct le_json_value *form)
+{
+    static const char *const kinds[] = {"json", "docker", "cri", "logfmt"};
+    static const char *const names[] = {"timestamp", "level", "logger", "host", "process", "pid"};
+    struct le_preprocess *rules = reader->rules;
+    const char *name, *wanted = wanted_field(rules);
+    enum logexport_status status;
+    int kind = 0;
+    if (!le_json_is(form, LE_JSON_OBJECT))
+        return le_json_malformed(reader->error, place, "an entry is not an object");
+    if ((status = le_json_name(form, "form", place, &name, reader->error)))
+        return status;
+    while (kind < 4 && strcmp(kinds[kind], name) != 0)
+        kind++;
+    if (kind == 4)
+        return le_json_malformed(reader->error, place, "there is no form \"%.100s\"", name);
+    bool fixed = kind == LE_FORM_DOCKER || kind == LE_FORM_CRI;
+    struct le_json_span message, each, field = {NULL, 0};
+    if ((status = read_key(reader, place, form, "message", &message)))
+        return status;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if ((status = read_key(reader, place, form, names[i], &each)))
+            return status;
+        if (each.text != NULL && fixed)
+            return le_json_malformed(reader->error, place, "the keys of %s are fixed", name);
+        if (wanted == names[i] || (wanted != NULL && strcmp(wanted, names[i]) == 0))
+            field = each;
+    }
+    if (fixed == (message.text != NULL))
+        return le_json_malformed(reader->error, place,
+                                 fixed ? "the keys of %s are fixed" : "%s has no \"message\"",
+                                 name);
+    if (fixed && wanted != NULL && strcmp(wanted, "timestamp") == 0)
+        field = (struct le_json_span){"time", 4};
+    rules->holds = rules->holds || fixed;
+    struct le_json_span session_key = {rules->session_key.data, rules->session_key.length};
+    return le_structure_add(&rules->structure, (enum le_form_kind)kind, message, field, session_key)
+               ? LOGEXPORT_OK
+               : le_out_of_memory(reader->error);
+}
+
+static enum logexport_status read_structured(struct reader *reader,
+                                             const struct le_json_value *document)
+{
+    const struct le_json_value *array, *form;
+    enum logexport_status status =
+        le_json_array(document, "structured", reader->place, &array, reader->error);
+    struct le_place place = reader->place;
+    place.inside = "structured";
+    if (status == LOGEXPORT_OK && array->length > LE_MAX_FORMS)
+        return le_json_malformed(reader->error, reader->place,
+                                 "\"structured\" has more than %d entries", LE_MAX_FORMS);
+    for (form = status == LOGEXPORT_OK ? le_json_first(array) : NULL;
+         form != NULL && status == LOGEXPORT_OK; form = le_json_next(form))
+        status = read_form(reader, place, form);
+    return status;
+}
+
+static enum logexport_status read_continuation(struct reader *reader,
+                                               const struct le_json_value *document)
+{
+    const struct le_json_value *value = le_json_get(document, "continuation");
+    if (!le_json_is(value, LE_JSON_TRUE) && !le_json_is(value, LE_JSON_FALSE))
+        return le_json_malformed(reader->error, reader->place,
+                                 "\"continuation\" is not true or false");
+    reader->rules->continuation = le_json_is(value, LE_JSON_TRUE);
+    return LOGEXPORT_OK;
+}
+
 static enum logexport_status read_encoding(struct reader *reader,
-                                           const struct le_json_value *document, int64_t version)
+                                           const struct le_json_value *document)
 {
     const char *name;
-    if (version == 1 && le_json_get(document, "encoding") == NULL)
-        return LOGEXPORT_OK;
-    if (version == 1)
-        return le_json_malformed(reader->error, reader->place,
-                                 "\"encoding\" belongs to version 2 only");
     enum logexport_status status =
         le_json_name(document, "encoding", reader->place, &name, reader->error);
     if (status != LOGEXPORT_OK)
@@ -213,20 +365,37 @@ static enum logexport_status read_encoding(struct reader *reader,
     return LOGEXPORT_OK;
 }
 
+/* How records are formed: what rules of version 1 do not have. The sessions are read already. */
+static enum logexport_status read_reading(struct reader *reader,
+                                          const struct le_json_value *document)
+{
+    static const char *const keys[] = {"encoding", "structured", "continuation"};
+    enum logexport_status status;
+    for (size_t i = 0; reader->version == 1 && i < sizeof keys / sizeof keys[0]; i++)
+        if (le_json_get(document, keys[i]) != NULL)
+            return le_json_malformed(reader->error, reader->place,
+                                     "\"%s\" belongs to version 2 only", keys[i]);
+    if (reader->version == 1)
+        return LOGEXPORT_OK;
+    if ((status = read_encoding(reader, document)) || (status = read_structured(reader, document)))
+        return status;
+    return read_continuation(reader, document);
+}
+
 static enum logexport_status read_rules(struct reader *reader, const struct le_json_value *document,
                                         const char *session_by)
 {
     struct le_preprocess *rules = reader->rules;
     struct le_place place = reader->place;
-    int64_t version, max_sessions, max_line_bytes;
+    int64_t max_sessions, max_line_bytes;
     const struct le_json_value *matching;
     const char *prefer;
     enum logexport_status status;
-    if ((status =
-             le_json_integer(document, "schema_version", 1, 2, place, &version, reader->error)) ||
-        (status = read_encoding(reader, document, version)) ||
-        (status = read_headers(reader, document)) || (status = read_masks(reader, document)) ||
-        (status = read_session(reader, document, session_by)) ||
+    if ((status = le_json_integer(document, "schema_version", 1, 2, place, &reader->version,
+                                  reader->error)) ||
+        (status = read_session(reader, document, session_by)) || /* what the others look at */
+        (status = read_reading(reader, document)) || (status = read_headers(reader, document)) ||
+        (status = read_masks(reader, document)) ||
         (status = le_json_integer(document, "max_sessions", 1, 1000000000, place, &max_sessions,
                                   reader->error)) ||
         (status = le_json_integer(document, "max_line_bytes", 1, 1 << 30, place, &max_line_bytes,
@@ -250,7 +419,8 @@ enum logexport_status le_preprocess_load(struct le_preprocess *rules,
                                          bool jit, struct logexport_error *error)
 {
     *rules = (struct le_preprocess){0};
-    struct reader reader = {rules, {bundle->path, metadata->preprocess_file, ""}, "", jit, error};
+    struct reader reader = {rules, {bundle->path, metadata->preprocess_file, ""}, "", jit, 0,
+                            error};
     snprintf(reader.where, sizeof reader.where, "%.300s/%.130s", bundle->path,
              metadata->preprocess_file);
     struct le_buffer bytes = {0};
@@ -278,5 +448,7 @@ void le_preprocess_free(struct le_preprocess *rules)
     free(rules->masks);
     free(rules->mask_names);
     le_pattern_free(&rules->session);
+    le_structure_free(&rules->structure);
+    le_buffer_free(&rules->session_key);
     *rules = (struct le_preprocess){0};
 }

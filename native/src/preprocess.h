@@ -7,8 +7,9 @@
 #include "headers.h"
 #include "masks.h"
 #include "metadata.h"
+#include "structured.h"
 
-enum le_session_by { LE_BY_NONE, LE_BY_HOST, LE_BY_PATTERN };
+enum le_session_by { LE_BY_NONE, LE_BY_HOST, LE_BY_FIELD, LE_BY_PATTERN };
 
 /* Read only once loaded: shared by threads. */
 struct le_preprocess {
@@ -21,12 +22,17 @@ struct le_preprocess {
     enum le_session_by by;
     struct le_pattern session;
     uint32_t session_group; /* whose text is the session: the first group, or 0 if there is none */
+    struct le_buffer session_key; /* of LE_BY_FIELD */
     size_t max_sessions, max_line_bytes;
     enum le_encoding encoding; /* LE_BYTES: these are rules of version 1 */
-    uint32_t max_groups;       /* of any pattern */
+    struct le_structure structure;
+    bool continuation;
+    bool holds;          /* a line may have to wait for the next one */
+    uint32_t max_groups; /* of any pattern */
 };
 
-/* `session_by` replaces what the file says, if not NULL: "none", "host" or a pattern. */
+/* `session_by` replaces what the file says, if not NULL: "none", "host", a pattern, or for rules of
+ * version 2 "field:NAME". */
 enum logexport_status le_preprocess_load(struct le_preprocess *rules,
                                          const struct le_bundle *bundle,
                                          const struct le_metadata *metadata, const char *session_by,

@@ -7,15 +7,31 @@ enum {
     CHUNKS_A_THREAD = 3 /* enough that no worker waits for the thread that hands on */
 };
 
+/* A text that lies in the chunk's texts. */
+struct place {
+    uint32_t begin; /* NO_TEXT: null */
+    uint32_t length;
+};
+
+#define NO_TEXT UINT32_MAX
+
 /* What became of a line. */
 struct line {
     int32_t template_index;
-    uint32_t session; /* where its text begins in the chunk's sessions; NO_SESSION: null */
-    uint32_t session_length;
-    bool blank;
+    struct place session;
+    uint8_t kind; /* enum le_line_kind */
+    bool empty, headed, next_line, opened;
+    uint8_t opens;
+    struct le_look look;
+    uint32_t more; /* its place in the chunk's `more`; NO_TEXT: nothing else is needed of it */
 };
 
-#define NO_SESSION UINT32_MAX
+/* What is needed of a line that may be joined with others. */
+struct more {
+    size_t bytes;
+    int source;
+    struct place text, message, field, by, stream;
+};
 
 struct le_chunk {
     struct le_job job;
@@ -24,7 +40,7 @@ struct le_chunk {
     size_t length; /* how much of `bytes` is this chunk's; the rest moves to the next */
     struct line *lines;
     size_t line_count, line_capacity;
-    struct le_buffer sessions;
+    struct le_buffer texts, more;
     enum logexport_status status; /* of the line after the last of `lines` */
     struct logexport_error error;
 };
@@ -40,6 +56,7 @@ enum logexport_status le_stream_init(struct le_stream *stream, const struct le_e
         le_in_flight_init(&stream->chunks, pool, threads, CHUNKS_A_THREAD, sizeof(struct le_chunk));
     for (size_t i = 0; ok && i < stream->chunks.count; i++)
         ((struct le_chunk *)le_in_flight_at(&stream->chunks, i))->stream = stream;
+    ok = ok && le_joiner_init(&stream->joiner, reader, detector);
     for (int i = 0; ok && i < threads; i++)
         ok = le_scratch_init(&stream->scratches[i], reader->rules);
     if (ok)
@@ -55,17 +72,51 @@ void le_stream_free(struct le_stream *stream)
     for (size_t i = 0; i < stream->chunks.count; i++) {
         struct le_chunk *chunk = le_in_flight_at(&stream->chunks, i);
         le_buffer_free(&chunk->bytes);
-        le_buffer_free(&chunk->sessions);
+        le_buffer_free(&chunk->texts);
+        le_buffer_free(&chunk->more);
         free(chunk->lines);
     }
     free(stream->scratches);
+    le_joiner_free(&stream->joiner);
     le_in_flight_free(&stream->chunks);
     *stream = (struct le_stream){0};
 }
 
 /* --- reading a chunk: on any thread ------------------------------------------------------------ */
 
-static bool add_line(struct le_chunk *chunk, const struct le_event *event)
+static bool add_text(struct le_chunk *chunk, struct le_text text, struct place *place)
+{
+    *place = (struct place){NO_TEXT, 0};
+    if (text.data == NULL)
+        return true;
+    if (text.length >= NO_TEXT - chunk->texts.length)
+        return false;
+    *place = (struct place){(uint32_t)chunk->texts.length, (uint32_t)text.length};
+    return le_buffer_append(&chunk->texts, text.data, text.length);
+}
+
+/* Whether the line may be joined with the one before it or after it. `follows_piece`: the one before
+ * it may be a piece. */
+static bool may_be_joined(const struct le_preprocess *rules, const struct le_event *event,
+                          bool follows_piece)
+{
+    if (event->kind == LE_PIECE || (event->source >= 0 && follows_piece))
+        return true;
+    return rules->holds && event->kind == LE_LINE && !event->empty &&
+           (!event->headed || event->next_line);
+}
+
+static bool add_more(struct le_chunk *chunk, const struct le_event *event)
+{
+    struct more more = {.bytes = event->bytes, .source = event->source};
+    return add_text(chunk, event->text, &more.text) &&
+           add_text(chunk, event->message, &more.message) &&
+           add_text(chunk, event->field, &more.field) && add_text(chunk, event->by, &more.by) &&
+           add_text(chunk, event->stream, &more.stream) &&
+           le_buffer_append(&chunk->more, &more, sizeof more);
+}
+
+static bool add_line(struct le_chunk *chunk, const struct le_event *event, bool follows_piece)
 {
     if (chunk->line_count == chunk->line_capacity) {
         size_t capacity = chunk->line_capacity == 0 ? 2048 : chunk->line_capacity * 2;
@@ -76,13 +127,20 @@ static bool add_line(struct le_chunk *chunk, const struct le_event *event)
         chunk->line_capacity = capacity;
     }
     struct line *line = &chunk->lines[chunk->line_count];
-    *line = (struct line){event->template_index, NO_SESSION, 0, event->blank};
-    if (event->session != NULL) {
-        if (event->session_length >= NO_SESSION - chunk->sessions.length)
-            return false;
-        line->session = (uint32_t)chunk->sessions.length;
-        line->session_length = (uint32_t)event->session_length;
-        if (!le_buffer_append(&chunk->sessions, event->session, event->session_length))
+    *line = (struct line){.template_index = event->template_index,
+                          .kind = (uint8_t)event->kind,
+                          .empty = event->empty,
+                          .headed = event->headed,
+                          .next_line = event->next_line,
+                          .opened = event->opened,
+                          .opens = event->opens,
+                          .look = event->look,
+                          .more = NO_TEXT};
+    if (!add_text(chunk, event->session, &line->session))
+        return false;
+    if (may_be_joined(chunk->stream->reader->rules, event, follows_piece)) {
+        line->more = (uint32_t)(chunk->more.length / sizeof(struct more));
+        if (!add_more(chunk, event))
             return false;
     }
     chunk->line_count++;
@@ -94,8 +152,9 @@ static void read_chunk(struct le_job *job, int worker)
     struct le_chunk *chunk = (struct le_chunk *)(void *)job; /* its first member */
     struct le_scratch *scratch = &chunk->stream->scratches[worker];
     const char *at = chunk->bytes.data, *end = at + chunk->length;
+    bool follows_piece = true; /* the chunk before may end with one */
     chunk->line_count = 0;
-    chunk->sessions.length = 0;
+    chunk->texts.length = chunk->more.length = 0;
     chunk->status = LOGEXPORT_OK;
     while (at < end && chunk->status == LOGEXPORT_OK) {
         size_t length;
@@ -108,34 +167,74 @@ static void read_chunk(struct le_job *job, int worker)
         struct le_event event;
         chunk->status =
             le_event_read(chunk->stream->reader, scratch, at, length, &event, &chunk->error);
-        if (chunk->status == LOGEXPORT_OK && !add_line(chunk, &event))
+        if (chunk->status == LOGEXPORT_OK && !add_line(chunk, &event, follows_piece))
             chunk->status = le_out_of_memory(&chunk->error);
+        if (event.kind != LE_BLANK)
+            follows_piece = event.kind == LE_PIECE;
         at = next;
     }
 }
 
 /* --- handing on: on the calling thread --------------------------------------------------------- */
 
+static struct le_text text_at(const struct le_chunk *chunk, struct place place)
+{
+    if (place.begin == NO_TEXT)
+        return (struct le_text){NULL, 0};
+    /* An empty text may lie in a buffer that was never needed. */
+    return (struct le_text){place.length == 0 ? "" : chunk->texts.data + place.begin, place.length};
+}
+
+/* The event as it was when its line was read. */
+static struct le_event event_at(const struct le_chunk *chunk, const struct line *line)
+{
+    struct le_event event = {.kind = (enum le_line_kind)line->kind,
+                             .empty = line->empty,
+                             .headed = line->headed,
+                             .next_line = line->next_line,
+                             .opened = line->opened,
+                             .opens = line->opens,
+                             .look = line->look,
+                             .template_index = line->template_index,
+                             .session = text_at(chunk, line->session),
+                             .source = -1};
+    if (line->more == NO_TEXT)
+        return event;
+    struct more more;
+    memcpy(&more, chunk->more.data + line->more * sizeof more, sizeof more);
+    event.bytes = more.bytes;
+    event.source = more.source;
+    event.text = text_at(chunk, more.text);
+    event.message = text_at(chunk, more.message);
+    event.field = text_at(chunk, more.field);
+    event.by = text_at(chunk, more.by);
+    event.stream = text_at(chunk, more.stream);
+    return event;
+}
+
 static enum logexport_status hand_on_lines(struct le_stream *stream, struct le_chunk *chunk,
                                            struct logexport_error *error)
 {
     struct logexport_stats *stats = &stream->detector->stats;
+    const struct le_preprocess *rules = stream->reader->rules;
+    bool joins = rules->continuation || rules->holds;
     enum logexport_status status;
     for (size_t i = 0; i < chunk->line_count; i++) {
         const struct line *line = &chunk->lines[i];
         stream->line++;
         stats->lines++;
-        if (line->blank) {
-            stats->blank++;
+        stats->blank++; /* until it is known to be an event */
+        if (line->kind == LE_BLANK)
             continue;
+        struct le_event event = event_at(chunk, line);
+        status = joins ? le_joiner_take(&stream->joiner, stream->line, &event, error)
+                 : event.empty
+                     ? LOGEXPORT_OK
+                     : le_detector_take_event(stream->detector, stream->line, &event, error);
+        if (status == LOGEXPORT_TEXT) {
+            struct logexport_error ignored;
+            le_detector_flush(stream->detector, &ignored); /* what was read before */
         }
-        struct le_event event = {.template_index = line->template_index};
-        if (line->session != NO_SESSION) {
-            /* An empty session's text may lie in a buffer that was never needed. */
-            event.session = line->session_length == 0 ? "" : chunk->sessions.data + line->session;
-            event.session_length = line->session_length;
-        }
-        status = le_detector_take_event(stream->detector, stream->line, &event, error);
         if (status != LOGEXPORT_OK)
             return status;
     }
@@ -271,7 +370,8 @@ enum logexport_status le_stream_flush(struct le_stream *stream, enum le_stream_u
         status = take_back_chunk(stream, true, &taken, error);
     if (end)
         stream->skipping = false;
-    if (until == LE_UNTIL_LOG_END)
-        stream->line = 0;
-    return status;
+    if (until != LE_UNTIL_LOG_END)
+        return status;
+    stream->line = 0;
+    return status == LOGEXPORT_OK ? le_joiner_finish(&stream->joiner, error) : status;
 }

@@ -2,13 +2,14 @@
 #ifndef LE_STREAM_H
 #define LE_STREAM_H
 
-#include "detector.h"
 #include "in_flight.h"
+#include "joining.h"
 
 struct le_stream {
     const struct le_event_reader *reader;
     struct le_detector *detector;
     struct le_scratch *scratches; /* one a thread */
+    struct le_joiner joiner;
     int threads;
     struct le_in_flight chunks; /* of struct le_chunk */
     bool skipping;              /* the rest of an oversize line is dropped */

@@ -45,8 +45,8 @@ __all__ = [
     "MAX_DEPTH",
     "MAX_LEVELS",
     "Opened",
-    "StructuredForm",
     "StructureReader",
+    "StructuredForm",
     "read_json_object",
 ]
 

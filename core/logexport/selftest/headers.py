@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from random import Random
 from typing import TYPE_CHECKING
 
-from logexport.logs.headers import Header, HeaderMatcher
+from logexport.logs.headers import Header
+from logexport.logs.joining import RecordReader
+from logexport.logs.lines import LogLine
+from logexport.logs.preprocess import LineParser
 from logexport.selftest.sampling import draw
 
 if TYPE_CHECKING:
@@ -30,7 +34,8 @@ class MessageHeaders:
     """Headers for messages, each tried on the user's patterns."""
 
     def __init__(self, preprocess: Preprocess, random: Random) -> None:
-        self._matcher = HeaderMatcher(preprocess.headers)
+        # Structured forms are put around what this makes.
+        self._parser = LineParser(replace(preprocess, structured=()))
         self._random = random
         self._hosts = ("alpha", "bravo", "charlie-9")
         self._ticks = 0
@@ -41,7 +46,8 @@ class MessageHeaders:
                 self._makers.append(maker)
 
     def put_before(self, message: str, slot: int) -> str:
-        """The message with a header before it; as it is if the rules have none."""
+        """The message with a header before it, perhaps on a line of its own; as it is if the rules
+        have none."""
         self._ticks += 1
         if not self._makers or self._random.random() < 0.03:
             return message
@@ -51,6 +57,8 @@ class MessageHeaders:
         return maker(message, self._hosts[slot % len(self._hosts)])
 
     def _make_maker(self, header: Header) -> Callable[[str, str], str] | None:
+        if header.next_line:
+            return self._make_next_line_maker(header)
         for form in _HEADERS:
 
             def plausible(message: str, host: str, form: str = form) -> str:
@@ -85,9 +93,31 @@ class MessageHeaders:
                 return hostless
         return None
 
+    def _make_next_line_maker(self, header: Header) -> Callable[[str, str], str] | None:
+        for _ in range(20):
+            seed = self._random.getrandbits(32)
+
+            def whole(message: str, host: str, seed: int = seed) -> str:
+                groups = {"message": "", "host": host}
+                return draw(header.pattern, Random(seed), groups) + "\n      " + message  # noqa: S311
+
+            if self._works(header, whole):
+                return whole
+
+        def split(message: str, host: str, seed: int = seed) -> str:
+            first, _, rest = message.partition(" ")  # the header has the message's first word
+            groups = {"message": first, "host": host}
+            return draw(header.pattern, Random(seed), groups) + "\n      " + rest  # noqa: S311
+
+        return split
+
     def _works(self, header: Header, maker: Callable[[str, str], str]) -> bool:
         for message in ("connection closed", "x"):
-            fields = self._matcher.match(maker(message, self._hosts[0]))
-            if fields.header != header.name or fields.message != message:
+            lines = maker(message, self._hosts[0]).encode("utf-8", "replace").split(b"\n")
+            numbered = (LogLine(number, line) for number, line in enumerate(lines, 1))
+            parsed = [record.parsed for record in RecordReader(self._parser).read(numbered)]
+            if len(parsed) != 1 or parsed[0] is None or parsed[0].header != header.name:
+                return False
+            if parsed[0].message != message:
                 return False
         return True

@@ -2,12 +2,13 @@
 
 Each template is filled with values that the masks turn back into it; every line is tried on the
 real rules, and what does not come back as the intended template is not used. Among them stands what
-logs hold in the field: lines of no template, broken UTF-8, CR LF, blank lines, NUL. Nothing of it
+logs hold in the field: lines of no template, broken UTF-8, CR LF, blank lines, NUL, continuation lines. Nothing of it
 is from a user's log but the constant words of the templates.
 """
 
 from __future__ import annotations
 
+import io
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -15,8 +16,10 @@ from random import Random
 from typing import TYPE_CHECKING, TypeAlias
 
 from logexport.logs.events import Event, EventReader
-from logexport.logs.lines import LogLine, tokens
+from logexport.logs.joining import RecordReader
+from logexport.logs.lines import LogLine, iter_lines, tokens
 from logexport.selftest.headers import MessageHeaders
+from logexport.selftest.structure import StructuredLines
 from logexport.selftest.values import SESSIONS, TokenValues
 from logexport.types import CountMatrix, EventWindow, NextEventTopK, Task
 
@@ -36,6 +39,20 @@ MAX_BYTES = 64 << 10
 
 _GAPS = ("  ", "\t", " \t ", "\x0b", "\x0c", " \r ")
 """White space that may stand between two tokens for one space."""
+
+
+_TRACES = (
+    (b"java.lang.IllegalStateException: selftest", b"\tat com.example.Shop.run(Shop.java:7)"),
+    (
+        b"Traceback (most recent call last):",
+        b'  File "/srv/shop.py", line 7, in run',
+        b"    take(item)",
+        b"shop.StockError: selftest",
+    ),
+    (b"    an indented line",),
+    (b"thread 'main' panicked at src/main.rs:7:5:", b"selftest", b"stack backtrace:"),
+)
+"""Continuation lines."""
 
 
 @dataclass(frozen=True)
@@ -119,6 +136,7 @@ class _Renderer:
         self._reader = EventReader(preprocess, vocabulary)
         self._values = TokenValues(preprocess, random)
         self._headers = MessageHeaders(preprocess, random)
+        self._structure = StructuredLines(preprocess, random)
         self._limit = preprocess.max_line_bytes
 
     def render_log(self) -> RenderedLog:
@@ -135,17 +153,18 @@ class _Renderer:
                 sample[index] = line
         slots = self._slots(sample)
         out: list[bytes] = []
-        size, unseen = 0, 0
-        for line, is_unseen in self._lines(self._fitting(sample, slots), slots):
+        size = 0
+        for line in self._lines(self._fitting(sample, slots), slots):
             if size + len(line) > self._max_bytes:
                 break
             out.append(line)
             size += len(line)
-            unseen += is_unseen
         data = b"".join(out)
         if data.endswith(b"\n") and not data.endswith((b"\n\n", b"\r\n")):
             data = data[:-1]  # the last line of a log needs no LF
-        return RenderedLog(data, len(sample), tuple(skipped), len(out), unseen)
+        lines = list(iter_lines(io.BytesIO(data), self._preprocess.reading))
+        unseen = sum(event.template is None for event in self._reader.read(lines))
+        return RenderedLog(data, len(sample), tuple(skipped), len(lines), unseen)
 
     # --- how much ---
 
@@ -179,8 +198,8 @@ class _Renderer:
 
     # --- lines ---
 
-    def _lines(self, templates: list[int], slots: int) -> Iterator[tuple[bytes, bool]]:
-        """Lines without end, each with whether it is unseen: routines of templates, with noise."""
+    def _lines(self, templates: list[int], slots: int) -> Iterator[bytes]:
+        """Lines without end: routines of templates, with noise."""
         noise = self._noise()
         routines = [self._routine(templates) for _ in range(slots)]
         places = [0] * slots
@@ -203,7 +222,7 @@ class _Renderer:
             line = self._render(index, slot)
             if line is not None:
                 last[slot].append(index)
-                yield line + (b"\r\n" if self._random.random() < 0.1 else b"\n"), False
+                yield line + (b"\r\n" if self._random.random() < 0.1 else b"\n")
 
     def _routine(self, templates: list[int]) -> list[int]:
         """Some templates in an order, repeated: what a service does again and again."""
@@ -227,34 +246,49 @@ class _Renderer:
                 for values in choices
             ]
             gap = " " if attempt or self._random.random() < 0.95 else self._random.choice(_GAPS)
-            text = self._headers.put_before(gap.join(chosen), slot)
-            raw = text.encode("utf-8", "surrogateescape")
+            text = gap.join(chosen)
+            if attempt < 9:  # a header may hold words of a message that this one has not
+                text = self._headers.put_before(text, slot)
+            raw = self._put_around(text, slot).encode("utf-8", "surrogateescape")
             event = self._event(raw)
             if event is not None and event.template == index:
                 return raw
         return None
 
-    def _event(self, raw: bytes) -> Event | None:
-        return self._reader.event(LogLine(1, raw, len(raw) > self._limit))
+    def _put_around(self, text: str, slot: int) -> str:
+        """Each line of a text as a line of some structured form."""
+        return "\n".join(self._structure.put_around(line, slot) for line in text.split("\n"))
 
-    def _noise(self) -> Iterator[tuple[bytes, bool]]:
+    def _event(self, raw: bytes) -> Event | None:
+        """The event of a line alone, or of the lines of one record; None if it is not one."""
+        lines = (
+            LogLine(number, b"" if len(line) > self._limit else line, len(line) > self._limit)
+            for number, line in enumerate(raw.split(b"\n"), 1)
+        )
+        records = list(RecordReader(self._reader.parser).read(lines))
+        return self._reader.event_of(records[0]) if len(records) == 1 else None
+
+    def _noise(self) -> Iterator[bytes]:
         """Blank lines, lines of no template and damaged ones, in turn."""
         number = 0
         while True:
             for raw in self._odd(number):
                 number += 1
-                event = self._event(raw)
-                unseen = event is not None and event.template is None
-                yield raw + (b"\r\n" if number % 5 == 0 else b"\n"), unseen
+                yield raw + (b"\r\n" if number % 5 == 0 else b"\n")
 
     def _odd(self, number: int) -> Iterable[bytes]:
         words = " ".join(f"w{self._random.randrange(1000)}x" for _ in range(1 + number % 17))
-        plain = self._headers.put_before(f"selftest unseen {words}", number).encode("utf-8")
+        text = self._headers.put_before(f"selftest unseen {words}", number)
+        plain = self._put_around(text, number).encode("utf-8", "replace")
         yield plain
         yield b""
         yield plain[: len(plain) // 2] + b"\xff\xfe\xe6\x97 \xc3" + plain[len(plain) // 2 :]
         yield b" \t "
         yield plain + b"\x00\x01\x7f \xed\xa0\x80 \xf0\x9f"
         yield b"\xef\xbb\xbf" + plain
+        if self._preprocess.continuation:
+            yield from _TRACES[number % len(_TRACES)]
+        for piece in self._structure.pieces(f"selftest pieces {words}"):
+            yield piece.encode("utf-8")
         if self._limit < self._max_bytes // 16:
             yield b"long " * (self._limit // 5 + 2)

@@ -1,0 +1,251 @@
+#include "joining.h"
+
+#include "lines.h"
+
+bool le_joiner_init(struct le_joiner *joiner, const struct le_event_reader *reader,
+                    struct le_detector *detector)
+{
+    *joiner = (struct le_joiner){.reader = reader, .detector = detector};
+    joiner->before_session.null = true;
+    return le_scratch_init(&joiner->scratch, reader->rules);
+}
+
+void le_joiner_free(struct le_joiner *joiner)
+{
+    le_scratch_free(&joiner->scratch);
+    struct le_buffer *const buffers[] = {&joiner->before_session.text,
+                                         &joiner->pieces.message,
+                                         &joiner->pieces.session.text,
+                                         &joiner->headed.message,
+                                         &joiner->headed.session.text,
+                                         &joiner->field.text,
+                                         &joiner->by.text,
+                                         &joiner->stream.text};
+    for (size_t i = 0; i < sizeof buffers / sizeof buffers[0]; i++)
+        le_buffer_free(buffers[i]);
+    *joiner = (struct le_joiner){0};
+}
+
+/* --- texts that are kept ------------------------------------------------------------------------ */
+
+static bool keep(struct le_kept *kept, struct le_text text)
+{
+    kept->null = text.data == NULL;
+    kept->text.length = 0;
+    return kept->null || le_buffer_append(&kept->text, text.data, text.length);
+}
+
+static struct le_text kept_text(const struct le_kept *kept)
+{
+    if (kept->null)
+        return (struct le_text){NULL, 0};
+    /* An empty text may lie in a buffer that was never needed. */
+    return (struct le_text){kept->text.length > 0 ? kept->text.data : "", kept->text.length};
+}
+
+static bool is_kept(const struct le_kept *kept, struct le_text text)
+{
+    if (kept->null || text.data == NULL)
+        return kept->null && text.data == NULL;
+    return kept->text.length == text.length &&
+           (text.length == 0 || memcmp(kept->text.data, text.data, text.length) == 0);
+}
+
+/* --- events ------------------------------------------------------------------------------------- */
+
+/* Hands on an event that those after it may belong to. */
+static enum logexport_status begin_record(struct le_joiner *joiner, int64_t line,
+                                          const struct le_event *event,
+                                          struct logexport_error *error)
+{
+    joiner->trace = (enum le_trace_state)event->opens;
+    joiner->any_before = true;
+    joiner->before_headed = event->headed;
+    joiner->before_opened = event->opened;
+    if (joiner->reader->rules->continuation && !keep(&joiner->before_session, event->session))
+        return le_out_of_memory(error);
+    return le_detector_take_event(joiner->detector, line, event, error);
+}
+
+static enum logexport_status begin_oversize(struct le_joiner *joiner, int64_t line,
+                                            struct logexport_error *error)
+{
+    const struct le_event event = {.kind = LE_OVERSIZE, .template_index = LE_UNSEEN};
+    return begin_record(joiner, line, &event, error);
+}
+
+static enum logexport_status name_line(struct logexport_error *error, int64_t line,
+                                       enum logexport_status status)
+{
+    if (status != LOGEXPORT_TEXT || error == NULL)
+        return status;
+    struct logexport_error clause = *error;
+    return le_fail(error, LOGEXPORT_TEXT, "On line %lld %s.", (long long)line, clause.text);
+}
+
+/* --- held records ------------------------------------------------------------------------------- */
+
+static bool hold(struct le_held *held, int64_t line, const struct le_event *event,
+                 struct le_text message)
+{
+    held->holds = true;
+    held->line = line;
+    held->bytes = event->bytes;
+    held->oversize = false;
+    held->message.length = 0;
+    return le_buffer_append(&held->message, message.data, message.length) &&
+           keep(&held->session, event->session);
+}
+
+/* Adds a line of so many bytes; false: the lines are too long by now. */
+static bool join(const struct le_joiner *joiner, struct le_held *held, size_t bytes)
+{
+    held->bytes += bytes;
+    held->oversize = held->oversize || held->bytes > joiner->reader->rules->max_line_bytes;
+    return !held->oversize;
+}
+
+static enum logexport_status end_headed(struct le_joiner *joiner, struct logexport_error *error)
+{
+    struct le_held *held = &joiner->headed;
+    if (!held->holds)
+        return LOGEXPORT_OK;
+    held->holds = false;
+    if (held->oversize)
+        return begin_oversize(joiner, held->line, error);
+    const struct le_text message = {held->message.length > 0 ? held->message.data : "",
+                                    held->message.length};
+    struct le_event event = {.kind = LE_LINE,
+                             .headed = true,
+                             .opened = joiner->headed_opened,
+                             .session = kept_text(&held->session)};
+    if (joiner->reader->rules->continuation)
+        event.opens = (uint8_t)le_trace_opens(message.data, message.length);
+    enum logexport_status status =
+        le_event_match(joiner->reader, &joiner->scratch, message, &event.template_index, error);
+    if (status != LOGEXPORT_OK)
+        return name_line(error, held->line, status);
+    return begin_record(joiner, held->line, &event, error);
+}
+
+/* A line without a header after a header whose message goes on. */
+static enum logexport_status join_headed(struct le_joiner *joiner, const struct le_event *event,
+                                         struct logexport_error *error)
+{
+    struct le_held *held = &joiner->headed;
+    if (join(joiner, held, event->bytes)) {
+        const char *text = event->text.data, *end = text + event->text.length;
+        while (text < end && le_is_space(*text))
+            text++;
+        if ((held->message.length > 0 && !le_buffer_append(&held->message, " ", 1)) ||
+            !le_buffer_append(&held->message, text, (size_t)(end - text)))
+            return le_out_of_memory(error);
+    }
+    return end_headed(joiner, error);
+}
+
+static enum logexport_status take_without_head(struct le_joiner *joiner, int64_t line,
+                                               struct le_event *event,
+                                               struct logexport_error *error)
+{
+    bool joins_indented = joiner->before_headed || (joiner->before_opened && !event->opened);
+    enum le_answer answer = le_trace_take(&joiner->trace, &event->look,
+                                          (enum le_trace_state)event->opens, joins_indented);
+    if (answer == LE_NOTHING)
+        return LOGEXPORT_OK;
+    bool names = answer == LE_NAMES || (answer == LE_PERHAPS_NAMES && event->session.data == NULL);
+    if (!names || !joiner->any_before)
+        return begin_record(joiner, line, event, error);
+    event->session = kept_text(&joiner->before_session);
+    return le_detector_take_event(joiner->detector, line, event, error);
+}
+
+/* A line, or pieces that were joined. */
+static enum logexport_status take_line(struct le_joiner *joiner, int64_t line,
+                                       struct le_event *event, struct logexport_error *error)
+{
+    enum logexport_status status;
+    if (event->empty)
+        return LOGEXPORT_OK;
+    if (event->headed) {
+        if ((status = end_headed(joiner, error)))
+            return status;
+        if (!event->next_line)
+            return begin_record(joiner, line, event, error);
+        joiner->headed_opened = event->opened;
+        return hold(&joiner->headed, line, event, event->text) ? LOGEXPORT_OK
+                                                               : le_out_of_memory(error);
+    }
+    if (joiner->headed.holds)
+        return join_headed(joiner, event, error);
+    if (joiner->reader->rules->continuation)
+        return take_without_head(joiner, line, event, error);
+    return begin_record(joiner, line, event, error);
+}
+
+static enum logexport_status end_pieces(struct le_joiner *joiner, struct logexport_error *error)
+{
+    struct le_held *held = &joiner->pieces;
+    enum logexport_status status;
+    if (!held->holds)
+        return LOGEXPORT_OK;
+    held->holds = false;
+    if (held->oversize) {
+        status = end_headed(joiner, error);
+        return status == LOGEXPORT_OK ? begin_oversize(joiner, held->line, error) : status;
+    }
+    struct le_event event = {
+        .bytes = held->bytes,
+        .session = kept_text(&held->session),
+        .source = joiner->source,
+        .message = {held->message.length > 0 ? held->message.data : "", held->message.length},
+        .field = kept_text(&joiner->field),
+        .by = kept_text(&joiner->by)};
+    status = le_event_read_joined(joiner->reader, &joiner->scratch, &event, error);
+    if (status != LOGEXPORT_OK)
+        return name_line(error, held->line, status);
+    return take_line(joiner, held->line, &event, error);
+}
+
+static enum logexport_status join_pieces(struct le_joiner *joiner, const struct le_event *event,
+                                         struct logexport_error *error)
+{
+    struct le_held *held = &joiner->pieces;
+    if (join(joiner, held, event->bytes) &&
+        !le_buffer_append(&held->message, event->message.data, event->message.length))
+        return le_out_of_memory(error);
+    return event->kind == LE_PIECE ? LOGEXPORT_OK : end_pieces(joiner, error);
+}
+
+enum logexport_status le_joiner_take(struct le_joiner *joiner, int64_t line, struct le_event *event,
+                                     struct logexport_error *error)
+{
+    enum logexport_status status;
+    if (joiner->pieces.holds && event->source >= 0 && event->source == joiner->source &&
+        is_kept(&joiner->stream, event->stream))
+        return join_pieces(joiner, event, error);
+    if ((status = end_pieces(joiner, error)))
+        return status;
+    if (event->kind == LE_LINE)
+        return take_line(joiner, line, event, error);
+    if (event->kind == LE_OVERSIZE) {
+        status = end_headed(joiner, error);
+        return status == LOGEXPORT_OK ? begin_oversize(joiner, line, error) : status;
+    }
+    joiner->source = event->source;
+    bool ok = hold(&joiner->pieces, line, event, event->message) &&
+              keep(&joiner->field, event->field) && keep(&joiner->by, event->by) &&
+              keep(&joiner->stream, event->stream);
+    return ok ? LOGEXPORT_OK : le_out_of_memory(error);
+}
+
+enum logexport_status le_joiner_finish(struct le_joiner *joiner, struct logexport_error *error)
+{
+    enum logexport_status status = end_pieces(joiner, error);
+    if (status == LOGEXPORT_OK)
+        status = end_headed(joiner, error);
+    joiner->trace = LE_TRACE_NONE;
+    joiner->any_before = joiner->before_headed = joiner->before_opened = false;
+    joiner->before_session.null = true;
+    return status;
+}
