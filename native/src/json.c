@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "files.h"
+#include "hash.h"
 #include "utf8.h"
 
 enum logexport_status le_json_malformed(struct logexport_error *error, struct le_place place,
@@ -205,29 +206,42 @@ static bool is_sorted(const struct le_json_value *object)
     return true;
 }
 
+/* A member and the hash of its key, which tells most keys apart without a look at them. */
+struct hashed {
+    uint64_t hash;
+    const struct le_json_value *member;
+};
+
+static int compare_hashed(const struct hashed *a, const struct hashed *b)
+{
+    if (a->hash != b->hash)
+        return a->hash < b->hash ? -1 : 1;
+    return compare_keys(a->member, b->member);
+}
+
 /* Merges two neighbouring runs of `from`, the second one from `middle` on. */
-static void merge(const struct le_json_value **from, size_t begin, size_t middle, size_t end,
-                  const struct le_json_value **to)
+static void merge(const struct hashed *from, size_t begin, size_t middle, size_t end,
+                  struct hashed *to)
 {
     size_t left = begin, right = middle;
     for (size_t i = begin; i < end; i++) {
         bool take_left =
-            right == end || (left < middle && compare_keys(from[left], from[right]) <= 0);
+            right == end || (left < middle && compare_hashed(&from[left], &from[right]) <= 0);
         to[i] = from[take_left ? left++ : right++];
     }
 }
 
-/* Sorts by keys; `members` has room for as many again. Whatever the keys are it takes n log n steps,
- * which qsort() does not promise. */
-static const struct le_json_value **sort(const struct le_json_value **members, size_t count)
+/* Sorts; `members` has room for as many again. Whatever the keys are it takes n log n steps, which
+ * neither a table by hashes nor qsort() promises. */
+static const struct hashed *sort(struct hashed *members, size_t count)
 {
-    const struct le_json_value **from = members, **to = members + count;
+    struct hashed *from = members, *to = members + count;
     for (size_t run = 1; run < count; run *= 2) {
         for (size_t begin = 0; begin < count; begin += 2 * run) {
             size_t middle = begin + run < count ? begin + run : count;
             merge(from, begin, middle, middle + run < count ? middle + run : count, to);
         }
-        const struct le_json_value **sorted = to;
+        struct hashed *sorted = to;
         to = from;
         from = sorted;
     }
@@ -236,15 +250,15 @@ static const struct le_json_value **sort(const struct le_json_value **members, s
 
 /* Whether the keys of an object differ; `room` is for twice its members. */
 static bool keys_differ(struct builder *builder, const struct le_json_value *object,
-                        const struct le_json_value **room)
+                        struct hashed *room)
 {
     size_t count = 0;
     for (const struct le_json_value *m = le_json_first(object); m != NULL; m = le_json_next(m))
-        room[count++] = m;
-    const struct le_json_value **sorted = sort(room, count);
+        room[count++] = (struct hashed){le_hash(m->key, m->key_length), m};
+    const struct hashed *sorted = sort(room, count);
     for (size_t i = 1; i < count; i++)
-        if (compare_keys(sorted[i - 1], sorted[i]) == 0) {
-            builder->twice = sorted[i]->key;
+        if (compare_hashed(&sorted[i - 1], &sorted[i]) == 0) {
+            builder->twice = sorted[i].member->key;
             return refuse(builder, builder->text + (builder->twice - builder->strings), "");
         }
     return true;
@@ -253,7 +267,7 @@ static bool keys_differ(struct builder *builder, const struct le_json_value *obj
 static bool all_keys_differ(struct builder *builder)
 {
     size_t most = 0;
-    const struct le_json_value **room = NULL;
+    struct hashed *room = NULL;
     for (size_t i = 0; i < builder->count; i++)
         if (builder->values[i].kind == LE_JSON_OBJECT && builder->values[i].length > most)
             most = builder->values[i].length;

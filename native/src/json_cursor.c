@@ -302,7 +302,7 @@ static size_t encode(unsigned code, char bytes[4])
     size_t length = code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
     for (size_t i = length - 1; i > 0; i--, code >>= 6)
         bytes[i] = (char)(0x80 | (code & 0x3F));
-    bytes[0] = (char)(0xF0 << (4 - length) | code);
+    bytes[0] = (char)(0xF0u << (4 - length) | code);
     return length;
 }
 
