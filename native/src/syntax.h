@@ -1,6 +1,6 @@
 /* The subset of regular expressions that means the same in Python's re and in PCRE2.
  *
- * docs/verdicts.md, section 7, lists it; core/logexport/logs/syntax.py is the reference. A pattern
+ * docs/verdicts.md lists it under "Patterns"; core/logexport/logs/syntax.py is the reference. A pattern
  * outside it is refused, because two engines would read it in two ways. */
 #ifndef LE_SYNTAX_H
 #define LE_SYNTAX_H

@@ -1,7 +1,9 @@
 /* Lines: where one ends; decoding with replacement, by the cases of the WHATWG algorithm and at the fast
- * path's borders; white space and tokens. */
+ * path's borders; white space and tokens; continuation lines; structured records. */
+#include "continuation.h"
 #include "decoding.h"
 #include "lines.h"
+#include "structured.h"
 #include "test.h"
 #include "utf8.h"
 
@@ -191,6 +193,234 @@ static void many_tokens_are_held(void)
     le_tokens_free(&tokens);
 }
 
+/* A line and the answer to it. */
+struct answered {
+    const char *line;
+    enum le_answer answer;
+};
+
+/* Takes lines that follow an event with this message. */
+static void trace_answers(const char *message, bool joins_indented, const struct answered *lines,
+                          size_t count)
+{
+    enum le_trace_state state = le_trace_opens(message, strlen(message));
+    for (size_t i = 0; i < count; i++) {
+        const char *line = lines[i].line;
+        struct le_look look;
+        le_look_at(line, strlen(line), &look);
+        enum le_trace_state opens = le_trace_opens(line, strlen(line));
+        if (le_trace_take(&state, &look, opens, joins_indented) != lines[i].answer) {
+            fprintf(stderr, "not the answer to \"%s\"\n", line);
+            failures++;
+        }
+    }
+}
+
+#define TRACE_ANSWERS(message, joins_indented, lines)                                              \
+    trace_answers(message, joins_indented, lines, sizeof(lines) / sizeof *(lines))
+
+static void lines_of_stack_traces_are_nothing(void)
+{
+    static const struct answered python[] = {
+        {"  File \"/srv/shop.py\", line 12, in place", LE_NOTHING},
+        {"    return order.total()", LE_NOTHING},
+        {"KeyError: 'x'", LE_NAMES},
+        {"KeyError: 'x'", LE_PERHAPS_NAMES},
+        {"a line", LE_EVENT},
+        {"During handling of the above exception, another exception occurred:", LE_NOTHING},
+        {"  + Exception Group Traceback (most recent call last):", LE_NOTHING},
+        {"  +-+---------------- 1 ----------------", LE_NOTHING},
+        {"    | ValueError: bad", LE_NAMES}};
+    static const struct answered go[] = {{"goroutine 1 [running]:", LE_NOTHING},
+                                         {"main.(*Shop).place(0xc0, {0x1, 0x2})", LE_NOTHING},
+                                         {"exit status 2", LE_NOTHING},
+                                         {"\t/src/main.go:12 +0x1d", LE_NOTHING},
+                                         {"done", LE_EVENT},
+                                         {"exit status 2", LE_EVENT}};
+    static const struct answered node[] = {{"/srv/app/index.js:12", LE_NOTHING},
+                                           {"throw new Failure()", LE_NOTHING},
+                                           {"   ^", LE_NOTHING},
+                                           {"Failure", LE_NAMES},
+                                           {"    at place (/srv/app/index.js:12:3) {", LE_NOTHING},
+                                           {"  code: 'X'", LE_NOTHING},
+                                           {"}", LE_NOTHING},
+                                           {"}", LE_EVENT}};
+    static const struct answered rust[] = {{"index out of bounds", LE_NAMES},
+                                           {"stack backtrace:", LE_NOTHING},
+                                           {"   0: main", LE_NOTHING},
+                                           {"started", LE_EVENT},
+                                           {"   0: main", LE_EVENT}};
+    TRACE_ANSWERS("failed: Traceback (most recent call last):", false, python);
+    TRACE_ANSWERS("", false, go);
+    TRACE_ANSWERS("", false, node);
+    TRACE_ANSWERS("thread 'main' panicked at src/main.rs:2:5:", false, rust);
+}
+
+static void indented_lines_are_of_a_record_with_a_head(void)
+{
+    static const struct answered java[] = {
+        {"java.lang.IllegalStateException: no", LE_NAMES},
+        {"\tat com.shop.Order.place(Order.java:12)", LE_NOTHING},
+        {"\t... 12 more", LE_NOTHING},
+        {"  anything", LE_NOTHING},
+        {"   \xC3\xA0 Shop.Order.Place() dans C:\\src\\Order.cs:ligne 12", LE_NOTHING},
+        {"Exception in thread \"main\" a.b.Fault", LE_NAMES},
+        {"#0 /srv/x.php(12): foo()", LE_NOTHING},
+        {"\"}", LE_NOTHING},
+        {"app.rb:12:in `place': bad (RuntimeError)", LE_NAMES},
+        {"DETAIL:  Key exists.", LE_NOTHING},
+        {"\tcontinued", LE_NOTHING},
+        {"not an Error, but a line", LE_EVENT}};
+    TRACE_ANSWERS("", true, java);
+}
+
+/* A text whose length is told, or NULL. */
+static void same_text(const char *text, size_t length, const char *wanted)
+{
+    if (text == NULL || wanted == NULL
+            ? text != wanted
+            : length != strlen(wanted) || memcmp(text, wanted, length) != 0) {
+        fprintf(stderr, "got \"%.*s\", not \"%s\"\n", (int)length, text == NULL ? "null" : text,
+                wanted == NULL ? "null" : wanted);
+        failures++;
+    }
+}
+
+static struct le_json_span span_of(const char *text)
+{
+    return (struct le_json_span){text, text == NULL ? 0 : strlen(text)};
+}
+
+/* What is wanted of a text. */
+struct wanted {
+    const char *text, *message, *field, *by;
+    bool piece;
+    const char *stream;
+};
+
+#define WHOLE false, NULL /* no piece, and of no stream */
+#define REFUSED NULL, NULL, NULL, WHOLE
+
+/* Opens texts by one form, with one memory for all. */
+static void opens_to(enum le_form_kind kind, const char *message, const char *field,
+                     const char *session_key, const struct wanted *wanted, size_t count)
+{
+    struct le_structure structure = {0};
+    struct le_opened opened = {0};
+    NEED(
+        le_structure_add(&structure, kind, span_of(message), span_of(field), span_of(session_key)));
+    for (size_t i = 0; i < count; i++, wanted++) {
+        int found = le_structure_open(&structure, wanted->text, strlen(wanted->text), &opened);
+        bool pieces = kind == LE_FORM_DOCKER || kind == LE_FORM_CRI;
+        if (found != (wanted->message != NULL)) {
+            fprintf(stderr, "opened or not: %s\n", wanted->text);
+            failures++;
+        }
+        if (found != 1)
+            continue;
+        same_text(opened.message, opened.message_length, wanted->message);
+        same_text(opened.field, opened.field_length, wanted->field);
+        same_text(opened.by, opened.by_length, wanted->by);
+        same_text(opened.stream, opened.stream_length, wanted->stream);
+        CHECK(opened.piece == wanted->piece && opened.source == (pieces ? (int)kind : -1));
+    }
+    le_opened_free(&opened);
+    le_structure_free(&structure);
+}
+
+#define OPENS_TO(kind, message, field, session_key, wanted)                                        \
+    opens_to(kind, message, field, session_key, wanted, sizeof(wanted) / sizeof *(wanted))
+
+static void json_is_opened_to_its_message(void)
+{
+    static const struct wanted nested[] = {
+        {" {\"a\":{\"m\":\"x\",\"n\":1.50},\"id\":true}\t", "x", "1.50", "true", WHOLE},
+        {"{\"a.m\":\"first\",\"a\":{\"m\":\"x\"}}", "first", NULL, NULL, WHOLE},
+        {"{\"a\":1,\"a\":{\"m\":\"x\"}}", REFUSED},
+        {"{\"a\":{\"m\":null,\"m\":\"x\"}}", REFUSED},
+        {"{\"a\":{\"m\":\"x\"},\"a\":{\"n\":\"y\"}}", "x", NULL, NULL, WHOLE},
+        {"{\"\\u0061\":{\"m\":\"x\\r\\ny\"},\"id\":\"\\ud83d\"}", "x", NULL, R, WHOLE},
+        {"{\"a\":{\"m\":[104,105,255],\"n\":[]},\"id\":null}", "hi" R, NULL, NULL, WHOLE},
+        {"{\"a\":{\"m\":[27,91,109,104]}}", "h", NULL, NULL, WHOLE},
+        {"{\"a\":{\"m\":\"\\u001b[1mh\\u001b[0m\"}}", "h", NULL, NULL, WHOLE},
+        {"{\"a\":{\"m\":[104,256]}}", REFUSED},
+        {"{\"a\":{\"m\":[]}}", REFUSED},
+        {"{\"a\":{\"m\":\"x\"}} x", REFUSED},
+        {"{\"a\":{\"m\":\"x\"},\"b\":01}", REFUSED},
+        {"[{\"a\":{\"m\":\"x\"}}]", REFUSED},
+        {"", REFUSED}};
+    static const struct wanted docker[] = {
+        {"{\"log\":\"a\\n\",\"stream\":\"stdout\",\"time\":\"t\"}", "a", "t", NULL, false,
+         "stdout"},
+        {"{\"log\":\"a\"}", "a", NULL, NULL, true, NULL},
+        {"{\"log\":\"\"}", "", NULL, NULL, true, NULL},
+        {"{\"log\":[97]}", REFUSED}};
+    OPENS_TO(LE_FORM_JSON, "a.m", "a.n", "id", nested);
+    OPENS_TO(LE_FORM_DOCKER, NULL, "time", NULL, docker);
+}
+
+static void json_is_64_deep_at_most(void)
+{
+    for (int depth = 60; depth < 70; depth++) {
+        struct le_structure structure = {0};
+        struct le_opened opened = {0};
+        char text[200] = "{\"m\":\"x\",\"a\":", *at = text + strlen(text);
+        for (int i = 1; i < depth; i++) {
+            at[i - 1] = '[';
+            at[depth + i - 2] = ']';
+        }
+        at[2 * (depth - 1)] = '}';
+        NEED(
+            le_structure_add(&structure, LE_FORM_JSON, span_of("m"), span_of(NULL), span_of(NULL)));
+        CHECK(le_structure_open(&structure, text, strlen(text), &opened) == (depth <= 64));
+        le_opened_free(&opened);
+        le_structure_free(&structure);
+    }
+}
+
+static void cri_and_logfmt_are_opened(void)
+{
+    static const struct wanted cri[] = {
+        {"2024-01-01T00:00:00.1Z stdout F a  b", "a  b", "2024-01-01T00:00:00.1Z", "stdout", false,
+         "stdout"},
+        {"2024-01-01T00:00:00+01:00 stderr P:x y", "y", "2024-01-01T00:00:00+01:00", "stderr", true,
+         "stderr"},
+        {"2024-01-01T00:00:00Z stdout F", "", "2024-01-01T00:00:00Z", "stdout", false, "stdout"},
+        {"2024-01-01T00:00:00.1234567890Z stdout F a", REFUSED},
+        {"2024-01-01T00:00:00Z stdout FP a", REFUSED},
+        {"2024-01-01T00:00:00Z stdout", REFUSED}};
+    static const struct wanted logfmt[] = {
+        {" level=info msg=\"a \\\"b\\\" \\u00e9\\ud83d\\ude00\\x\\t\" id= ",
+         "a \"b\" \xC3\xA9\xF0\x9F\x98\x80x\t", "info", "", WHOLE},
+        {"msg=a\\n msg=b level=\"\\ud83d\\u12\"", "a\\n", R "u12", NULL, WHOLE},
+        {"msg=\"a\\nb\"", "a", NULL, NULL, WHOLE},
+        {"msg=\"a\\\\\"", "a\\", NULL, NULL, WHOLE},
+        {"msg=\"a\\\"", REFUSED},
+        {"msg=\"a\"b", REFUSED},
+        {"msg=a b", REFUSED},
+        {"level=info", REFUSED},
+        {"=a msg=b", REFUSED}};
+    OPENS_TO(LE_FORM_CRI, NULL, "time", "stream", cri);
+    OPENS_TO(LE_FORM_LOGFMT, "msg", "level", "id", logfmt);
+}
+
+static void the_first_form_that_fits_wins(void)
+{
+    struct le_structure structure = {0};
+    struct le_opened opened = {0};
+    const struct le_json_span none = {NULL, 0};
+    NEED(le_structure_add(&structure, LE_FORM_LOGFMT, span_of("b"), none, none));
+    NEED(le_structure_add(&structure, LE_FORM_JSON, span_of("a"), none, none));
+    NEED(le_structure_add(&structure, LE_FORM_JSON, span_of("b"), none, none));
+    NEED(le_structure_open(&structure, "{\"b\":\"x\",\"a\":\"y\"}", 17, &opened) == 1);
+    same_text(opened.message, opened.message_length, "y");
+    NEED(le_structure_open(&structure, "{\"b\":\"x\",\"a\":1}", 15, &opened) == 1);
+    same_text(opened.message, opened.message_length, "x");
+    CHECK(le_structure_open(&structure, "{\"c\":\"x\"}", 9, &opened) == 0);
+    le_opened_free(&opened);
+    le_structure_free(&structure);
+}
+
 int main(void)
 {
     a_line_ends_before_its_feed_and_one_return();
@@ -201,5 +431,11 @@ int main(void)
     a_file_is_decoded_however_it_is_cut();
     tokens_are_divided_by_five_characters_only();
     many_tokens_are_held();
+    lines_of_stack_traces_are_nothing();
+    indented_lines_are_of_a_record_with_a_head();
+    json_is_opened_to_its_message();
+    json_is_64_deep_at_most();
+    cri_and_logfmt_are_opened();
+    the_first_form_that_fits_wins();
     return failures != 0;
 }

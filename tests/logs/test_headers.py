@@ -14,13 +14,48 @@ from logexport.logs.headers import (
     Header,
     HeaderMatcher,
     TimestampReader,
-    detect_format,
-    detect_headers,
     parse_header,
 )
-from logexport.logs.lines import decode, iter_logs
+from logexport.logs.lines import LogLine, decode, iter_logs
+from logexport.logs.preprocess import Preprocess
+from logexport.training.formats import find_format
 
 LINES: dict[str, list[tuple[str, Fields]]] = {
+    "java-util-logging": [
+        (
+            "Mar 07, 2025 4:05:09 PM com.acme.shop.PeerService connect",
+            Fields(
+                *("", "Mar 07, 2025 4:05:09 PM", None, "com.acme.shop.PeerService"),
+                *("java-util-logging", True),
+            ),
+        ),
+        (
+            "Mar 7, 2025 12:05:09\u202fAM com.acme.Shop$1 <init>",
+            Fields(
+                *("", "Mar 7, 2025 12:05:09\u202fAM", None, "com.acme.Shop$1"),
+                *("java-util-logging", True),
+            ),
+        ),
+    ],
+    "dotnet-console": [
+        (
+            "fail: Acme.Shop.OrdersService[0]",
+            Fields("fail", None, None, "Acme.Shop.OrdersService", "dotnet-console", True),
+        ),
+        (
+            "2025-03-07T16:05:09.048Z info: Acme.Shop.Cache`1[-14]",
+            Fields(
+                *("info", "2025-03-07T16:05:09.048Z", None, "Acme.Shop.Cache`1"),
+                *("dotnet-console", True),
+            ),
+        ),
+    ],
+    "logcat-long": [
+        (
+            "[ 11-14 08:12:08.065  2210: 2225 D/CacheManager ]",
+            Fields("D", "11-14 08:12:08.065", None, "CacheManager", "logcat-long", True),
+        )
+    ],
     "syslog": [
         (
             "Jun 14 15:16:01 combo sshd(pam_unix)[19939]: check pass; user unknown ",
@@ -160,29 +195,33 @@ def test_every_preset_has_examples() -> None:
     assert set(LINES) == set(PRESETS)
 
 
+def find(lines: list[str]) -> str:
+    numbered = [LogLine(number, line.encode()) for number, line in enumerate(lines, 1)]
+    return find_format(numbered, Preprocess())
+
+
 @pytest.mark.parametrize("preset", PRESETS)
 def test_a_preset_is_detected_on_its_own_lines(preset: str) -> None:
     lines = [line for line, _ in LINES[preset]]
-    assert detect_format([*lines, "", " \t"]) == preset
-    assert detect_headers(lines) == PRESETS[preset]
+    assert find([*lines, "", " \t"]) == preset
 
 
 def test_the_larger_share_wins_and_less_than_half_is_plain() -> None:
     syslog, hdfs = LINES["syslog"][0][0], LINES["hdfs"][0][0]
-    assert detect_format([syslog, hdfs, hdfs]) == "hdfs"
-    assert detect_format([syslog, syslog, hdfs]) == "syslog"
-    assert detect_format([syslog, "x"]) == "syslog"
-    assert detect_format([syslog, "x", "y"]) == "plain"
-    assert detect_format([syslog, hdfs]) == "hdfs"  # equal shares: the more specific
-    assert detect_format([]) == "plain"
+    assert find([syslog, hdfs, hdfs]) == "hdfs"
+    assert find([syslog, syslog, hdfs]) == "syslog"
+    assert find([syslog, "x"]) == "syslog"
+    assert find([syslog, "x", "y"]) == "plain"
+    assert find([syslog, hdfs]) == "hdfs"  # equal shares: the more specific
+    assert find([]) == "plain"
 
 
-def test_only_the_first_thousand_lines_are_looked_at() -> None:
-    def endless() -> object:
-        while True:
-            yield LINES["hdfs"][0][0]
-
-    assert detect_format(endless()) == "hdfs"  # type: ignore[arg-type]
+def test_continuation_lines_do_not_count() -> None:
+    head = LINES["iso8601"][0][0]
+    frames = ["\tat com.example.Main.run(Main.java:7)"] * 9
+    assert (
+        find([head, "java.lang.IllegalStateException: x", *frames, head, "  indented"]) == "iso8601"
+    )
 
 
 @pytest.mark.parametrize(
@@ -192,7 +231,7 @@ def test_public_logs_are_detected_and_every_line_has_its_header(
     test_data: Path, name: str, preset: str
 ) -> None:
     lines = [decode(line.raw) for line in iter_logs([test_data / "loghub" / f"{name}_2k.log"])]
-    assert detect_format(lines) == preset
+    assert find(lines[:1000]) == preset
     matcher = HeaderMatcher(PRESETS[preset])
     assert sum(matcher.match(line).header is None for line in lines) == 0
 

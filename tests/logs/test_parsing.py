@@ -65,10 +65,13 @@ def test_a_log_becomes_rows_and_rules(tmp_path: Path, capfd: pytest.CaptureFixtu
         "parsed": str(out / "parsed.parquet"),
         "preprocess": str(out / "preprocess.json"),
         "format": "syslog",
+        "forms": [],
         "lines": 7,
         "rows": 5,
         "blank": 2,
+        "continued": 0,
         "oversize": 1,
+        "structured": 0,
         "headers": {"syslog": 3, "syslog-untagged": 0, "": 1},
         "templates": 3,
     }
