@@ -229,7 +229,8 @@ static int state_after_unindented(struct part text)
 
 static bool is_exception(struct part name)
 {
-    if (ENDS(name, "Exception") || ENDS(name, "Error") || ENDS(name, "Throwable"))
+    if (ENDS(name, "Exception") || ENDS(name, "ExceptionGroup") || ENDS(name, "Error") ||
+        ENDS(name, "Throwable"))
         return true;
     if (name.length == 0 || *name.at < 'a' || *name.at > 'z')
         return false;
@@ -492,6 +493,8 @@ enum le_answer le_trace_take(enum le_trace_state *state, const struct le_look *l
                              enum le_trace_state opens, bool joins_indented)
 {
     int answer = answer_in_order(state, look);
+    if (answer == NO_ANSWER && look->nothing && look->indented && look->opens == LE_TRACE_NONE)
+        return LE_NOTHING; /* a frame within a trace leaves its state as it is */
     if (answer == NO_ANSWER && !look->nothing)
         answer = answer_in_trace(state, look);
     if (answer != NO_ANSWER)

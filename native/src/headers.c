@@ -1,21 +1,19 @@
 #include "headers.h"
 
-#include <string.h>
-
-bool le_header_find_groups(struct le_header *header, const char *field)
+bool le_header_find_groups(struct le_header *header)
 {
     static const char *const names[] = {"message", "host", "timestamp", "process"};
     uint32_t named = 0, known = 0;
     header->message = le_pattern_group(&header->pattern, "message");
-    header->field = 0;
     pcre2_pattern_info(header->pattern.code, PCRE2_INFO_NAMECOUNT, &named);
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        uint32_t group = le_pattern_group(&header->pattern, names[i]);
-        known += group != 0;
-        if (i > 0 && field != NULL && strcmp(field, names[i]) == 0)
-            header->field = group;
-    }
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        known += le_pattern_group(&header->pattern, names[i]) != 0;
     return header->message != 0 && named == known;
+}
+
+void le_header_want(struct le_header *header, const char *field)
+{
+    header->field = le_pattern_group(&header->pattern, field);
 }
 
 enum le_search le_headers_find(const struct le_header *headers, int count, struct le_match *match,

@@ -20,10 +20,12 @@ struct le_fields {
     const struct le_header *header; /* NULL: none matched */
 };
 
-/* Looks up the groups of a header whose pattern is compiled; `field` is the name of the one that is
- * wanted beside the message, or NULL. False: there is none for the message, or one of a name that no
- * header has. */
-bool le_header_find_groups(struct le_header *header, const char *field);
+/* Looks up the message of a header whose pattern is compiled. False: there is no group for it, or one
+ * of a name that no header has. */
+bool le_header_find_groups(struct le_header *header);
+
+/* Says which field is wanted beside the message. */
+void le_header_want(struct le_header *header, const char *field);
 
 /* The fields by the first header that matches; where none does, the whole line is the message. */
 enum le_search le_headers_find(const struct le_header *headers, int count, struct le_match *match,

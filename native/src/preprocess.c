@@ -132,7 +132,7 @@ static enum logexport_status read_headers(struct reader *reader,
             return status;
         if ((status = read_next_line(reader, entry, header)))
             return status;
-        if (!le_header_find_groups(header, wanted_field(rules)))
+        if (!le_header_find_groups(header))
             return le_fail(reader->error, LOGEXPORT_BUNDLE,
                            "%s: the pattern of %s has no group \"message\", or others than "
                            "timestamp, host and process beside it.",
@@ -393,9 +393,9 @@ static enum logexport_status read_rules(struct reader *reader, const struct le_j
     enum logexport_status status;
     if ((status = le_json_integer(document, "schema_version", 1, 2, place, &reader->version,
                                   reader->error)) ||
-        (status = read_session(reader, document, session_by)) || /* what the others look at */
-        (status = read_reading(reader, document)) || (status = read_headers(reader, document)) ||
-        (status = read_masks(reader, document)) ||
+        (status = read_headers(reader, document)) || (status = read_masks(reader, document)) ||
+        (status = read_session(reader, document, session_by)) ||
+        (status = read_reading(reader, document)) ||
         (status = le_json_integer(document, "max_sessions", 1, 1000000000, place, &max_sessions,
                                   reader->error)) ||
         (status = le_json_integer(document, "max_line_bytes", 1, 1 << 30, place, &max_line_bytes,
@@ -405,6 +405,9 @@ static enum logexport_status read_rules(struct reader *reader, const struct le_j
     place.inside = "matching";
     if ((status = le_json_name(matching, "prefer", place, &prefer, reader->error)))
         return status;
+    const char *wanted = wanted_field(rules);
+    for (int i = 0; wanted != NULL && i < rules->header_count; i++)
+        le_header_want(&rules->headers[i], wanted);
     rules->general = strcmp(prefer, "general") == 0;
     if (!rules->general && strcmp(prefer, "specific") != 0)
         return le_json_malformed(reader->error, place, "\"prefer\" is not specific or general");

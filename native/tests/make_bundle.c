@@ -30,10 +30,14 @@ const char plain_rules[] =
     "\"session\": {\"by\": \"none\", \"pattern\": null}, \"max_sessions\": 3, "
     "\"max_line_bytes\": 100}";
 /* Version 2. */
-#define READING_RULES(encoding)                                                                    \
-    "{\"schema_version\": 2, \"encoding\": \"" encoding "\", \"headers\": [], \"masks\": "         \
-    "[{\"name\": \"n\", \"pattern\": \"\\\\d+\", \"replacement\": \"<N>\"}], \"matching\": "       \
-    "{\"prefer\": \"general\"}, \"session\": {\"by\": \"regex\", \"pattern\": \"s=(\\\\w+)\"}, "   \
+#define READING_RULES(encoding)                                                                       \
+    "{\"schema_version\": 2, \"encoding\": \"" encoding "\", \"structured\": [{\"form\": "            \
+    "\"docker\"}, {\"form\": \"cri\"}, {\"form\": \"json\", \"message\": \"m.s\", \"host\": \"h\"}, " \
+    "{\"form\": \"logfmt\", \"message\": \"m\"}], \"continuation\": true, \"headers\": "              \
+    "[{\"name\": \"n\", \"pattern\": \"H(?P<message>\\\\w*)$\", \"message\": \"next_line\"}, "        \
+    "{\"name\": \"h\", \"pattern\": \"h: (?P<message>.*)$\"}], \"masks\": "                           \
+    "[{\"name\": \"n\", \"pattern\": \"\\\\d+\", \"replacement\": \"<N>\"}], \"matching\": "          \
+    "{\"prefer\": \"general\"}, \"session\": {\"by\": \"regex\", \"pattern\": \"s=(\\\\w+)\"}, "      \
     "\"max_sessions\": 2, \"max_line_bytes\": 100}"
 const char utf8_rules[] = READING_RULES("utf-8");
 const char utf16_rules[] = READING_RULES("utf-16le");

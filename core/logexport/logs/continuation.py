@@ -30,8 +30,8 @@ PHP                 openers: ``Stack trace:``, ``PHP Stack trace:``, ``[stacktra
                     ``{main}``, ``[internal function]``, ``0x`` or ``(N):``; indented ``thrown in … on line …``
 PostgreSQL          ``DETAIL:``, ``HINT:``, ``CONTEXT:``, ``QUERY:``, ``STATEMENT:``, ``LOCATION:`` and
                     ``BACKTRACE:``, each with two spaces after it
-exceptions          a class's name (letters, digits and ``_ . $ : \``) which ends with ``Exception``, ``Error``
-                    or ``Throwable``, or has a dot, begins with a small letter and whose last part begins
+exceptions          a class's name (letters, digits and ``_ . $ : \``) which ends with ``Exception``,
+                    ``ExceptionGroup``, ``Error`` or ``Throwable``, or has a dot, begins with a small letter and whose last part begins
                     with a capital; then the end or ``:`` and white. Before it perhaps white and bars
                     of an exception group, and ``Caused by: ``, ``Suppressed: ``, ``---> ``,
                     ``[cause]: ``, ``Unhandled exception. `` or ``Exception in thread "…" ``.
@@ -135,7 +135,7 @@ _FIELDS = (
 )
 _BEFORE_NAME = ("Caused by: ", "Suppressed: ", "---> ", "[cause]: ", "Unhandled exception. ")
 _IN_THREAD = 'Exception in thread "'
-_ENDINGS = ("Exception", "Error", "Throwable")
+_ENDINGS = ("Exception", "ExceptionGroup", "Error", "Throwable")
 _DIGITS = "0123456789"
 _NAME = re.compile(r"[A-Za-z0-9_.$:\\]*")
 
@@ -170,8 +170,8 @@ def _look_at_indented(text: str, inside: str) -> Look:
     if after_bars.startswith('File "') and '", line ' in after_bars:
         return look._replace(nothing=True, opens=State.PYTHON)
     if inside.startswith(_AT) and _ends_like_frame(inside):
-        opens = State.NODE_OBJECT if inside.endswith("{") else State.NONE
-        return look._replace(nothing=True, opens=opens)
+        after = State.NODE_OBJECT if inside.endswith("{") else State.NONE
+        return look._replace(nothing=True, opens=after)
     if (
         (inside.startswith("... ") and inside.endswith(_MORE))
         or inside.startswith("[CIRCULAR REFERENCE")
@@ -396,7 +396,8 @@ class Trace:
                 return Answer.NOTHING
             return Answer.NOTHING if look.indented else None
         if look.nothing:
-            return None
+            # A frame within a trace leaves its state as it is.
+            return Answer.NOTHING if look.indented and look.opens is State.NONE else None
         if state is State.PYTHON:
             if look.indented:
                 return Answer.NAMES if look.names and look.bars else Answer.NOTHING

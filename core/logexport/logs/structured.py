@@ -65,7 +65,8 @@ MAX_NAME_LENGTH = 256
 
 _JSON_SPACE = " \t\n\r"
 _LONE_SURROGATES = re.compile("[\ud800-\udfff]")
-_STRINGS_AND_BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
+# A string without an end is one too, so that no quote in it is tried as another's beginning.
+_STRINGS_AND_BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*"?|[\[\]{}]', re.DOTALL)
 _BYTE = re.compile(r"(?:0|[1-9][0-9]{0,2})", re.ASCII)
 _CRI = re.compile(
     r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)) (stdout|stderr) "
