@@ -354,7 +354,9 @@ static void look_at_unindented(struct part text, struct le_look *look)
 /* Of "at …". */
 static bool ends_like_frame(struct part text)
 {
-    if (memchr(")]}>{", text.at[text.length - 1], 5) == NULL && !ends_with_place(text))
+    struct part rest = without_digits_at_end(text);
+    bool place = rest.length < text.length && (ENDS(rest, ":") || ENDS(rest, ":line "));
+    if (memchr(")]}>{", text.at[text.length - 1], 5) == NULL && !place)
         return false;
     for (size_t i = 0; i < text.length; i++) {
         char c = text.at[i];

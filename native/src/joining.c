@@ -153,10 +153,10 @@ static enum logexport_status take_without_head(struct le_joiner *joiner, int64_t
                                           (enum le_trace_state)event->opens, joins_indented);
     if (answer == LE_NOTHING)
         return LOGEXPORT_OK;
-    bool names = answer == LE_NAMES || (answer == LE_PERHAPS_NAMES && event->session.data == NULL);
-    if (!names || !joiner->any_before)
+    if (answer == LE_EVENT || !joiner->any_before)
         return begin_record(joiner, line, event, error);
-    event->session = kept_text(&joiner->before_session);
+    if (answer == LE_NAMES || event->session.data == NULL)
+        event->session = kept_text(&joiner->before_session);
     return le_detector_take_event(joiner->detector, line, event, error);
 }
 

@@ -15,7 +15,7 @@ line is *indented* if it begins with white, ``…`` is any text):
 
 ==================  ================================================================================
 Java, Kotlin,       frames: indented ``at …``, ``bei …``, ``à …`` with a bracket, slash or backslash
-Node, .NET          in it, which ends with one of ``) ] } > {`` or ``:`` and digits. Indented ``... N
+Node, .NET          in it, which ends with one of ``) ] } > {``, ``:N`` or ``:line N``. Indented ``... N
                     more``, ``... N common frames omitted``, ``[CIRCULAR REFERENCE…``. ``--- End of
                     … ---``
 Python              openers: ``Traceback (most recent call last):``, also behind ``Exception Group``,
@@ -246,7 +246,9 @@ def _ends_like_frame(text: str) -> bool:
     """Of ``at …``."""
     if not any(character in text for character in "(/\\<["):
         return False
-    return text[-1] in ")]}>{" or _ends_with_place(text)
+    rest = text.rstrip(_DIGITS)
+    place = len(rest) < len(text) and rest.endswith((":", ":line "))
+    return place or text[-1] in ")]}>{"
 
 
 def _is_go_place(text: str) -> bool:

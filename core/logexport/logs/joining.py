@@ -19,7 +19,7 @@ Rules (the reference; the engine's ``native/src/joining.c`` has the same):
   ``continuation`` is on. An indented line belongs to the record before if a header matched that one,
   or if that one was a structured record and this line is none. A line that names an exception is of
   the session of the record before; if it would not belong to it when indented, and no opener or
-  frame announced it, only if its own session is null.
+  frame announced it, only if it has none of its own.
 - The record before is the last one that was an event and named no exception.
 """
 
@@ -27,7 +27,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple, TypeAlias
 
 from logexport.logs.continuation import Answer, Trace, look_at
 from logexport.logs.lines import WHITE_SPACE, LogLine, is_blank
@@ -35,9 +35,14 @@ from logexport.logs.preprocess import LineParser, ParsedLine
 from logexport.logs.structured import Opened
 
 __all__ = [
+    "Continues",
     "LogRecord",
     "RecordReader",
 ]
+
+
+Continues: TypeAlias = Literal["always", "without_session"]
+"""Whether a line is of the session of the record before whatever its own is, or only without one."""
 
 
 class LogRecord(NamedTuple):
@@ -47,13 +52,13 @@ class LogRecord(NamedTuple):
         number: of its first line.
         raw: the bytes of its lines, joined by LF; empty when oversize.
         parsed: what the rules make of them; None when oversize.
-        continues: it names the exception of the record before, and is of its session.
+        continues: it names the exception of the record before; None: it does not.
     """
 
     number: int
     raw: bytes
     parsed: ParsedLine | None
-    continues: bool = False
+    continues: Continues | None = None
 
 
 @dataclass
@@ -213,13 +218,13 @@ class RecordReader:
         answer = self._trace.take(look_at(parsed.text), parsed.text, joins_indented)
         if answer is Answer.NOTHING:
             return ()
-        names = answer is Answer.NAMES or (
-            answer is Answer.PERHAPS_NAMES and parsed.session is None
-        )
-        if not names or not self._any_before:
+        if answer is Answer.EVENT or not self._any_before:
             return (self._begin(record),)
-        session = None if before is None else before.session
-        return (record._replace(parsed=parsed._replace(session=session), continues=True),)
+        continues: Continues = "always" if answer is Answer.NAMES else "without_session"
+        if continues == "always" or parsed.session is None:
+            session = None if before is None else before.session
+            parsed = parsed._replace(session=session)
+        return (record._replace(parsed=parsed, continues=continues),)
 
     def _begin(self, record: LogRecord) -> LogRecord:
         """A record that those after it may belong to."""

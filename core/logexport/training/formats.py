@@ -207,6 +207,19 @@ def _word(name: str) -> str:
     return "".join(character for character in last.lower() if character.isalnum())
 
 
+def _field_of(name: str) -> tuple[str, int] | None:
+    """The field that a name says, and the place of its word among those of the field.
+
+    The last two parts are looked at before the last one: ``service.name`` is no logger.
+    """
+    parts = name.split(".")
+    for word in (_word("".join(parts[-2:])), _word(name)):
+        for kind, words in _KEYS.items():
+            if word in words:
+                return kind, words.index(word)
+    return None
+
+
 def _find_message(names: Mapping[str, _Name], total: int) -> str | None:
     """The name of the message, or None if there seems to be none."""
     candidates = [name for name in names if 0 < len(name) <= MAX_NAME_LENGTH and names[name].count]
@@ -234,24 +247,15 @@ def _with_fields(
     form: Literal["json", "logfmt"], message: str, names: Mapping[str, _Name]
 ) -> StructuredForm:
     """The form with the names of the other fields that it has."""
-    fields: dict[str, str] = {}
-    for kind in FIELDS:
-        words = _KEYS[kind]
-        fitting = [
-            name
-            for name in names
-            if name != message
-            and 0 < len(name) <= MAX_NAME_LENGTH
-            and names[name].scalars
-            and _word(name) in words
-        ]
-        if fitting:
-            fields[kind] = min(fitting, key=lambda name: _rank(name, words, names[name]))
-    return StructuredForm(form, message, **fields)
-
-
-def _rank(name: str, words: Sequence[str], found: _Name) -> tuple[int, int, int, str]:
-    return name.count("."), words.index(_word(name)), -found.scalars, name
+    best: dict[str, tuple[int, int, int, str]] = {}
+    for name, found in names.items():
+        field = _field_of(name)
+        if field is None or name == message or not found.scalars or len(name) > MAX_NAME_LENGTH:
+            continue
+        kind, place = field
+        rank = (name.count("."), place, -found.scalars, name)
+        best[kind] = min(best.get(kind, rank), rank)
+    return StructuredForm(form, message, **{kind: rank[-1] for kind, rank in best.items()})
 
 
 def form_with_key(

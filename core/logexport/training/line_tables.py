@@ -12,8 +12,9 @@
 ``masked``      string, null        null: oversize
 ``template_id`` int64, null         the miner's cluster number; null: oversize
 ``template``    string, null        the final template; null: oversize
-``continues``   bool                the line names the exception of the record before, and is of its
-                                    session (not in files of earlier versions)
+``continues``   string, null        the line names the exception of the record before; ``always``: it
+                                    is of its session; ``without_session``: if it has none of its
+                                    own (files of earlier versions have no such column)
 ==============  ==================  ================================================================
 
 ``sequences.parquet``, in the file's order: ``line_no`` int64, ``timestamp``, ``host`` and
@@ -65,7 +66,7 @@ PARSED = Table(
         Column("masked", "string", nullable=True),
         Column("template_id", "int64", nullable=True),
         Column("template", "string", nullable=True),
-        Column("continues", "bool"),
+        Column("continues", "string", nullable=True),
     ),
     texts=("raw", "masked"),
 )
@@ -79,7 +80,7 @@ SEQUENCES = Table(
         Column("session", "string", nullable=True),
         Column("template_index", "int64", nullable=True),
         Column("raw", "binary", nullable=True),
-        Column("continues", "bool"),
+        Column("continues", "string", nullable=True),
     ),
     texts=("session", "raw"),
 )
@@ -97,7 +98,7 @@ class ParsedRow(NamedTuple):
     masked: str | None
     template_id: int | str | None
     template: str | None
-    continues: bool = False
+    continues: str | None = None
 
 
 class SequenceRow(NamedTuple):
@@ -109,7 +110,7 @@ class SequenceRow(NamedTuple):
     session: str | None
     template_index: int | None
     raw: bytes | None = None
-    continues: bool = False
+    continues: str | None = None
 
 
 @dataclass(frozen=True)
@@ -141,10 +142,9 @@ class ParsedFile:
             for batch in table.batches(ParsedRow._fields, needed=("line_no",)):
                 yield [
                     ParsedRow(
-                        *(n, t, h, p, raw.encode() if isinstance(raw, str) else raw, m, i, text),
-                        bool(continues),
+                        *(n, t, h, p, raw.encode() if isinstance(raw, str) else raw, m, i, text, c)
                     )
-                    for n, t, h, p, raw, m, i, text, continues in batch
+                    for n, t, h, p, raw, m, i, text, c in batch
                 ]
 
     def __iter__(self) -> Iterator[ParsedRow]:
@@ -179,8 +179,6 @@ class SequencesFile:
         fields = SequenceRow._fields if self.holds_lines else SequenceRow._fields[:-2]
         with open_table(self.path, SEQUENCES.kind, "sequences", READ_REMEDY) as table:
             for batch in table.batches(fields, needed=("line_no",)):
-                if self.holds_lines:
-                    batch = ((*row, bool(continues)) for *row, continues in batch)
                 yield [SequenceRow(*row) for row in batch]
 
     def __iter__(self) -> Iterator[SequenceRow]:
@@ -195,7 +193,11 @@ def read_parsed(path: Path | str) -> ParsedFile:
         InputError: not parquet, or a column is missing or of another type.
     """
     columns = {"line_no": _is_integer, "template_id": _is_id, "template": _is_string}
-    optional = {"raw": _is_bytes_or_string, "masked": _is_string}
+    optional = {
+        "raw": _is_bytes_or_string,
+        "masked": _is_string,
+        "continues": _is_string,
+    }
     found = _check_columns(Path(path), PARSED.kind, "parsed lines", columns, optional)
     return ParsedFile(Path(path), *found)
 
@@ -207,7 +209,7 @@ def read_sequences(path: Path | str) -> SequencesFile:
         InputError: not parquet, or a column is missing or of another type.
     """
     columns = {"line_no": _is_integer, "template_index": _is_integer}
-    optional = {"session": _is_string}
+    optional = {"session": _is_string, "continues": _is_string}
     found = _check_columns(Path(path), SEQUENCES.kind, "sequences", columns, optional)
     return SequencesFile(Path(path), *found)
 

@@ -18,7 +18,7 @@ from logexport.files import atomic_paths, encode_json
 from logexport.logs.events import Event, EventReader
 from logexport.logs.joining import RecordReader
 from logexport.logs.lines import LogLine
-from logexport.logs.preprocess import Preprocess, SessionRule
+from logexport.logs.preprocess import LineParser, Preprocess, SessionRule
 from logexport.training.line_tables import ParsedFile, ParsedRow, read_parsed
 from logexport.training.tables import Table, rows_into
 from logexport.types import Vocabulary
@@ -211,9 +211,7 @@ def rematch(parsed: ParsedFile, reader: EventReader) -> Iterator[tuple[ParsedRow
         event = rows.event(row.line_no, row.raw, row.continues)
         if event is None:
             raise InputError(
-                f"line {row.line_no} of {parsed.path} is blank or belongs to the line before by "
-                "these rules, which no parsed line can",
-                _PARSE,
+                f"line {row.line_no} of {parsed.path} is blank, which no parsed line can be", _PARSE
             )
         yield row, event
 
@@ -227,29 +225,32 @@ class RowReader:
 
     def __init__(self, reader: EventReader) -> None:
         self._reader = reader
+        # A row is a record; what it would be after other lines does not matter.
+        self._parser = LineParser(replace(reader.preprocess, continuation=False))
         self._session: str | None = None  # of the record before
 
-    def event(self, number: int, raw: bytes | None, continues: bool) -> Event | None:
+    def event(self, number: int, raw: bytes | None, continues: str | None) -> Event | None:
         """The event of a row, None where the rules give none.
 
         Args:
             number: of its first line.
             raw: its lines, joined by LF; None in place of one that was too long.
-            continues: its session is that of the record before.
+            continues: see :class:`logexport.logs.joining.LogRecord`.
         """
         event = self._event(number, raw)
         if event is None:
             return None
-        if continues:
-            return event._replace(session=self._session)
-        self._session = event.session
-        return event
+        if continues is None:
+            self._session = event.session
+            return event
+        own = continues == "without_session" and event.session is not None
+        return event if own else event._replace(session=self._session)
 
     def _event(self, number: int, raw: bytes | None) -> Event | None:
         lines = [] if raw is None else raw.split(b"\n")
         if raw is None or sum(map(len, lines)) > self._reader.preprocess.max_line_bytes:
             return Event(number, None, None)
-        records = RecordReader(self._reader.parser).read(map(LogLine, count(number), lines))
+        records = RecordReader(self._parser).read(map(LogLine, count(number), lines))
         record = next(iter(records), None)
         return None if record is None else self._reader.event_of(record)
 
