@@ -116,6 +116,8 @@ def keys(schema: Any, path: str = "") -> Iterator[tuple[str, str]]:
         return
     required = schema.get("required", [])
     for key, value in schema.get("properties", {}).items():
+        if isinstance(value, bool):
+            continue
         kind = value.get("type") or value.get("$ref") or next(iter(value), "")
         yield f"{path}/{key}", f"{kind}{', required' if key in required else ''}"
         yield from keys(value, f"{path}/{key}")

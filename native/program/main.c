@@ -16,7 +16,7 @@ static const char help[] =
     "         One verdict a line, as JSON Lines. LOGs are read as one, in the order given; - is\n"
     "         standard input, and read if none is named. gzip, bzip2, xz and zstd are recognised.\n"
     "         [--model NAME] [--variant portable|optimized] [--top-k K] [--threshold T|NAME]\n"
-    "         [--session-by none|host|PATTERN] [--session-summary] [--anomalies-only]\n"
+    "         [--session-by none|host|field:NAME|PATTERN] [--session-summary] [--anomalies-only]\n"
     "         [--with file,file_line] [--encoding utf-8|utf-16le|utf-16be]\n"
     "         [--threads N] [--require-proof] [--no-verify] [--no-jit] [--ort-lib PATH]\n"
     "       logexport-engine check BUNDLE --input NAME=FILE.npy ... --output-dir DIR\n"

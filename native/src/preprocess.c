@@ -194,8 +194,8 @@ static enum logexport_status set_session_key(struct reader *reader, const char *
         characters += ((unsigned char)name[i] & 0xc0) != 0x80;
     if (length == 0 || characters > MAX_NAME || le_utf8_valid_prefix(name, length) != length)
         return le_fail(reader->error, bad,
-                       "%.300s: the field of the sessions is no name of 1 to %d characters.", where,
-                       MAX_NAME);
+                       "%.300s: the field of the sessions is not a name of 1 to %d characters.",
+                       where, MAX_NAME);
     return le_buffer_append(&reader->rules->session_key, name, length)
                ? LOGEXPORT_OK
                : le_out_of_memory(reader->error);
@@ -274,7 +274,7 @@ static enum logexport_status read_key(struct reader *reader, struct le_place pla
     for (size_t i = 0; le_json_is(value, LE_JSON_STRING) && i < value->length; i++)
         characters += ((unsigned char)value->text[i] & 0xc0) != 0x80;
     if (characters < 1 || characters > MAX_NAME)
-        return le_json_malformed(reader->error, place, "\"%s\" is no name of 1 to %d characters",
+        return le_json_malformed(reader->error, place, "\"%s\" is not a name of 1 to %d characters",
                                  key, MAX_NAME);
     *out = (struct le_json_span){value->text, value->length};
     return LOGEXPORT_OK;

@@ -40,7 +40,8 @@ def _level(numbers: random.Random) -> str:
 
 
 def _time(numbers: random.Random) -> str:
-    return f"2025-03-{numbers.randrange(10, 28)}T08:{numbers.randrange(10, 60)}:00.{numbers.randrange(10**6):06}Z"
+    day, minute = numbers.randrange(10, 28), numbers.randrange(10, 60)
+    return f"2025-03-{day}T08:{minute}:00.{numbers.randrange(10**6):06}Z"
 
 
 FORMS: dict[str, tuple[Writer, list[StructuredForm]]] = {
@@ -65,7 +66,8 @@ FORMS: dict[str, tuple[Writer, list[StructuredForm]]] = {
             n, {"@timestamp": _time(n), "log.level": _level(n), "message": text,
                 "service.name": "shop", "process": {"pid": n.randrange(9999)}}
         ),
-        [StructuredForm("json", "message", timestamp="@timestamp", level="log.level", process="service.name", pid="process.pid")],
+        [StructuredForm("json", "message", timestamp="@timestamp", level="log.level",
+                        process="service.name", pid="process.pid")],
     ),
     "journald": (
         lambda text, n: _dump(
@@ -96,15 +98,15 @@ FORMS: dict[str, tuple[Writer, list[StructuredForm]]] = {
         [StructuredForm("json", "log", timestamp="time")],
     ),
     "cri around logfmt": (
-        lambda text, n: f'{_time(n)} stdout F level={_level(n)} msg="{text}" took={n.randrange(99)}',
+        lambda text, n: f'{_time(n)} stdout F level={_level(n)} msg="{text}" n={n.randrange(99)}',
         [StructuredForm("cri"), StructuredForm("logfmt", "msg", level="level")],
     ),
     "logfmt": (
-        lambda text, n: f'ts={_time(n)} level={_level(n)} caller=a.go:{n.randrange(99)} msg="{text}"',
+        lambda text, n: f'ts={_time(n)} level={_level(n)} caller=a:{n.randrange(9)} msg="{text}"',
         [StructuredForm("logfmt", "msg", timestamp="ts", level="level", logger="caller")],
     ),
     "head and json": (
-        lambda text, n: f"{_time(n)} web-1 shop[{n.randrange(9999)}]: " + _dump(n, {"msg": text, "x": n.randrange(9)}),
+        lambda text, n: f"{_time(n)} web-1 shop[{n.randrange(9999)}]: " + _dump(n, {"msg": text}),
         [StructuredForm("json", "msg")],
     ),
     "half of the lines": (
@@ -171,9 +173,9 @@ def test_a_key_is_named(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> No
     assert {row.template for row in read_parsed(out / "parsed.parquet")} == {"order <NUM> placed"}
     capfd.readouterr()
     assert main(["parse", str(log), "-o", str(out), "--message-key", "detail"]) == 2
-    said = capfd.readouterr().err
-    assert "No line has a text under the key 'detail'" in said
-    assert "a constant" in said
+    text = capfd.readouterr().err
+    assert "No line has a text under the key 'detail'" in text
+    assert "a constant" in text
     assert Preprocess.load(out / "preprocess.json") == rules
 
 
@@ -251,7 +253,7 @@ def test_training_is_fed_what_detection_feeds(tmp_path: Path, seed: int) -> None
 
 
 @pytest.mark.parametrize(
-    ("data", "said"),
+    ("data", "problem"),
     [
         (b"", "no line to parse"),
         (b"\n \n", "no line to parse"),
@@ -259,10 +261,10 @@ def test_training_is_fed_what_detection_feeds(tmp_path: Path, seed: int) -> None
         (b'{"log":"\\n","stream":"s","time":"t"}\n', "no line to parse"),
     ],
 )
-def test_a_log_without_a_record_is_an_error(tmp_path: Path, data: bytes, said: str) -> None:
+def test_a_log_without_a_record_is_an_error(tmp_path: Path, data: bytes, problem: str) -> None:
     log = tmp_path / "app.log"
     log.write_bytes(data)
-    with pytest.raises(InputError, match=said):
+    with pytest.raises(InputError, match=problem):
         parse(log, tmp_path / "out")
     assert not list((tmp_path / "out").glob("*"))
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import random
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,7 @@ from logexport.types import Vocabulary
 
 from tests.logs import trace_lines
 from tests.native.bundles import make_task, write_bundle
-from tests.native.engine import Engine, engine, reference
+from tests.native.engine import Engine, reference
 from tests.native.test_decoding import push_all
 
 WILD = " ".join(["<*>"] * 12).split()

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 @click.option(
     "--message-key", metavar="KEY",
     help="Key of the message in JSON or logfmt lines; keys inside one another are joined by dots."
-    "  [default: found by the first 1,000 lines]",
+    "  [default: found in the first 1,000 lines]",
 )  # fmt: skip
 @click.option(
     "--no-structured", is_flag=True,
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 )  # fmt: skip
 @click.option(
     "--continuation/--no-continuation", default=None,
-    help="Whether stack traces and indented lines belong to the record before them.  [default: yes]",
+    help="Whether stack traces and indented lines belong to the record before.  [default: yes]",
 )  # fmt: skip
 @click.option(
     "--masks", "mask_set", type=click.Choice(list(MASK_SETS)),

@@ -1,53 +1,20 @@
 r"""Continuation lines: what belongs to the record before it, decided line by line.
 
-Rules (the reference; the engine's ``native/src/continuation.c`` has the same). They look at the text
-of a line that is not blank and that no header matches, opened if it is structured, and at what the
-lines before it left behind (:class:`Trace`). The answer is one of these (:class:`Answer`):
+Rules (the reference; the engine's ``native/src/continuation.c`` has the same). They look at the
+text of a line that is not blank and that no header matches, opened if it is structured, and at
+what the lines before it left behind (:class:`Trace`). The answer is one of these
+(:class:`Answer`):
 
-- *nothing*: like a blank line. Frames of stack traces, their openers and closing words, and indented
-  lines after a record that has a head.
+- *nothing*: like a blank line. Frames of stack traces, their openers and closing words, and
+  indented lines after a record that has a head.
 - *names*: an event in the session of the record before: the line names an exception.
 - *perhaps names*: the same, but nothing ties the line to that record but its look.
 - *event*: a record of its own.
 
-What a text looks like, whatever came before (:func:`look_at`; *white* is space, TAB, VT, FF or CR, a
-line is *indented* if it begins with white, ``…`` is any text):
-
-==================  ================================================================================
-Java, Kotlin,       frames: indented ``at …``, ``bei …``, ``à …`` with a bracket, slash or backslash
-Node, .NET          in it, which ends with one of ``) ] } > {``, ``:N`` or ``:line N``. Indented ``... N
-                    more``, ``... N common frames omitted``, ``[CIRCULAR REFERENCE…``. ``--- End of
-                    … ---``
-Python              openers: ``Traceback (most recent call last):``, also behind ``Exception Group``,
-                    and the two sentences between chained exceptions. Frames: indented ``File "…", line
-                    …``. Both perhaps behind the bars of an exception group
-Go                  openers: ``goroutine N …]:``, ``[signal SIG…``. Frames: a TAB and ``….go:N``
-Node                opener: a path without white that ends with ``.js:N`` (or another ending of
-                    scripts), or ``node:…:N``. Closing: ``Node.js vN…``
-Ruby                frames: ``PATH:N:in `…'``, also with ``'`` on both sides; indented ``from …:in …``
-Rust                opener: ``thread '… panicked at …:N:``. ``stack backtrace:``, ``note: …RUST_BACKTRACE…``
-PHP                 openers: ``Stack trace:``, ``PHP Stack trace:``, ``[stacktrace]``. Frames: ``#N …`` with
-                    ``{main}``, ``[internal function]``, ``0x`` or ``(N):``; indented ``thrown in … on line …``
-PostgreSQL          ``DETAIL:``, ``HINT:``, ``CONTEXT:``, ``QUERY:``, ``STATEMENT:``, ``LOCATION:`` and
-                    ``BACKTRACE:``, each with two spaces after it
-exceptions          a class's name (letters, digits and ``_ . $ : \``) which ends with ``Exception``,
-                    ``ExceptionGroup``, ``Error`` or ``Throwable``, or has a dot, begins with a small letter and whose last part begins
-                    with a capital; then the end or ``:`` and white. Before it perhaps white and bars
-                    of an exception group, and ``Caused by: ``, ``Suppressed: ``, ``---> ``,
-                    ``[cause]: ``, ``Unhandled exception. `` or ``Exception in thread "…" ``.
-                    Ruby's ``PATH:N:in `…': … (…)``; ``panic: …`` and ``fatal error: …``;
-                    ``thread '… panicked at '…``
-==================  ================================================================================
-
-What the lines before left behind: after Python's opener or frame indented lines are nothing (unless
-they name an exception of a group, behind its bars), and the first line that is not names it. After Go's goroutine calls
-(``name(…)``), ``created by …``, ``exit status N`` and indented lines are nothing. After Node's path
-the next line (the source) is nothing, so are indented lines up to the caret, and the line after the
-caret names the exception; after a frame that ends with ``{`` the lines up to ``}`` are nothing.
-After Rust's opener the next line names the exception. After ``stack backtrace:`` indented lines are
-nothing. After PHP's frames ``"}`` is nothing. After PostgreSQL's fields lines that begin with TAB are
-nothing. Whatever else ends such a state. A message that ends with Python's or Rust's opener begins
-it, though its line is an event.
+What a text looks like, whatever came before (:func:`look_at`), and what the lines before left
+behind (:class:`State`): the table in docs/verdicts.md, "Continuation lines", lists both, kind by
+kind. Every test here is on ASCII characters and takes time that grows with the length of the text
+alone.
 """
 
 from __future__ import annotations

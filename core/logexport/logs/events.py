@@ -2,9 +2,9 @@
 
 Rules (the reference of events): lines become records (:mod:`logexport.logs.joining`), and each of
 these is an event. An oversize one has no template and is of the null session. Any other has the
-template that its masked message matches (:mod:`logexport.logs.matching`), or none (*unseen*), and is
-of the session that its rules say (:mod:`logexport.logs.preprocess`). Events come in the order of the
-lines.
+template that its masked message matches (:mod:`logexport.logs.matching`), or none (*unseen*), and
+is of the session that its rules say (:mod:`logexport.logs.preprocess`). Events come in the order
+of the lines.
 """
 
 from __future__ import annotations

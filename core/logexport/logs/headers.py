@@ -149,8 +149,8 @@ PRESETS: dict[str, tuple[Header, ...]] = {
     "logcat-long": (
         Header(
             "logcat-long",
-            rf"\[ (?P<timestamp>\d{{2}}-\d{{2}} {_CLOCK}\.\d{{3}}) +\d+: *\d+ (?P<message>[VDIWEFA])/"
-            r"(?P<process>[^\s]+) *\]$",
+            rf"\[ (?P<timestamp>\d{{2}}-\d{{2}} {_CLOCK}\.\d{{3}}) +\d+: *\d+ "
+            r"(?P<message>[VDIWEFA])/(?P<process>[^\s]+) *\]$",
             next_line=True,
         ),
     ),

@@ -16,10 +16,10 @@ Rules (the reference; the engine's ``native/src/joining.c`` has the same):
   searches that line. If its lines together are longer than ``max_line_bytes`` (LF not counted), it
   is like an oversize line.
 - A line without a header may be a continuation line (:mod:`logexport.logs.continuation`), if
-  ``continuation`` is on. An indented line belongs to the record before if a header matched that one,
-  or if that one was a structured record and this line is none. A line that names an exception is of
-  the session of the record before; if it would not belong to it when indented, and no opener or
-  frame announced it, only if it has none of its own.
+  ``continuation`` is on. An indented line belongs to the record before if a header matched that
+  one, or if that one was a structured record and this line is none. A line that names an exception
+  is of the session of the record before; if it would not belong to it when indented, and no opener
+  or frame announced it, only if it has none of its own.
 - The record before is the last one that was an event and named no exception.
 """
 
@@ -42,7 +42,7 @@ __all__ = [
 
 
 Continues: TypeAlias = Literal["always", "without_session"]
-"""Whether a line is of the session of the record before whatever its own is, or only without one."""
+"""Whether a line is of the session of the record before, or only if it has none of its own."""
 
 
 class LogRecord(NamedTuple):

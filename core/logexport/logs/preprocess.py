@@ -4,10 +4,10 @@ Rules (the reference; each module names its own):
 
 - A session is a text or null. ``by`` ``none``: every line's is null. ``host``: the field ``host``
   (null if there is none). ``field``: the value of the key ``field`` in a structured record (the
-  outermost one that has it), else the field of that name. ``regex``: the first place where ``pattern`` matches in the whole
-  decoded line, header included, not masked; its first capturing group if it has any (null, if that
-  took no part in the match), else all of the match; null where nothing matches. The empty text is a
-  session like any other. An oversize line's session is null.
+  outermost one that has it), else the field of that name. ``regex``: the first place where
+  ``pattern`` matches in the whole decoded line, header included, not masked; its first capturing
+  group if it has any (null, if that took no part in the match), else all of the match; null where
+  nothing matches. The empty text is a session like any other. An oversize line's session is null.
 - ``max_sessions`` and ``max_line_bytes`` are part of the rules, so that detection holds and skips
   what training did.
 """
@@ -369,7 +369,7 @@ class LineParser:
         return self._masker(message)
 
     def find_session(self, text: str) -> str | None:
-        """What the session pattern finds in a line's text; None where nothing, or without one."""
+        """What the session pattern finds in a line's text; None if nothing, or if there is none."""
         if self._pattern is None:
             return None
         found = self._pattern.search(text)

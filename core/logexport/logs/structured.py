@@ -1,26 +1,28 @@
-r"""Structured records: a line that is JSON, Docker's json-file, CRI or logfmt, opened to its message.
+r"""Structured records: JSON, Docker's json-file, CRI or logfmt, opened to their messages.
 
 Rules (the reference; the engine's ``native/src/structured.c`` has the same):
 
-- ``structured`` in ``preprocess.json`` is an ordered list of forms. The first that fits a text wins:
-  the text is its message from then on, and the forms are tried again on that, at most
+- ``structured`` in ``preprocess.json`` is an ordered list of forms. The first that fits a text
+  wins: the text is its message from then on, and the forms are tried again on that, at most
   :data:`MAX_LEVELS` times in all. Then headers are tried, and on the message of a header the forms
   once more.
-- ``json``: a JSON object (:func:`read_json_object`) whose value of the name ``message`` is a string,
-  or an array of at least one integer from 0 to 255 (journald's bytes, decoded as UTF-8 with
-  replacement).
+- ``json``: a JSON object (:func:`read_json_object`) whose value of the name ``message`` is a
+  string, or an array of at least one integer from 0 to 255 (journald's bytes, decoded as UTF-8
+  with replacement).
 - ``docker``: a JSON object whose value of the name ``log`` is a string; its time is ``time``. A
   message without an LF at its end is a piece (:mod:`logexport.logs.joining`).
-- ``cri``: ``TIME stdout|stderr TAGS MESSAGE``, each after one space. TAGS are ``F`` or ``P``, perhaps
-  with more behind a colon; with ``P`` the message is a piece.
-- ``logfmt``: nothing but ``KEY=VALUE`` and ``KEY="VALUE"`` with white space between; one of the keys
-  is that of ``message``. Of a key that is there twice the first counts. In quotes ``\n \r \t \b \f``
-  and ``\uXXXX`` are what they are in JSON, and ``\`` before any other character is that character.
+- ``cri``: ``TIME stdout|stderr TAGS MESSAGE``, each after one space. TAGS are ``F`` or ``P``,
+  perhaps with more behind a colon; with ``P`` the message is a piece.
+- ``logfmt``: nothing but ``KEY=VALUE`` and ``KEY="VALUE"`` with white space between; one of the
+  keys is that of ``message``. Of a key that is there twice the first counts. In quotes ``\n \r \t
+  \b \f`` and ``\uXXXX`` are what they are in JSON, and ``\`` before any other character is that
+  character.
 - A message ends at its first LF, and a CR directly before that LF is dropped. Then escape sequences
   are dropped from it, as from a line.
-- The other names of a form (``timestamp``, ``level``, ``logger``, ``host``, ``process``, ``pid``) say
-  where these fields are: a string's text, a number as it is written, ``true`` or ``false``; anything
-  else is null. A field that is found at several levels, headers included, is the innermost one.
+- The other names of a form (``timestamp``, ``level``, ``logger``, ``host``, ``process``, ``pid``)
+  say where these fields are: a string's text, a number as it is written, ``true`` or ``false``;
+  anything else is null. A field that is found at several levels, headers included, is the
+  innermost one.
 
 Names in JSON: the name of a value is its keys joined by dots (``fields.message`` is ``message`` in
 ``fields``, or a key with a dot in it). Of several values of one name the first counts, whatever it
@@ -188,7 +190,7 @@ class _Members(list[tuple[str, Any]]):
 
 
 def _refuse_constant(name: str) -> Any:
-    raise ValueError(name)  # NaN and Infinity are no JSON
+    raise ValueError(name)  # NaN and Infinity are not JSON
 
 
 _DECODER = json.JSONDecoder(
@@ -200,7 +202,7 @@ _DECODER = json.JSONDecoder(
 
 
 def read_json_object(text: str) -> list[tuple[str, Any]] | None:
-    """The members of a JSON object (RFC 8259) in their order, or None if the text is something else.
+    """The members of a JSON object (RFC 8259) in their order; None if the text is something else.
 
     At most :data:`MAX_DEPTH` arrays and objects are open at once. Numbers are their text, marked as
     numbers; surrogates without a partner are still there. A key may come twice.
@@ -216,7 +218,7 @@ def read_json_object(text: str) -> list[tuple[str, Any]] | None:
 
 
 def _is_too_deep(text: str) -> bool:
-    """Whether JSON nests deeper than is read; if the text is no JSON, the answer is of no use."""
+    """Whether JSON nests deeper than is read; if it is not JSON, the answer means nothing."""
     if text.count("{") + text.count("[") <= MAX_DEPTH:
         return False
     depth = 0

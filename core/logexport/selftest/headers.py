@@ -97,12 +97,12 @@ class MessageHeaders:
         for _ in range(20):
             seed = self._random.getrandbits(32)
 
-            def whole(message: str, host: str, seed: int = seed) -> str:
+            def next_line(message: str, host: str, seed: int = seed) -> str:
                 groups = {"message": "", "host": host}
                 return draw(header.pattern, Random(seed), groups) + "\n      " + message  # noqa: S311
 
-            if self._works(header, whole):
-                return whole
+            if self._works(header, next_line):
+                return next_line
 
         def split(message: str, host: str, seed: int = seed) -> str:
             first, _, rest = message.partition(" ")  # the header has the message's first word

@@ -1,9 +1,9 @@
 """A log made from a vocabulary: for a bundle's self-test, and for a replay where no log is given.
 
 Each template is filled with values that the masks turn back into it; every line is tried on the
-real rules, and what does not come back as the intended template is not used. Among them stands what
-logs hold in the field: lines of no template, broken UTF-8, CR LF, blank lines, NUL, continuation lines. Nothing of it
-is from a user's log but the constant words of the templates.
+real rules, and what does not come back as the intended template is not used. Among them stands
+what logs hold in the field: lines of no template, broken UTF-8, CR LF, blank lines, NUL,
+continuation lines. Nothing of it is from a user's log but the constant words of the templates.
 """
 
 from __future__ import annotations

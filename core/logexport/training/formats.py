@@ -1,14 +1,15 @@
-"""What ``logexport parse`` finds out about a log from its first lines: structured forms, then heads.
+"""What ``logexport parse`` finds out from the first lines of a log: structured forms, then heads.
 
-Structured forms (:mod:`logexport.logs.structured`): texts that are JSON objects, CRI lines or logfmt
-are looked at, then what they are opened to, then the messages behind heads. A form is taken if it
-opens at least one line in twenty. The message of JSON is the value whose key says so (``message``,
-``msg`` and the like, whatever stands before the last dot), else the texts with the most words, two
-at least. The other fields are found by their keys.
+Structured forms (:mod:`logexport.logs.structured`): texts that are JSON objects, CRI lines or
+logfmt are looked at, then what they are opened to, then the messages behind heads. A form is taken
+if it opens at least one line in twenty. The message of JSON is the value whose key says so
+(``message``, ``msg`` and the like, whatever stands before the last dot), else the texts with the
+most words, two at least. The other fields are found by their keys.
 
-Heads: a preset is taken if it matches at least half of the records, and more of them than any other;
-of equal shares the one that stands first in :data:`logexport.logs.headers.PRESETS`. Continuation lines
-and messages on the next line are no records of their own, so that they do not count.
+Heads: a preset is taken if it matches at least half of the records, and more of them than any
+other; of equal shares the one that stands first in :data:`logexport.logs.headers.PRESETS`.
+Continuation lines and messages on the next line are not records, so that they do not
+count.
 """
 
 from __future__ import annotations
@@ -23,7 +24,6 @@ from logexport.logs.joining import RecordReader
 from logexport.logs.lines import LogLine, tokens
 from logexport.logs.preprocess import LineParser, Preprocess
 from logexport.logs.structured import (
-    FIELDS,
     MAX_FORMS,
     MAX_LEVELS,
     MAX_NAME_LENGTH,
@@ -149,12 +149,12 @@ def _find_form(pool: Sequence[str], smallest: int, refused: set[str]) -> Structu
 def _docker(objects: Sequence[Members]) -> StructuredForm | None:
     """Docker's json-file, whose messages end with LF, if most objects are of it."""
     logs = [dict(members) for members in objects]
-    whole = sum(
+    ended = sum(
         isinstance(log["log"], str) and log["log"].endswith("\n")
         for log in logs
         if {"log", "stream", "time"} <= log.keys()
     )
-    return StructuredForm("docker") if whole * 2 >= len(logs) else None
+    return StructuredForm("docker") if ended * 2 >= len(logs) else None
 
 
 def _json(objects: Sequence[Members]) -> StructuredForm | None:
@@ -166,7 +166,7 @@ def _json(objects: Sequence[Members]) -> StructuredForm | None:
 def _logfmt(objects: Sequence[Members]) -> StructuredForm | None:
     names = _count_names(objects)
     message = _find_message(names, len(objects))
-    # The words of a message in logfmt are in quotes; "msg=audit(1.2:3):" is no message.
+    # The words of a message in logfmt are in quotes; "msg=audit(1.2:3):" is not one.
     if message is None or names[message].words < names[message].count * 1.2:
         return None
     return _with_fields("logfmt", message, names)
@@ -210,7 +210,7 @@ def _word(name: str) -> str:
 def _field_of(name: str) -> tuple[str, int] | None:
     """The field that a name says, and the place of its word among those of the field.
 
-    The last two parts are looked at before the last one: ``service.name`` is no logger.
+    The last two parts are looked at before the last one: ``service.name`` is not a logger.
     """
     parts = name.split(".")
     for word in (_word("".join(parts[-2:])), _word(name)):

@@ -9,10 +9,10 @@
 ``process``     string, null        from the header
 ``raw``         binary, null        the whole line without LF (and one CR before it), or the lines
                                     of one record, joined by LF; null: oversize
-``masked``      string, null        null: oversize
-``template_id`` int64, null         the miner's cluster number; null: oversize
-``template``    string, null        the final template; null: oversize
-``continues``   string, null        the line names the exception of the record before; ``always``: it
+``masked``      string, null        null: oversize ``template_id`` int64, null         the miner's
+cluster number; null: oversize ``template``    string, null        the final template; null:
+oversize ``continues``   string, null        the line names the exception of the record before;
+``always``: it
                                     is of its session; ``without_session``: if it has none of its
                                     own (files of earlier versions have no such column)
 ==============  ==================  ================================================================

@@ -230,7 +230,7 @@ class RowReader:
         self._session: str | None = None  # of the record before
 
     def event(self, number: int, raw: bytes | None, continues: str | None) -> Event | None:
-        """The event of a row, None where the rules give none.
+        """The event of a row, None if the rules give none.
 
         Args:
             number: of its first line.

@@ -2,10 +2,10 @@
 
 Two passes over the same bytes. The first masks every line and mines templates; the second matches
 every line against the templates as they have become, by the rules of
-:mod:`logexport.logs.matching`. So the file holds final templates only, and a line's template is the
-one that detection will find. (A mined template that no line is matched to is in no row.) An
-oversize line has a row without text and template; a blank line has none, and neither has a line that
-belongs to the record before it.
+:mod:`logexport.logs.matching`. So the file holds final templates only, and a line's template is
+the one that detection will find. (A mined template that no line is matched to is in no row.) An
+oversize line has a row without text and template; a blank line has none, and neither has a line
+that belongs to the record before it.
 
 Before the first pass the first lines tell how the log is read (:mod:`logexport.training.formats`).
 

@@ -203,7 +203,7 @@ LOGEXPORT_API void logexport_close(logexport_engine *engine);
 struct logexport_stats {
     size_t size;    /* sizeof (struct logexport_stats) of the caller: set it first */
     uint64_t lines; /* read, blank ones included */
-    uint64_t blank; /* lines that are no event: blank, or part of another line's record */
+    uint64_t blank; /* lines without an event of their own: blank, or of another's record */
     uint64_t unseen;
     uint64_t records[3]; /* by enum logexport_verdict: warm-up, normal, anomaly */
     uint64_t scored;     /* windows that the model was asked about */
