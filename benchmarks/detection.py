@@ -74,7 +74,7 @@ def reference(bundle: Path, model_name: str | None, data: bytes, runs: int) -> d
         reader = EventReader(rules, model.vocab)
         stream = io.BytesIO(data)
         stream.name = "log"
-        events = list(reader.read(iter_lines(stream, rules.max_line_bytes)))
+        events = list(reader.read(iter_lines(stream, rules.reading)))
         read = time.process_time()
         detector = Detector(model.task, model.vocab, scorer, max_sessions=rules.max_sessions)
         stats = detector.stats
