@@ -35,7 +35,6 @@ from logexport.logs.preprocess import LineParser, ParsedLine
 from logexport.logs.structured import Opened
 
 __all__ = [
-    "Continues",
     "LogRecord",
     "RecordReader",
 ]

@@ -42,14 +42,8 @@ from logexport.logs.decoding import strip_escapes
 from logexport.logs.lines import WHITE_SPACE, decode
 
 __all__ = [
-    "FIELDS",
-    "FORMS",
-    "MAX_DEPTH",
-    "MAX_LEVELS",
     "Opened",
-    "StructureReader",
     "StructuredForm",
-    "read_json_object",
 ]
 
 Form = Literal["json", "docker", "cri", "logfmt"]
