@@ -48,11 +48,15 @@ static void open_engines(void)
     atexit(close_engines);
 }
 
-static const struct le_buffer *run_log(int which, const uint8_t *bytes, size_t length, size_t piece)
+/* With `mark` the log is UTF-8 by rules of version 2: it begins with a byte order mark. */
+static const struct le_buffer *run_log(int which, bool mark, const uint8_t *bytes, size_t length,
+                                       size_t piece)
 {
     struct logexport_error error;
     logexport_engine *engine = engines[which];
     said[which].length = 0;
+    if (mark)
+        HOLDS(logexport_push(engine, "\xef\xbb\xbf", 3, &error) == LOGEXPORT_OK);
     for (size_t at = 0; at < length; at += piece) {
         size_t take = piece < length - at ? piece : length - at;
         HOLDS(logexport_push(engine, bytes + at, take, &error) == LOGEXPORT_OK);
@@ -70,8 +74,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
     if (length < 1)
         return 0;
     int first = bytes[0] / 64 % 2 * WAYS;
-    const struct le_buffer *whole = run_log(first + WHOLE, bytes + 1, length - 1, length);
-    const struct le_buffer *pieces = run_log(first + (bytes[0] < 128 ? PIECES : THREADED),
+    bool mark = bytes[0] / 32 % 2 == 1;
+    const struct le_buffer *whole = run_log(first + WHOLE, mark, bytes + 1, length - 1, length);
+    const struct le_buffer *pieces = run_log(first + (bytes[0] < 128 ? PIECES : THREADED), mark,
                                              bytes + 1, length - 1, (size_t)bytes[0] % 32 + 1);
     HOLDS(whole->length == pieces->length &&
           (whole->length == 0 || memcmp(whole->data, pieces->data, whole->length) == 0));
