@@ -216,3 +216,27 @@ def test_a_held_record_does_not_wait_for_time(bundles: dict[str, Path]) -> None:
         assert one.said.count(b"\n") == 2
         one.finish()
         assert one.said.count(b"\n") == 3
+
+
+def test_line_feeds_between_pieces_do_not_count(tmp_path: Path) -> None:
+    # A header whose message goes on in pieces: each LF between them would count in a joined text.
+    lines = [b"Mar 10, 2025 8:00:00 AM app.Shop place", b"2025-03-10T08:00:09Z stdout P INFO: "]
+    lines += [b"2025-03-10T08:00:09Z stdout P cache ", b"2025-03-10T08:00:09Z stdout F flushed"]
+    size = sum(map(len, lines))
+    said = []
+    for most in (size - 1, size):
+        rules = Preprocess(
+            headers=PRESETS["java-util-logging"],
+            structured=(StructuredForm("cri"),),
+            max_line_bytes=most,
+        )
+        path = write_bundle(
+            tmp_path / str(most), make_task("events topk"), Vocabulary(TEMPLATES), rules
+        )
+        data = b"\n".join(lines)
+        with Engine(path) as one:
+            one.push(data)
+            one.finish()
+            assert bytes(one.said) == reference(path, data)
+            said += [json.loads(line) for line in one.said.splitlines()]
+    assert [(record["line"], record["reason"]) for record in said] == [(1, "unseen"), (1, None)]
