@@ -55,7 +55,8 @@ RULES = {
         structured=FORMS, headers=HEADERS, session=SessionRule("field", field="timestamp")
     ),
 }
-LINES = [line for text in trace_lines.ALL for line in text.split("\n")]
+TRACES = (*trace_lines.ALL, *(text for text, _ in trace_lines.BARE.values()))
+LINES = [line for text in TRACES for line in text.split("\n")]
 
 
 @pytest.fixture(scope="module")

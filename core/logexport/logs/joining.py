@@ -218,8 +218,14 @@ class RecordReader:
         answer = self._trace.take(look_at(parsed.text), parsed.text, joins_indented)
         if answer is Answer.NOTHING:
             return ()
-        if answer is Answer.EVENT or not self._any_before:
+        if answer is Answer.EVENT:
             return (self._begin(record),)
+        if not self._any_before:
+            # There is nothing to belong to, but its trace goes on.
+            state = self._trace.state
+            begun = self._begin(record)
+            self._trace.state = state
+            return (begun,)
         continues: Continues = "always" if answer is Answer.NAMES else "without_session"
         if continues == "always" or parsed.session is None:
             session = None if before is None else before.session
