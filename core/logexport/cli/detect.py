@@ -58,7 +58,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--session-by",
-    metavar="none|host|REGEX",
+    metavar="none|host|field:NAME|REGEX",
     help="Instead of the bundle's: what divides lines into sessions.",
 )
 @click.option(

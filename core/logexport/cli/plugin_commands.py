@@ -76,7 +76,7 @@ def build_options(sessions: bool = False) -> Callable[[Command], Command]:
         options.append(
             click.option(
                 "--session-by",
-                metavar="none|host|REGEX",
+                metavar="none|host|field:NAME|REGEX",
                 help="How lines form sessions; windows never cross them."
                 "  [default: as in the rules]",
             )

@@ -352,9 +352,11 @@ def _is_go_call(text: str) -> bool:
 
 def _is_register(text: str) -> bool:
     """``rax    0xca``, as a crash of Go ends with."""
-    end = text.find(" ")
-    value = text[max(end, 0) :].lstrip(" ")
-    return 0 < end < 8 and value[:2] == "0x" and len(value) > 2 and not value[2:].strip(_HEX)
+    name, _, value = text.partition(" ")
+    value = value.lstrip(" ")
+    if not 0 < len(name) < 8 or any(c in name for c in WHITE_SPACE):
+        return False
+    return value[:2] == "0x" and len(value) > 2 and not value[2:].strip(_HEX)
 
 
 def _is_node_place(text: str) -> bool:
