@@ -54,7 +54,8 @@ RULES = {
         structured=FORMS, headers=HEADERS, session=SessionRule("field", field="timestamp")
     ),
 }
-LINES = [line for text in trace_lines.ALL for line in text.split("\n")]
+TRACES = (*trace_lines.ALL, *(text for text, _ in trace_lines.BARE.values()))
+LINES = [line for text in TRACES for line in text.split("\n")]
 
 
 @pytest.fixture(scope="module")
@@ -128,7 +129,11 @@ def some_log(numbers: random.Random, rules: Preprocess) -> bytes:
     for _ in range(numbers.randrange(80)):
         text = some_text(numbers)
         for _ in range(numbers.choice((0, 1, 1, 2)) if rules.structured else 0):
+            if numbers.random() < 0.1:
+                text = numbers.choice(("\n", "\r\n", " \n\n ", "\n\t")) + text
             text = structured(numbers, text)
+            if numbers.random() < 0.05:
+                text = numbers.choice(("@cee:", "@cee: ", " @cee:\t", "@cee", "@cee:@cee:")) + text
         if numbers.random() < 0.03:
             text = numbers.choice(("tick", "", " ", "\x1b[31mtick", "x" * 200, "{", "a=1"))
         if numbers.random() < 0.03 and text:

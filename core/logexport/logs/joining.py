@@ -194,9 +194,7 @@ class RecordReader:
             return (self._begin(LogRecord(headed.number, b"", None)),)
         return (self._begin(LogRecord(headed.number, headed.raw(), headed.parsed)),)
 
-    def _take(
-        self, number: int, raw: bytes, size: int, parsed: ParsedLine
-    ) -> Sequence[LogRecord]:
+    def _take(self, number: int, raw: bytes, size: int, parsed: ParsedLine) -> Sequence[LogRecord]:
         """A line, or pieces that were joined; ``size`` is without the LFs between them."""
         if is_blank(parsed.text):
             self.blank += 1
@@ -227,8 +225,14 @@ class RecordReader:
         answer = self._trace.take(look_at(parsed.text), parsed.text, joins_indented)
         if answer is Answer.NOTHING:
             return ()
-        if answer is Answer.EVENT or not self._any_before:
+        if answer is Answer.EVENT:
             return (self._begin(record),)
+        if not self._any_before:
+            # There is nothing to belong to, but its trace goes on.
+            state = self._trace.state
+            begun = self._begin(record)
+            self._trace.state = state
+            return (begun,)
         continues: Continues = "always" if answer is Answer.NAMES else "without_session"
         if continues == "always" or parsed.session is None:
             session = None if before is None else before.session
