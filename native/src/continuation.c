@@ -172,7 +172,7 @@ static bool is_php_frame(struct part text)
         return false;
     struct part before = cut(rest, 0, (size_t)(end - rest.at));
     struct part inside = without_digits_at_end(before);
-    /* "#5 order(7): accepted" is no frame. */
+    /* "#5 order(7): accepted" is not a frame. */
     return inside.length < before.length && ENDS(inside, "(") &&
            (memchr(inside.at, '/', inside.length) != NULL ||
             memchr(inside.at, '\\', inside.length) != NULL);
@@ -217,7 +217,7 @@ static bool is_node_place(struct part text)
         return false;
     if (!BEGINS(text, "node:"))
         return is_script(path);
-    /* "node:10" and "node:web-1:8080" are no places. */
+    /* "node:10" and "node:web-1:8080" are not places. */
     return path.length > 5 && is_node_module(without(path, 5));
 }
 

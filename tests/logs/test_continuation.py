@@ -108,7 +108,7 @@ def test_frames_are_known_without_heads_as_well(text: str) -> None:
 
 @pytest.mark.parametrize("kind", traces.BARE)
 def test_lines_without_heads_that_are_events(kind: str) -> None:
-    """Each trace leaves its exceptions and the line after it; what only looks like one leaves all."""
+    """A trace leaves its exceptions and the line after it; what only looks like one leaves all."""
     text, expected = traces.BARE[kind]
     assert [number for number, _, _ in messages(text, PLAIN)] == expected
 

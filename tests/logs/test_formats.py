@@ -320,7 +320,7 @@ def test_without_a_message_what_happened_is_a_kind() -> None:
     """A user agent has many words, and says nothing of what happened."""
     agent = "Mozilla/5.0 (X11; Linux x86_64)"
     lines = [
-        {"request_method": ("GET", "POST")[n % 2], "uri": f"/a b/{n}", "http_user_agent": f"{agent} {n}"}
+        {"request_method": ("GET", "POST")[n % 2], "uri": f"/a b/{n}", "user_agent": f"{agent} {n}"}
         for n in range(9)
     ]  # fmt: skip
     assert _found([*lines]).message == "request_method"
@@ -361,7 +361,7 @@ def test_a_key_is_named_behind_a_head(tmp_path: Path, capfd: pytest.CaptureFixtu
     )
     assert main(["parse", str(log), "-o", str(out), "--message-key", "part"]) == 0
     assert Preprocess.load(out / "preprocess.json").structured[0].message == "part"
-    assert "json with the message in part" in (said := capfd.readouterr().err)
-    assert "on 20, format syslog on 20" in said
+    assert "json with the message in part" in (text := capfd.readouterr().err)
+    assert "on 20, format syslog on 20" in text
     assert main(["parse", str(log), "-o", str(out), "--message-key", "parts"]) == 2
     assert "No line has a text under the key 'parts'" in capfd.readouterr().err

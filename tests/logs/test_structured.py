@@ -177,11 +177,12 @@ def test_opening_is_linear(begin: str, unit: str) -> None:
 
     def seconds(size: int) -> float:
         began = time.perf_counter()
-        reader.open(begin + unit * (size // len(unit)))
+        for _ in range(3):
+            reader.open(begin + unit * (size // len(unit)))
         return time.perf_counter() - began
 
     seconds(1000)
-    assert seconds(400_000) < 40 * max(seconds(40_000), 1e-3)
+    assert seconds(400_000) < 60 * max(seconds(40_000), 1e-3)
 
 
 # --- others ---------------------------------------------------------------------------------------

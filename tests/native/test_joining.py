@@ -228,7 +228,7 @@ def test_line_feeds_between_pieces_do_not_count(tmp_path: Path) -> None:
     lines = [b"Mar 10, 2025 8:00:00 AM app.Shop place", b"2025-03-10T08:00:09Z stdout P INFO: "]
     lines += [b"2025-03-10T08:00:09Z stdout P cache ", b"2025-03-10T08:00:09Z stdout F flushed"]
     size = sum(map(len, lines))
-    said = []
+    records = []
     for most in (size - 1, size):
         rules = Preprocess(
             headers=PRESETS["java-util-logging"],
@@ -243,5 +243,5 @@ def test_line_feeds_between_pieces_do_not_count(tmp_path: Path) -> None:
             one.push(data)
             one.finish()
             assert bytes(one.said) == reference(path, data)
-            said += [json.loads(line) for line in one.said.splitlines()]
-    assert [(record["line"], record["reason"]) for record in said] == [(1, "unseen"), (1, None)]
+            records += [json.loads(line) for line in one.said.splitlines()]
+    assert [(record["line"], record["reason"]) for record in records] == [(1, "unseen"), (1, None)]

@@ -241,10 +241,10 @@ def _is_frame(text: str) -> bool:
     It has one of ``( / \\ < [``. Without ``{`` and white at its end, it ends with one of these:
 
     - a place: ``:N``, or ``:`` with perhaps a space, a word, a space, ``N`` and perhaps a dot;
-    - a place in brackets: ``:N)`` (hexadecimal too), ``<anonymous>)``, ``native)`` or ``(index N)``;
+    - a place in brackets: ``:N)`` (hexadecimal too), ``<anonymous>)``, ``native)``, ``(index N)``;
     - ``<anonymous>`` or ``}``;
-    - ``)`` or ``]``, if it is a call: after ``at `` and perhaps ``async `` or ``new `` stands what has
-      a dot, no white and no digit in front, up to the first ``(``; or ``lambda_method(``.
+    - ``)`` or ``]``, if it is a call: after ``at `` and perhaps ``async `` or ``new `` stands what
+      has a dot, no white and no digit in front, up to the first ``(``; or ``lambda_method(``.
     """
     if not any(character in text for character in "(/\\<["):
         return False
@@ -323,7 +323,7 @@ def _is_node_place(text: str) -> bool:
         return False
     if not rest.startswith("node:"):
         return rest[:-1].endswith(_SCRIPTS)
-    # "node:10" and "node:web-1:8080" are no places.
+    # "node:10" and "node:web-1:8080" are not places.
     module = rest[5:-1]
     return module.startswith("internal/") or module in _NODE_MODULES
 
@@ -345,7 +345,7 @@ def _is_php_frame(text: str) -> bool:
         return True
     end = rest.find("):")
     inside = rest[: max(end, 0)].rstrip(_DIGITS)
-    # "#5 order(7): accepted" is no frame.
+    # "#5 order(7): accepted" is not a frame.
     return end > len(inside) and inside.endswith("(") and ("/" in inside or "\\" in inside)
 
 

@@ -95,7 +95,7 @@ class _Pieces(_Held):
     Attributes:
         session: what the pattern finds in the first line.
         opened: the first line's.
-        messages: of all, joined at the end: a text that grows piece by piece would be copied for each.
+        messages: of all, joined at the end: one that grows piece by piece would be copied for each.
     """
 
     session: str | None

@@ -7,8 +7,8 @@ Rules (the reference; the engine's ``native/src/structured.c`` has the same):
   :data:`MAX_LEVELS` times in all. Then headers are tried, and on the message of a header the forms
   once more.
 - ``json``: a JSON object (:func:`read_json_object`), perhaps behind ``@cee:``, whose value of the
-  name ``message`` is a string, or an array of at least one integer from 0 to 255 (journald's bytes, decoded as UTF-8
-  with replacement).
+  name ``message`` is a string, or an array of at least one integer from 0 to 255 (journald's
+  bytes, decoded as UTF-8 with replacement).
 - ``docker``: a JSON object whose value of the name ``log`` is a string; its time is ``time``. A
   message without an LF at its end is a piece (:mod:`logexport.logs.joining`).
 - ``cri``: ``TIME stdout|stderr TAGS MESSAGE``, each after one space. TAGS are ``F`` or ``P``,

@@ -196,7 +196,7 @@ def _logfmt(objects: Sequence[Members]) -> StructuredForm | None:
     if message is None:
         return None
     form = _with_fields("logfmt", message, names)
-    # The words of a message in logfmt are in quotes; "msg=audit(1.2:3):" is no message, but
+    # The words of a message in logfmt are in quotes; "msg=audit(1.2:3):" is not one, but
     # "level=info msg=started" has one.
     sure = message in ("msg", "message") and (form.level or form.timestamp) is not None
     return form if sure or names[message].words >= names[message].count * 1.2 else None
