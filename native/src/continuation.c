@@ -59,6 +59,25 @@ static inline struct part without_digits_at_end(struct part text)
     return text;
 }
 
+static inline bool is_hex_or_x(char c)
+{
+    return is_digit(c) || (c >= 'a' && c <= 'f') || c == 'x';
+}
+
+static struct part without_spaces(struct part text)
+{
+    while (text.length > 0 && *text.at == ' ')
+        text = without(text, 1);
+    return text;
+}
+
+static struct part without_digits(struct part text)
+{
+    while (text.length > 0 && is_digit(*text.at))
+        text = without(text, 1);
+    return text;
+}
+
 static struct part without_bars(struct part text)
 {
     while (text.length > 0 &&
@@ -102,7 +121,24 @@ static bool is_between_exceptions(struct part text)
 
 static bool is_end_of(struct part text)
 {
-    return BEGINS(text, "--- End of ") && ENDS(text, "---");
+    return BEGINS(text, "--- End of ") && ENDS(text, "---") && HAS(text, "stack trace");
+}
+
+/* "... N more" and the like. */
+static bool is_more(struct part text)
+{
+    if (!BEGINS(text, "... "))
+        return false;
+    struct part number = without(text, 4), rest = without_digits(number);
+    return rest.length < number.length &&
+           (IS(rest, " more") || IS(rest, " common frames omitted") ||
+            IS(rest, " lines matching cause stack trace ...") ||
+            BEGINS(rest, " frames truncated") || BEGINS(rest, " frames excluded"));
+}
+
+static bool is_loguru_place(struct part text)
+{
+    return BEGINS(text, "> File \"") && HAS(text, "\", line ");
 }
 
 /* "thread '… panicked at …:N:", perhaps with something before it. */
@@ -136,7 +172,33 @@ static bool is_php_frame(struct part text)
         return false;
     struct part before = cut(rest, 0, (size_t)(end - rest.at));
     struct part inside = without_digits_at_end(before);
-    return inside.length < before.length && ENDS(inside, "(");
+    /* "#5 order(7): accepted" is not a frame. */
+    return inside.length < before.length && ENDS(inside, "(") &&
+           (memchr(inside.at, '/', inside.length) != NULL ||
+            memchr(inside.at, '\\', inside.length) != NULL);
+}
+
+/* "PHP   1. main() /a.php:0" */
+static bool is_xdebug_frame(struct part text)
+{
+    if (!BEGINS(text, "PHP  "))
+        return false;
+    struct part number = without_spaces(without(text, 5)), after = without_digits(number);
+    return after.length < number.length && BEGINS(after, ". ");
+}
+
+/* The names of modules that Node has. */
+static bool is_node_module(struct part name)
+{
+    static const char *const names[] = {
+        "assert", "buffer",  "child_process", "cluster",  "crypto", "dgram",          "dns",
+        "events", "fs",      "http",          "http2",    "https",  "module",         "net",
+        "path",   "process", "querystring",   "readline", "repl",   "stream",         "timers",
+        "tls",    "url",     "util",          "v8",       "vm",     "worker_threads", "zlib"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (name.length == strlen(names[i]) && begins_with(name, names[i], name.length))
+            return true;
+    return BEGINS(name, "internal/");
 }
 
 static bool is_script(struct part path)
@@ -151,7 +213,12 @@ static bool is_node_place(struct part text)
         return false;
     struct part path = without_digits_at_end(text);
     path.length--;
-    return (BEGINS(text, "node:") || is_script(path)) && first_white(text) == text.length;
+    if (first_white(text) != text.length)
+        return false;
+    if (!BEGINS(text, "node:"))
+        return is_script(path);
+    /* "node:10" and "node:web-1:8080" are not places. */
+    return path.length > 5 && is_node_module(without(path, 5));
 }
 
 /* The state after a line without indentation that is nothing. */
@@ -179,9 +246,19 @@ static int state_after_unindented(struct part text)
             return LE_TRACE_POSTGRES;
         if (IS(text, "Stack trace:"))
             return LE_TRACE_PHP;
+        if (IS(text, "Stack backtrace:"))
+            return LE_TRACE_RUST;
+        break;
+    case '>':
+        if (is_loguru_place(text))
+            return LE_TRACE_PYTHON;
+        break;
+    case 'r':
+        if (IS(text, "runtime stack:"))
+            return LE_TRACE_GO;
         break;
     case 'P':
-        if (IS(text, "PHP Stack trace:"))
+        if (IS(text, "PHP Stack trace:") || is_xdebug_frame(text))
             return LE_TRACE_PHP;
         break;
     case '#':
@@ -227,10 +304,15 @@ static int state_after_unindented(struct part text)
 
 /* --- names of exceptions ------------------------------------------------------------------------ */
 
+static bool has_ending_of_exception(struct part name)
+{
+    return ENDS(name, "Exception") || ENDS(name, "ExceptionGroup") || ENDS(name, "Error") ||
+           ENDS(name, "Throwable");
+}
+
 static bool is_exception(struct part name)
 {
-    if (ENDS(name, "Exception") || ENDS(name, "ExceptionGroup") || ENDS(name, "Error") ||
-        ENDS(name, "Throwable"))
+    if (has_ending_of_exception(name))
         return true;
     if (name.length == 0 || *name.at < 'a' || *name.at > 'z')
         return false;
@@ -245,9 +327,11 @@ static inline bool is_of_name(char c)
            c == '$' || c == '\\';
 }
 
-/* The text after what stands before a name. */
+/* The text after what may stand before a name. */
 static struct part after_announcement(struct part text)
 {
+    if (text.length == 0)
+        return text;
     switch (*text.at) {
     case 'C':
         return BEGINS(text, "Caused by: ") ? without(text, 11) : text;
@@ -258,10 +342,25 @@ static struct part after_announcement(struct part text)
     case '[':
         return BEGINS(text, "[cause]: ") ? without(text, 9) : text;
     case 'U':
-        return BEGINS(text, "Unhandled exception. ") ? without(text, 21) : text;
+        if (BEGINS(text, "Unhandled exception. ") || BEGINS(text, "Unhandled Exception: "))
+            return without(text, 21);
+        return BEGINS(text, "Uncaught ") ? without(text, 9) : text;
+    case 'W':
+        return BEGINS(text, "Wrapped by: ") ? without(text, 12) : text;
+    case 'N':
+        return BEGINS(text, "Next ") ? without(text, 5) : text;
     default:
         return text;
     }
+}
+
+/* Whether text after a name is " (…)" or " […]", or one of them, a colon and more: .NET's
+ * "(0x80004005): ", Node's "[ERR_X]: " and Rails' "(what is wrong):". */
+static bool is_bracket_after_name(struct part text)
+{
+    if (BEGINS(text, " ("))
+        return HAS(text, "):") || ENDS(text, ")");
+    return BEGINS(text, " [") && (HAS(text, "]:") || ENDS(text, "]"));
 }
 
 /* Of a text without white space at its ends. */
@@ -276,6 +375,10 @@ static bool names_exception(struct part text)
     if (BEGINS(text, "thread '"))
         return HAS(text, " panicked at '");
     text = after_announcement(text);
+    if (BEGINS(text, "(Inner Exception #")) {
+        const char *end = memchr(text.at, ')', text.length);
+        text = without_spaces(end == NULL ? text : without(text, (size_t)(end + 1 - text.at)));
+    }
     if (BEGINS(text, "Exception in thread \"")) {
         text = without(text, 21);
         const char *end = memmem(text.at, text.length, "\" ", 2);
@@ -287,6 +390,8 @@ static bool names_exception(struct part text)
     while (end < text.length && is_of_name(text.at[end]))
         end++;
     bool colon = end > 0 && text.at[end - 1] == ':'; /* which is a character of names too */
+    if (end < text.length && is_bracket_after_name(without(text, end)))
+        return has_ending_of_exception(cut(text, 0, end));
     if (end < text.length && (!colon || !le_is_space(text.at[end])))
         return false;
     return is_exception(cut(text, 0, end - colon));
@@ -321,13 +426,31 @@ static bool is_caret(struct part text)
     return true;
 }
 
+/* "rax    0xca", as a crash of Go ends with; `white` is where the first white character stands. */
+static bool is_register(struct part text, size_t white)
+{
+    if (white == 0 || white >= 8 || white >= text.length || text.at[white] != ' ')
+        return false;
+    struct part value = without_spaces(without(text, white));
+    if (!BEGINS(value, "0x") || value.length == 2)
+        return false;
+    for (size_t i = 2; i < value.length; i++)
+        if (!is_hex_or_x(value.at[i]) || value.at[i] == 'x')
+            return false;
+    return true;
+}
+
 /* Types may have white space, as in "main.(*Shop).place(0xc0, {0x1, 0x2})". */
 static bool is_go_call(struct part text, size_t white)
 {
-    if (BEGINS(text, "created by ") || BEGINS(text, "exit status "))
+    if (BEGINS(text, "created by ") || BEGINS(text, "exit status ") || is_register(text, white) ||
+        (BEGINS(text, "...") && ENDS(text, " frames elided...")))
         return true;
     const char *bracket = ENDS(text, ")") ? memchr(text.at, '(', white) : NULL;
-    return bracket != NULL && bracket > text.at;
+    if (bracket == NULL)
+        return false;
+    struct part name = cut(text, 0, (size_t)(bracket - text.at));
+    return memchr(name.at, '.', name.length) != NULL || IS(name, "panic");
 }
 
 static void look_at_unindented(struct part text, struct le_look *look)
@@ -342,6 +465,8 @@ static void look_at_unindented(struct part text, struct le_look *look)
     if (has_ruby_place(text, white)) {
         look->nothing = ENDS(text, "'");
         look->names = !look->nothing && HAS(without(text, white), "': ");
+        if (look->names)
+            look->opens = LE_TRACE_RUBY;
         if (look->nothing || look->names)
             return;
     }
@@ -349,28 +474,89 @@ static void look_at_unindented(struct part text, struct le_look *look)
     look->caret = *text.at == '^' && is_caret(text);
     look->closing = IS(text, "}") || IS(text, "\"}");
     look->call = is_go_call(text, white);
+    look->brace = ENDS(text, "{");
 }
 
-/* Of "at …". */
-static bool ends_like_frame(struct part text)
+/* Whether a text ends with a place: ":N", or ":", perhaps a space, a word, a space, N and perhaps a
+ * dot. */
+static bool ends_with_place_in_words(struct part text)
 {
+    if (ENDS(text, "."))
+        text.length--;
     struct part rest = without_digits_at_end(text);
-    bool place = rest.length < text.length && (ENDS(rest, ":") || ENDS(rest, ":line "));
-    if (memchr(")]}>{", text.at[text.length - 1], 5) == NULL && !place)
+    if (rest.length == text.length)
         return false;
-    for (size_t i = 0; i < text.length; i++) {
-        char c = text.at[i];
-        if (c == '(' || c == '/' || c == '\\' || c == '<' || c == '[')
-            return true;
+    if (ENDS(rest, " ")) {
+        rest.length--;
+        while (rest.length > 0 && rest.at[rest.length - 1] != ':' &&
+               !le_is_space(rest.at[rest.length - 1]))
+            rest.length--;
+        if (ENDS(rest, " "))
+            rest.length--;
     }
-    return false;
+    return ENDS(rest, ":");
 }
 
-/* "….go:N", perhaps with more after it. */
+/* ":N)" or "(index N)" at the end, where a bracket is known to stand. */
+static bool ends_with_place_in_brackets(struct part text)
+{
+    if (!ENDS(text, ")"))
+        return false;
+    struct part inside = cut(text, 0, text.length - 1), rest = inside;
+    while (rest.length > 0 && is_hex_or_x(rest.at[rest.length - 1]))
+        rest.length--;
+    return rest.length < inside.length && (ENDS(rest, ":") || ENDS(rest, "(index "));
+}
+
+/* A name with a dot, no white space and no digit in front stands before the first bracket. */
+static bool is_call(struct part text)
+{
+    const char *space = memchr(text.at, ' ', text.length);
+    struct part name = without(text, (size_t)(space + 1 - text.at));
+    if (BEGINS(name, "async "))
+        name = without(name, 6);
+    if (BEGINS(name, "new "))
+        name = without(name, 4);
+    const char *bracket = name.length == 0 ? NULL : memchr(name.at, '(', name.length);
+    if (bracket == NULL)
+        return false;
+    name.length = (size_t)(bracket - name.at);
+    if (first_white(name) < name.length)
+        return false;
+    return IS(name, "lambda_method") ||
+           (name.length > 0 && !is_digit(*name.at) && memchr(name.at, '.', name.length) != NULL);
+}
+
+/* Of "at …"; the rules are those of _is_frame(). */
+static bool is_frame(struct part text)
+{
+    bool bracket = false;
+    for (size_t i = 0; i < text.length && !bracket; i++) {
+        char c = text.at[i];
+        bracket = c == '(' || c == '/' || c == '\\' || c == '<' || c == '[';
+    }
+    if (!bracket)
+        return false;
+    if (ENDS(text, "{"))
+        text.length--;
+    text = without_space_at_end(text);
+    if (ENDS(text, "<anonymous>") || ENDS(text, "}") || ENDS(text, "<anonymous>)") ||
+        ENDS(text, "native)"))
+        return true;
+    if (ENDS(text, ")") || ENDS(text, "]"))
+        return ends_with_place_in_brackets(text) || is_call(text);
+    return ends_with_place_in_words(text);
+}
+
+/* "….go:N", perhaps with white space and more after it. */
 static bool is_go_place(struct part text)
 {
     const char *place = memmem(text.at, text.length, ".go:", 4);
-    return place != NULL && place + 4 < text.at + text.length && is_digit(place[4]);
+    if (place == NULL)
+        return false;
+    struct part number = without(text, (size_t)(place + 4 - text.at));
+    struct part after = without_digits(number);
+    return after.length < number.length && (after.length == 0 || le_is_space(*after.at));
 }
 
 /* The state after an indented line that is nothing. */
@@ -382,11 +568,10 @@ static int state_after_indented(struct part text, bool tab)
     if (is_between_exceptions(plain))
         return LE_TRACE_NONE;
     if ((BEGINS(text, "at ") || BEGINS(text, "bei ") || BEGINS(text, "\xC3\xA0 ")) &&
-        ends_like_frame(text))
+        is_frame(text))
         return ENDS(text, "{") ? LE_TRACE_NODE_OBJECT : LE_TRACE_NONE;
-    if ((BEGINS(text, "... ") && (ENDS(text, " more") || ENDS(text, " common frames omitted"))) ||
-        BEGINS(text, "[CIRCULAR REFERENCE") || is_end_of(text) || (tab && is_go_place(text)) ||
-        (BEGINS(text, "from ") && find_in(text) != NULL) ||
+    if (is_more(text) || BEGINS(text, "[CIRCULAR REFERENCE") || is_end_of(text) ||
+        (tab && is_go_place(text)) || (BEGINS(text, "from ") && find_in(text) != NULL) ||
         (BEGINS(text, "thrown in ") && HAS(text, " on line ")))
         return LE_TRACE_NONE;
     return NOT_NOTHING;
@@ -417,6 +602,7 @@ void le_look_at(const char *text, size_t length, struct le_look *look)
     }
     look->indented = true;
     look->tab = *text == '\t';
+    look->brace = ENDS(inside, "{");
     while (le_is_space(*inside.at)) /* ends before the end, since the text is not blank */
         inside = without(inside, 1);
     look_at_indented(inside, look);
@@ -440,8 +626,10 @@ enum { NO_ANSWER = -1 };
 static int answer_in_order(enum le_trace_state *state, const struct le_look *look)
 {
     switch (*state) {
-    case LE_TRACE_RUST_NAME:
     case LE_TRACE_NODE_NAME:
+        *state = look->brace ? LE_TRACE_NODE_OBJECT : LE_TRACE_NONE;
+        return LE_NAMES;
+    case LE_TRACE_RUST_NAME:
         *state = LE_TRACE_NONE;
         return LE_NAMES;
     case LE_TRACE_NODE_SOURCE:
@@ -462,10 +650,14 @@ static int answer_in_trace(enum le_trace_state *state, const struct le_look *loo
     bool nothing = false;
     switch (*state) {
     case LE_TRACE_PYTHON:
-        if (look->indented)
-            return look->names && look->bars ? LE_NAMES : LE_NOTHING;
-        *state = LE_TRACE_NONE;
+        if (look->indented && !(look->names && look->bars))
+            return LE_NOTHING;
+        *state = look->indented ? LE_TRACE_PYTHON_GROUP : (enum le_trace_state)look->opens;
         return LE_NAMES;
+    case LE_TRACE_PYTHON_GROUP:
+        if (!look->bars)
+            break;
+        return look->names ? LE_NAMES : LE_NOTHING;
     case LE_TRACE_NODE_OBJECT:
         if (look->closing)
             *state = LE_TRACE_NONE;
@@ -477,6 +669,7 @@ static int answer_in_trace(enum le_trace_state *state, const struct le_look *loo
         nothing = (look->indented && !look->names) || look->call;
         break;
     case LE_TRACE_RUST:
+    case LE_TRACE_RUBY:
         nothing = look->indented && !look->names;
         break;
     case LE_TRACE_PHP:

@@ -19,7 +19,9 @@ enum le_trace_state {
     LE_TRACE_RUST_NAME,
     LE_TRACE_RUST,
     LE_TRACE_PHP,
-    LE_TRACE_POSTGRES
+    LE_TRACE_POSTGRES,
+    LE_TRACE_PYTHON_GROUP,
+    LE_TRACE_RUBY
 };
 
 /* What a text looks like. */
@@ -31,8 +33,9 @@ struct le_look {
     bool tab;      /* it begins with TAB */
     bool caret;    /* nothing but ^ and white space */
     bool closing;  /* } or "} */
-    bool call;     /* of Go: a function call, "created by …" or "exit status …" */
-    uint8_t opens; /* the state after it, if it is nothing */
+    bool call;     /* what stands in Go's traces without indentation */
+    bool brace;    /* its last character is { */
+    uint8_t opens; /* the state after it, if it is nothing or names an exception */
 };
 
 /* What a line is. */

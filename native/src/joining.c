@@ -153,8 +153,12 @@ static enum logexport_status take_without_head(struct le_joiner *joiner, int64_t
                                           (enum le_trace_state)event->opens, joins_indented);
     if (answer == LE_NOTHING)
         return LOGEXPORT_OK;
-    if (answer == LE_EVENT || !joiner->any_before)
+    if (answer == LE_EVENT)
         return begin_record(joiner, line, event, error);
+    if (!joiner->any_before) { /* there is nothing to belong to, but its trace goes on */
+        event->opens = (uint8_t)joiner->trace;
+        return begin_record(joiner, line, event, error);
+    }
     if (answer == LE_NAMES || event->session.data == NULL)
         event->session = kept_text(&joiner->before_session);
     return le_detector_take_event(joiner->detector, line, event, error);

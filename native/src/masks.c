@@ -4,7 +4,10 @@ enum logexport_status le_mask_replacement(struct le_mask *mask, const char *text
                                           const char *where, const char *what,
                                           struct logexport_error *error)
 {
-    if (length > LE_MAX_REPLACEMENT || (length > 0 && memchr(text, '\n', length) != NULL))
+    size_t characters = 0;
+    for (size_t i = 0; i < length; i++)
+        characters += ((unsigned char)text[i] & 0xc0) != 0x80;
+    if (characters > LE_MAX_REPLACEMENT || (length > 0 && memchr(text, '\n', length) != NULL))
         return le_fail(error, LOGEXPORT_BUNDLE,
                        "%.300s: the replacement of %.100s is too long or holds a line feed.", where,
                        what);

@@ -5,7 +5,7 @@
 #include "buffer.h"
 #include "patterns.h"
 
-#define LE_MAX_REPLACEMENT (4 * 256)    /* bytes: 256 characters */
+#define LE_MAX_REPLACEMENT 256          /* characters */
 #define LE_MAX_MASKED ((size_t)1 << 28) /* bytes of a masked line */
 
 /* A piece of a replacement: a group's text, or for group 0 bytes of `text`. */

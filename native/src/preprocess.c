@@ -19,6 +19,28 @@ struct reader {
     struct logexport_error *error;
 };
 
+/* Refuses an object with a key that is none of these: the reference's schema has no others, and what
+ * nobody reads may have been meant. */
+static enum logexport_status refuse_other_keys(struct reader *reader, struct le_place place,
+                                               const struct le_json_value *object,
+                                               const char *const *keys, size_t count)
+{
+    const struct le_json_value *member = le_json_first(object);
+    for (; member != NULL; member = le_json_next(member)) {
+        size_t i = 0;
+        while (i < count && strcmp(keys[i], member->key) != 0)
+            i++;
+        if (i == count)
+            return le_json_malformed(reader->error, place, "there is no key \"%.100s\"",
+                                     member->key);
+    }
+    return LOGEXPORT_OK;
+}
+
+#define REFUSE_OTHER_KEYS(reader, place, object, ...)                                              \
+    refuse_other_keys(reader, place, object, (const char *const[]){__VA_ARGS__},                   \
+                      sizeof((const char *const[]){__VA_ARGS__}) / sizeof(const char *))
+
 static bool is_rule_name(const char *name)
 {
     static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
@@ -126,6 +148,8 @@ static enum logexport_status read_headers(struct reader *reader,
         const char *text;
         size_t length;
         snprintf(what, sizeof what, "header \"%s\"", le_json_text(le_json_get(entry, "name")));
+        if ((status = REFUSE_OTHER_KEYS(reader, place, entry, "name", "pattern", "message")))
+            return status;
         if ((status = le_json_string(entry, "pattern", place, &text, &length, reader->error)) ||
             (status = compile_pattern(reader, &header->pattern, text, length, true, reader->where,
                                       what)))
@@ -164,6 +188,8 @@ static enum logexport_status read_masks(struct reader *reader, const struct le_j
         const char *text;
         size_t length;
         snprintf(what, sizeof what, "mask \"%s\"", name);
+        if ((status = REFUSE_OTHER_KEYS(reader, place, entry, "name", "pattern", "replacement")))
+            return status;
         if ((status = le_json_string(entry, "pattern", place, &text, &length, reader->error)) ||
             (status = compile_pattern(reader, &mask->pattern, text, length, false, reader->where,
                                       what)) ||
@@ -206,6 +232,9 @@ static enum logexport_status use_session_option(struct reader *reader, const cha
 {
     static const char where[] = "the option session-by", prefix[] = "field:";
     struct le_preprocess *rules = reader->rules;
+    le_pattern_free(&rules->session); /* the file's rule */
+    rules->session_group = 0;
+    rules->session_key.length = 0;
     if (strcmp(value, "none") == 0 || strcmp(value, "host") == 0) {
         rules->by = value[0] == 'n' ? LE_BY_NONE : LE_BY_HOST;
         return LOGEXPORT_OK;
@@ -220,8 +249,8 @@ static enum logexport_status use_session_option(struct reader *reader, const cha
     return status == LOGEXPORT_BUNDLE ? LOGEXPORT_USAGE : status;
 }
 
-static enum logexport_status
-read_session(struct reader *reader, const struct le_json_value *document, const char *session_by)
+static enum logexport_status read_session(struct reader *reader,
+                                          const struct le_json_value *document)
 {
     struct le_preprocess *rules = reader->rules;
     const struct le_json_value *session;
@@ -232,10 +261,9 @@ read_session(struct reader *reader, const struct le_json_value *document, const 
     if ((status = le_json_object(document, "session", place, &session, reader->error)))
         return status;
     place.inside = "session";
-    if ((status = le_json_name(session, "by", place, &by, reader->error)))
+    if ((status = REFUSE_OTHER_KEYS(reader, place, session, "by", "pattern", "field")) ||
+        (status = le_json_name(session, "by", place, &by, reader->error)))
         return status;
-    if (session_by != NULL)
-        return use_session_option(reader, session_by);
     if (reader->version > 1 && strcmp(by, "field") == 0) {
         if (le_json_get(session, "pattern") != NULL)
             return le_json_malformed(reader->error, place, "\"pattern\" belongs to regex only");
@@ -291,7 +319,9 @@ static enum logexport_status read_form(struct reader *reader, struct le_place pl
     int kind = 0;
     if (!le_json_is(form, LE_JSON_OBJECT))
         return le_json_malformed(reader->error, place, "an entry is not an object");
-    if ((status = le_json_name(form, "form", place, &name, reader->error)))
+    if ((status = REFUSE_OTHER_KEYS(reader, place, form, "form", "message", "timestamp", "level",
+                                    "logger", "host", "process", "pid")) ||
+        (status = le_json_name(form, "form", place, &name, reader->error)))
         return status;
     while (kind < 4 && strcmp(kinds[kind], name) != 0)
         kind++;
@@ -393,8 +423,12 @@ static enum logexport_status read_rules(struct reader *reader, const struct le_j
     enum logexport_status status;
     if ((status = le_json_integer(document, "schema_version", 1, 2, place, &reader->version,
                                   reader->error)) ||
+        (status = REFUSE_OTHER_KEYS(reader, place, document, "schema_version", "encoding",
+                                    "structured", "continuation", "headers", "masks", "matching",
+                                    "session", "max_sessions", "max_line_bytes")) ||
         (status = read_headers(reader, document)) || (status = read_masks(reader, document)) ||
-        (status = read_session(reader, document, session_by)) ||
+        (status = read_session(reader, document)) ||
+        (status = session_by == NULL ? LOGEXPORT_OK : use_session_option(reader, session_by)) ||
         (status = read_reading(reader, document)) ||
         (status = le_json_integer(document, "max_sessions", 1, 1000000000, place, &max_sessions,
                                   reader->error)) ||
@@ -403,7 +437,8 @@ static enum logexport_status read_rules(struct reader *reader, const struct le_j
         (status = le_json_object(document, "matching", place, &matching, reader->error)))
         return status;
     place.inside = "matching";
-    if ((status = le_json_name(matching, "prefer", place, &prefer, reader->error)))
+    if ((status = REFUSE_OTHER_KEYS(reader, place, matching, "prefer")) ||
+        (status = le_json_name(matching, "prefer", place, &prefer, reader->error)))
         return status;
     const char *wanted = wanted_field(rules);
     for (int i = 0; wanted != NULL && i < rules->header_count; i++)

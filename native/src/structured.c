@@ -284,14 +284,20 @@ static enum fit read_message(struct value value, bool docker, struct le_opened *
     return done ? fit : NO_MEMORY;
 }
 
-/* Cuts the message after its first line and drops its escape sequences. */
+/* Cuts the message to its first line that is not blank, and drops the escape sequences of that. */
 static bool cut_message(struct le_opened *opened)
 {
-    const char *text = opened->message;
+    const char *text = opened->message, *end = text + opened->message_length;
     bool is_spare = text == opened->spare.data;
     if (opened->message_length == 0)
         return true;
-    le_line_end(text, text + opened->message_length, &opened->message_length);
+    const char *first = text;
+    while (first < end && (*first == '\n' || le_is_space(*first)))
+        first++;
+    while (first < end && first > text && first[-1] != '\n')
+        first--;
+    opened->message = first < end ? first : text;
+    le_line_end(opened->message, end, &opened->message_length);
     return le_strip_escapes(&opened->message, &opened->message_length,
                             is_spare ? &opened->message_text : &opened->spare);
 }
@@ -348,14 +354,34 @@ static inline enum fit take_member(const struct le_form *form, const struct name
     return OPENED;
 }
 
+static inline bool is_json_space(char c)
+{
+    return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
+
+/* Where an object may begin: after white space, and "@cee:", with which syslog announces it. */
+static const char *object_begin(const char *text, size_t length)
+{
+    const char *end = text + length;
+    while (text < end && is_json_space(*text))
+        text++;
+    if (end - text < 5 || memcmp(text, "@cee:", 5) != 0)
+        return text;
+    text += 5;
+    while (text < end && is_json_space(*text))
+        text++;
+    return text;
+}
+
 static enum fit open_json(const struct le_form *form, const char *text, size_t length,
                           struct le_opened *opened, struct value *values)
 {
+    const char *begin = object_begin(text, length);
     const struct name *outer[LE_JSON_MAX_DEPTH] = {NULL}, *entered;
     int depth = 0, more;
     struct le_json_cursor cursor;
     struct le_json_span key;
-    le_json_begin(&cursor, text, length);
+    le_json_begin(&cursor, begin, (size_t)(text + length - begin));
     if (le_json_take(&cursor, &key) != LE_JSON_OBJECT)
         return MALFORMED;
     while ((more = le_json_next_key(&cursor, &key)) == 1 || (more == 0 && depth > 0)) {
@@ -518,19 +544,11 @@ static enum fit open_form(const struct le_form *form, const char *text, size_t l
     return (cri || cut_message(opened)) && read_fields(values, opened) ? OPENED : NO_MEMORY;
 }
 
-/* Whether a text may be a JSON object. */
-static inline bool begins_object(const char *text, size_t length)
-{
-    size_t i = 0;
-    while (i < length && (text[i] == ' ' || text[i] == '\t' || text[i] == '\n' || text[i] == '\r'))
-        i++;
-    return i < length && text[i] == '{';
-}
-
 int le_structure_open(const struct le_structure *structure, const char *text, size_t length,
                       struct le_opened *opened)
 {
-    bool may_be_json = begins_object(text, length);
+    const char *begin = object_begin(text, length);
+    bool may_be_json = begin < text + length && *begin == '{';
     for (int i = 0; i < structure->form_count; i++) {
         const struct le_form *form = &structure->forms[i];
         bool is_json = form->kind == LE_FORM_JSON || form->kind == LE_FORM_DOCKER;

@@ -386,6 +386,9 @@ static void malformed_rules_are_refused(void)
     ", \"matching\": {\"prefer\": \"specific\"}, \"session\": {\"by\": \"none\", \"pattern\": "    \
     "null}, \"max_sessions\": 1, \"max_line_bytes\": 9}"
     rules_say("{\"schema_version\": 1}", "\"headers\" is missing");
+    rules_say("{\"schema_version\": 1, \"header\": []}", "there is no key \"header\"");
+    rules_say(BEGIN "[{\"name\": \"a\", \"pattern\": \"x\", \"massage\": 1}], \"masks\": []" END,
+              "at headers: there is no key \"massage\"");
     rules_say(BEGIN "[7], \"masks\": []" END, "an entry is not an object");
     rules_say(BEGIN "[{\"name\": \"a\", \"pattern\": \"(\"}], \"masks\": []" END,
               "header \"a\" is not portable: a ( is never closed.");

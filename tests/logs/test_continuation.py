@@ -106,11 +106,18 @@ def test_frames_are_known_without_heads_as_well(text: str) -> None:
     assert [number for number, _, _ in messages(text, PLAIN)] == numbers
 
 
+@pytest.mark.parametrize("kind", traces.BARE)
+def test_lines_without_heads_that_are_events(kind: str) -> None:
+    """A trace leaves its exceptions and the line after it; what only looks like one leaves all."""
+    text, expected = traces.BARE[kind]
+    assert [number for number, _, _ in messages(text, PLAIN)] == expected
+
+
 @pytest.mark.parametrize("rules", [HEADED, PLAIN])
 @pytest.mark.parametrize("text", traces.ALL)
 def test_a_trace_twice_in_a_log_gives_the_same_twice(text: str, rules: Preprocess) -> None:
     """No state is left behind that spoils what follows."""
-    if rules is PLAIN and text in (traces.PYTHON_GROUP, traces.PLAIN):
+    if rules is PLAIN and text == traces.PLAIN:
         pytest.skip("nothing but a head says that these are over")
     once = messages(traces.HEAD + "x\n" + text, rules)
     lines = text.count("\n") + 1

@@ -288,3 +288,80 @@ def test_odd_logs_are_parsed(tmp_path: Path, data: bytes, rows: int) -> None:
     training = TrainingLog(result.parsed)
     events = EventReader(training.rules, training.vocabulary).read_logs([log])
     assert [event for _, event in training] == list(events)
+
+
+def _found(lines: list[object]) -> StructuredForm:
+    texts = [line if isinstance(line, str) else json.dumps(line) for line in lines]
+    (form,) = find_forms(texts)
+    return form
+
+
+def test_a_message_is_not_of_an_error_or_a_request() -> None:
+    lines = [
+        {"msg": f"order {n} placed", "req": {"message": f"hello {n}", "host": "shop.org"},
+         "err": {"message": f"no {n}"}, "host": "web-1"} for n in range(30)
+    ]  # fmt: skip
+    assert _found([*lines]) == StructuredForm("json", "msg", host="host")
+    assert _found([{"error": {"message": f"no stock for {n}"}} for n in range(9)]).message == (
+        "error.message"
+    )
+
+
+def test_a_constant_is_no_message_where_another_key_has_one() -> None:
+    assert _found([{"message": "log", "msg": f"order {n}"} for n in range(9)]).message == "msg"
+    lines = [{"event": "log", "details": f"order {n} was placed"} for n in range(9)]
+    assert _found([*lines]).message == "details"
+    lines = [{"description": "the shop's log", "log_msg": f"order {n}"} for n in range(9)]
+    assert _found([*lines]).message == "log_msg"
+    assert _found([{"message": "handled request", "path": "a b"}] * 9).message == "message"
+
+
+def test_without_a_message_what_happened_is_a_kind() -> None:
+    """A user agent has many words, and says nothing of what happened."""
+    agent = "Mozilla/5.0 (X11; Linux x86_64)"
+    lines = [
+        {"request_method": ("GET", "POST")[n % 2], "uri": f"/a b/{n}", "user_agent": f"{agent} {n}"}
+        for n in range(9)
+    ]  # fmt: skip
+    assert _found([*lines]).message == "request_method"
+    lines = [
+        {"event_type": ("dns", "tls")[n % 2], "msg": "", "src": f"10.0.0.{n}"} for n in range(9)
+    ]
+    assert _found([*lines]).message == "event_type"
+    assert find_forms([json.dumps({"type": "request", "id": n}) for n in range(9)]) == ()
+
+
+def test_a_message_of_one_word_in_logfmt() -> None:
+    words = ("started", "stopped", "reloaded")
+    lines = [f"ts=2025-03-10T08:00:00Z level=info msg={words[n % 3]} took={n}ms" for n in range(9)]
+    assert _found([*lines]) == StructuredForm("logfmt", "msg", timestamp="ts", level="level")
+    audit = [f"type=CWD msg=audit(1741593{n}.25:{n}): pid={n}" for n in range(9)]
+    assert find_forms(audit) == ()
+
+
+def test_keys_in_other_languages() -> None:
+    assert _found([{"zeit": "t", "stufe": "INFO", "nachricht": "neu"}] * 9) == StructuredForm(
+        "json", "nachricht", timestamp="zeit", level="stufe"
+    )
+    assert _found([{"级别": "信息", "消息": "缓存已损坏"}] * 9).message == "消息"
+
+
+def test_a_process_that_is_a_number_is_a_pid() -> None:
+    form = _found([{"message": f"order {n}", "process": 77} for n in range(9)])
+    assert form == StructuredForm("json", "message", pid="process")
+
+
+def test_a_key_is_named_behind_a_head(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    log, out = tmp_path / "app.log", tmp_path / "out"
+    log.write_text(
+        "".join(
+            f'Mar 10 08:00:{n:02} web-1 shop[7]: {{"message":"order {n}","part":"p{n % 2} x"}}\n'
+            for n in range(20)
+        )
+    )
+    assert main(["parse", str(log), "-o", str(out), "--message-key", "part"]) == 0
+    assert Preprocess.load(out / "preprocess.json").structured[0].message == "part"
+    assert "json with the message in part" in (text := capfd.readouterr().err)
+    assert "on 20, format syslog on 20" in text
+    assert main(["parse", str(log), "-o", str(out), "--message-key", "parts"]) == 2
+    assert "No line has a text under the key 'parts'" in capfd.readouterr().err

@@ -66,6 +66,7 @@ def test_a_log_becomes_rows_and_rules(tmp_path: Path, capfd: pytest.CaptureFixtu
         "preprocess": str(out / "preprocess.json"),
         "format": "syslog",
         "forms": [],
+        "message_keys": [],
         "lines": 7,
         "rows": 5,
         "blank": 2,

@@ -63,6 +63,7 @@ def test_the_file_has_the_documented_keys_in_order(tmp_path: Path) -> None:
     ("place", "value"),
     [
         (("schema_version",), 3),
+        (("schema_version",), 2.0),
         (("encoding",), "latin-1"),
         (("structured",), None),
         (("structured",), [{"form": "json"}]),
@@ -84,6 +85,7 @@ def test_the_file_has_the_documented_keys_in_order(tmp_path: Path) -> None:
         (("headers", 0, "pattern"), "(?i)(?P<message>.*)"),
         (("headers", 0, "pattern"), "no message"),
         (("headers", 0, "name"), "a b"),
+        (("headers", 0, "name"), "ab\n"),
         (("headers", 1, "name"), "syslog"),
         (("masks", 0, "pattern"), "("),
         (("masks", 0, "replacement"), r"\7"),
@@ -96,6 +98,7 @@ def test_the_file_has_the_documented_keys_in_order(tmp_path: Path) -> None:
         (("max_sessions",), 0),
         (("max_line_bytes",), 1 << 40),
         (("max_line_bytes",), "1"),
+        (("max_line_bytes",), 1e3),
     ],
 )
 def test_a_malformed_file_is_refused_by_name(

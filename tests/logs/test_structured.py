@@ -100,6 +100,20 @@ def test_names_are_keys_joined_by_dots(text: str, expected: str | None) -> None:
     assert message(DEEP, text) == expected
 
 
+def test_a_message_is_its_first_line_that_is_not_blank() -> None:
+    """Spring's and Hibernate's messages begin with line feeds; they would be blank lines."""
+    assert message(MSG, r'{"msg":"\n\r\n  \n****\nAPPLICATION FAILED"}') == "****"
+    assert message(MSG, r'{"msg":"\n    select 1\r\n    from x"}') == "    select 1"
+    assert message(MSG, r'{"msg":"\n \n"}') == ""
+    assert message(LOGFMT, r'msg="\n  a\nb"') == "  a"
+
+
+def test_cee_may_stand_before_an_object() -> None:
+    assert message(MSG, '@cee: {"msg":"a b"}') == message(MSG, ' @cee:{"msg":"a b"}') == "a b"
+    assert message(MSG, "@cee:") is None
+    assert message(MSG, '@cee: @cee: {"msg":"a"}') is None
+
+
 def test_at_most_64_arrays_and_objects_are_open() -> None:
     def nested(depth: int) -> str:
         return '{"msg":"a","x":' + "[" * (depth - 1) + "]" * (depth - 1) + "}"
@@ -163,11 +177,12 @@ def test_opening_is_linear(begin: str, unit: str) -> None:
 
     def seconds(size: int) -> float:
         began = time.perf_counter()
-        reader.open(begin + unit * (size // len(unit)))
+        for _ in range(3):
+            reader.open(begin + unit * (size // len(unit)))
         return time.perf_counter() - began
 
     seconds(1000)
-    assert seconds(400_000) < 40 * max(seconds(40_000), 1e-3)
+    assert seconds(400_000) < 60 * max(seconds(40_000), 1e-3)
 
 
 # --- others ---------------------------------------------------------------------------------------

@@ -125,3 +125,146 @@ ALL = (
     *(JAVA, PYTHON, PYTHON_GROUP, GO, NODE, RUBY, DOTNET, JAVA_UTIL, RUST, PHP, POSTGRES),
     PLAIN,
 )
+
+#: More traces as they are without heads, each with the numbers of the lines that are events.
+BARE: dict[str, tuple[str, list[int]]] = {
+    "go crash": (
+        """\
+fatal error: fault
+[signal SIGSEGV: segmentation violation code=0x1 addr=0x0 pc=0x4a2b]
+
+runtime stack:
+runtime.throw({0x4, 0x5})
+\t/go/src/runtime/panic.go:1047 +0x5d fp=0xc0 sp=0xc1 pc=0x43
+goroutine 1 [running]:
+panic({0x4, 0x5})
+\t/go/src/runtime/panic.go:884
+...17 frames elided...
+created by main.main
+\t/srv/shop/main.go:40 +0x9f
+
+rax    0x0
+rflags 0x286
+restarted(2)
+""",
+        [1, 16],
+    ),
+    "node rejection": (
+        """\
+node:internal/process/promises:288
+            triggerUncaughtException(err, true /* fromPromise */);
+            ^
+
+[UnhandledPromiseRejection: no stock] {
+  code: 'ERR_UNHANDLED_REJECTION'
+}
+Error [ERR_STOCK]: none
+    at new Shop (/srv/shop/orders.js:118:11)
+    ... 4 lines matching cause stack trace ...
+    at async Promise.all (index 0)
+    at Array.map (<anonymous>) {
+  [cause]: Error: inner
+}
+Uncaught TypeError: no stock
+listening
+""",
+        [5, 8, 13, 15, 16],
+    ),
+    "ruby highlights": (
+        """\
+orders.rb:118:in 'Integer#/': divided by 0 (ZeroDivisionError)
+
+    total / 0
+          ^
+\tfrom orders.rb:61:in 'place'
+\tfrom orders.rb:3
+listening
+""",
+        [1, 7],
+    ),
+    "dotnet": (
+        """\
+Unhandled Exception: Npgsql.PostgresException (0x80004005): 23505: duplicate key
+ ---> (Inner Exception #1) System.Net.Sockets.SocketException (111): Connection refused
+   bei Acme.Shop.Place() in C:\\shop\\Orders.cs:Zeile 118.
+   at lambda_method(Closure , Object )
+   at <ScriptBlock>, C:\\shop\\run.ps1: line 4
+--- End of stack trace from previous location ---
+listening
+""",
+        [1, 2, 7],
+    ),
+    "loguru": (
+        """\
+listening
+Traceback (most recent call last):
+> File "/srv/shop/orders.py", line 118, in place
+    stock.take(item)
+    └ <function take at 0x7f>
+KeyError: 4711
+""",
+        [1, 6],
+    ),
+    "nested groups": (
+        """\
+  + Exception Group Traceback (most recent call last):
+  | ExceptionGroup: outer (2 sub-exceptions)
+  +-+---------------- 1 ----------------
+    | ExceptionGroup: inner (1 sub-exception)
+    +-+---------------- 1 ----------------
+      | shop.OutOfStock: 4711
+      | and a note
+      +------------------------------------
+    +---------------- 2 ----------------
+    | ValueError: 1
+    +------------------------------------
+listening
+""",
+        [2, 4, 6, 10, 12],
+    ),
+    "php": (
+        """\
+PHP Warning:  no stock in /srv/www/orders.php on line 118
+PHP Stack trace:
+PHP   1. {main}() /srv/www/api.php:0
+PHP  12. place() /srv/www/orders.php:118
+Next RuntimeException: late in /srv/www/orders.php:5
+listening
+""",
+        [1, 5, 6],
+    ),
+    "java": (
+        """\
+Wrapped by: java.lang.IllegalStateException: late
+\tat com.example.shop.Cart.total(Cart.java:3) [shop.jar:1.4]
+\t... 3 frames truncated (including 2 common frames)
+\tat .<init>(<console>:12)
+""",
+        [1],
+    ),
+    "rust": ("Stack backtrace:\n   0: anyhow::error::msg\n             at /a.rs:1:2\nup\n", [4]),
+    # Whatever looks like a trace and is none.
+    "no traces": (
+        """\
+   at /mnt/backup (ext4, rw)
+   at 10:00 (UTC)
+   at 5 [room 3]
+   at 10.0.0.1(eth0)
+#2 job(5): failed
+--- End of batch 12 ---
+node:10
+node:web-1:8080
+joined the cluster
+  ... and 12 more
+\tmain.go:12: undefined: x
+goroutine 5 is late
+restarted(2)
+rax    0x12
+...3 frames elided...
+PHP   is late
+Error (5)
+Stack trace: none
+""",
+        list(range(1, 19)),
+    ),
+}

@@ -120,6 +120,41 @@ def test_rules_of_version_1_with_an_encoding_are_refused(tmp_path: Path) -> None
     assert "belongs to version 2 only" in done.stderr.decode()
 
 
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        (("extra",), 1),
+        (("headers",), [{"name": "h", "pattern": "(?P<message>.*)", "host": "h"}]),
+        (("masks", 0, "message"), "next_line"),
+        (("masks", 0, "replacement"), "x" * 257),
+        (("masks", 0, "name"), "ab\n"),
+        (("structured",), [{"form": "json", "message": "m", "hots": "h"}]),
+        (("matching", "else"), None),
+        (("session", "host"), "h"),
+        (("session",), {"by": "regex", "pattern": "("}),
+        (("max_line_bytes",), 1e3),
+    ],
+)
+def test_rules_that_the_schema_refuses_the_engine_refuses(
+    tmp_path: Path, place: tuple[str | int, ...], value: Any
+) -> None:
+    class Odd(Preprocess):
+        def to_json(self) -> dict[str, Any]:
+            document = super().to_json()
+            target: Any = document
+            for part in place[:-1]:
+                target = target[part]
+            target[place[-1]] = value
+            return document
+
+    path = make(tmp_path / "bundle", Odd())
+    with pytest.raises(InputError):
+        Preprocess.load(path / "preprocess.json")
+    for options in ((), ("--session-by", "none")):  # an option does not hide what the file says
+        done = engine("detect", path, "-", *options)
+        assert (done.returncode, done.stdout, done.stderr.count(b"\n")) == (2, b"", 1)
+
+
 @pytest.mark.parametrize("encoding", ["utf-16le", "utf-16be"])
 def test_the_self_test_of_rules_of_utf16_passes(tmp_path: Path, encoding: Encoding) -> None:
     from logexport.bundle import Bundle

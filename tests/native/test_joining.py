@@ -54,7 +54,8 @@ RULES = {
         structured=FORMS, headers=HEADERS, session=SessionRule("field", field="timestamp")
     ),
 }
-LINES = [line for text in trace_lines.ALL for line in text.split("\n")]
+TRACES = (*trace_lines.ALL, *(text for text, _ in trace_lines.BARE.values()))
+LINES = [line for text in TRACES for line in text.split("\n")]
 
 
 @pytest.fixture(scope="module")
@@ -128,7 +129,11 @@ def some_log(numbers: random.Random, rules: Preprocess) -> bytes:
     for _ in range(numbers.randrange(80)):
         text = some_text(numbers)
         for _ in range(numbers.choice((0, 1, 1, 2)) if rules.structured else 0):
+            if numbers.random() < 0.1:
+                text = numbers.choice(("\n", "\r\n", " \n\n ", "\n\t")) + text
             text = structured(numbers, text)
+            if numbers.random() < 0.05:
+                text = numbers.choice(("@cee:", "@cee: ", " @cee:\t", "@cee", "@cee:@cee:")) + text
         if numbers.random() < 0.03:
             text = numbers.choice(("tick", "", " ", "\x1b[31mtick", "x" * 200, "{", "a=1"))
         if numbers.random() < 0.03 and text:
@@ -216,3 +221,27 @@ def test_a_held_record_does_not_wait_for_time(bundles: dict[str, Path]) -> None:
         assert one.said.count(b"\n") == 2
         one.finish()
         assert one.said.count(b"\n") == 3
+
+
+def test_line_feeds_between_pieces_do_not_count(tmp_path: Path) -> None:
+    # A header whose message goes on in pieces: each LF between them would count in a joined text.
+    lines = [b"Mar 10, 2025 8:00:00 AM app.Shop place", b"2025-03-10T08:00:09Z stdout P INFO: "]
+    lines += [b"2025-03-10T08:00:09Z stdout P cache ", b"2025-03-10T08:00:09Z stdout F flushed"]
+    size = sum(map(len, lines))
+    records = []
+    for most in (size - 1, size):
+        rules = Preprocess(
+            headers=PRESETS["java-util-logging"],
+            structured=(StructuredForm("cri"),),
+            max_line_bytes=most,
+        )
+        path = write_bundle(
+            tmp_path / str(most), make_task("events topk"), Vocabulary(TEMPLATES), rules
+        )
+        data = b"\n".join(lines)
+        with Engine(path) as one:
+            one.push(data)
+            one.finish()
+            assert bytes(one.said) == reference(path, data)
+            records += [json.loads(line) for line in one.said.splitlines()]
+    assert [(record["line"], record["reason"]) for record in records] == [(1, "unseen"), (1, None)]

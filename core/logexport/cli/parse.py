@@ -161,9 +161,11 @@ def parse(
     with ExitStack() as stack:
         result = parse_logs(request, _show_progress(stack))
     matched = sum(count for name, count in result.headers.items() if name)
-    forms = "".join(
-        f"{form} on {result.structured}, " for form in [", ".join(result.forms)] if form
-    )
+    named = [
+        form if key is None else f"{form} with the message in {key}"
+        for form, key in zip(result.forms, result.message_keys, strict=True)
+    ]
+    forms = f"{', '.join(named)} on {result.structured}, " if named else ""
     summary = (
         f"{result.lines} lines ({result.blank} blank, {result.continued} continue another, "
         f"{result.oversize} too long), {forms}format {result.format} on {matched}, "

@@ -49,6 +49,8 @@ class State(Enum):
     RUST = 8
     PHP = 9
     POSTGRES = 10
+    PYTHON_GROUP = 11
+    RUBY = 12
 
 
 class Answer(Enum):
@@ -67,12 +69,13 @@ class Look(NamedTuple):
         nothing: a frame, an opener or a closing word, whatever came before.
         names: it names an exception.
         bars: a bar of an exception group stands before its text.
-        opens: the state after it, if it is nothing.
+        opens: the state after it, if it is nothing or names an exception.
         indented: it begins with white space.
         tab: it begins with TAB.
         caret: nothing but ``^`` and white space.
         closing: ``}`` or ``"}``, perhaps with white space after it.
-        call: a function call of Go, ``created by …`` or ``exit status …``.
+        call: what stands in Go's traces without indentation.
+        brace: its last character is ``{``.
     """
 
     nothing: bool = False
@@ -84,6 +87,7 @@ class Look(NamedTuple):
     caret: bool = False
     closing: bool = False
     call: bool = False
+    brace: bool = False
 
 
 _TRACEBACK = "Traceback (most recent call last):"
@@ -93,17 +97,28 @@ _BETWEEN = (
 )
 _BARS = WHITE_SPACE + "|+-"
 _AT = ("at ", "bei ", "à ")
-_MORE = (" more", " common frames omitted")
+_MORE = (" more", " common frames omitted", " lines matching cause stack trace ...")
+_FRAMES_LEFT_OUT = (" frames truncated", " frames excluded")
 _SCRIPTS = (".js", ".mjs", ".cjs", ".jsx", ".ts", ".mts", ".cts", ".tsx")
 _PHP_OPENERS = ("Stack trace:", "PHP Stack trace:", "[stacktrace]")
 _FIELDS = (
     *("DETAIL:  ", "HINT:  ", "CONTEXT:  ", "QUERY:  ", "STATEMENT:  ", "LOCATION:  "),
     "BACKTRACE:  ",
 )
-_BEFORE_NAME = ("Caused by: ", "Suppressed: ", "---> ", "[cause]: ", "Unhandled exception. ")
+_NODE_MODULES = (
+    *("assert", "buffer", "child_process", "cluster", "crypto", "dgram", "dns", "events", "fs"),
+    *("http", "http2", "https", "module", "net", "path", "process", "querystring", "readline"),
+    *("repl", "stream", "timers", "tls", "url", "util", "v8", "vm", "worker_threads", "zlib"),
+)
+_BEFORE_NAME = (
+    *("Caused by: ", "Wrapped by: ", "Suppressed: ", "---> ", "[cause]: ", "Unhandled exception. "),
+    *("Unhandled Exception: ", "Uncaught ", "Next "),
+)
+_INNER = "(Inner Exception #"
 _IN_THREAD = 'Exception in thread "'
 _ENDINGS = ("Exception", "ExceptionGroup", "Error", "Throwable")
 _DIGITS = "0123456789"
+_HEX = "0123456789abcdef"
 _NAME = re.compile(r"[A-Za-z0-9_.$:\\]*")
 
 
@@ -128,7 +143,7 @@ def look_at(text: str) -> Look:
 
 def _look_at_indented(text: str, inside: str) -> Look:
     tab = text[0] == "\t"
-    look = Look(indented=True, tab=tab)
+    look = Look(indented=True, tab=tab, brace=inside.endswith("{"))
     after_bars = inside.lstrip(_BARS)
     if _is_python_opener(after_bars):
         return look._replace(nothing=True, opens=State.PYTHON)
@@ -136,11 +151,11 @@ def _look_at_indented(text: str, inside: str) -> Look:
         return look._replace(nothing=True)
     if after_bars.startswith('File "') and '", line ' in after_bars:
         return look._replace(nothing=True, opens=State.PYTHON)
-    if inside.startswith(_AT) and _ends_like_frame(inside):
+    if inside.startswith(_AT) and _is_frame(inside):
         after = State.NODE_OBJECT if inside.endswith("{") else State.NONE
         return look._replace(nothing=True, opens=after)
     if (
-        (inside.startswith("... ") and inside.endswith(_MORE))
+        (inside.startswith("... ") and _is_more(inside))
         or inside.startswith("[CIRCULAR REFERENCE")
         or _is_end_of(inside)
         or (tab and _is_go_place(inside))
@@ -167,28 +182,33 @@ def _look_at_unindented(text: str) -> Look:
         return Look(nothing=True)
     ruby = _ruby(text)
     if ruby is not None:
-        return Look(nothing=ruby == "frame", names=ruby == "name")
+        if ruby == "frame":
+            return Look(nothing=True)
+        return Look(names=True, opens=State.RUBY)
     return Look(
         names=_names_exception(text),
         caret=not text.strip("^" + WHITE_SPACE),
         closing=text in ("}", '"}'),
         call=_is_go_call(text),
+        brace=text.endswith("{"),
     )
 
 
 def _opened_by(text: str) -> State | None:
     """The state after a line without indentation that is an opener or a frame with a state."""
-    if _is_python_opener(text):
+    if _is_python_opener(text) or (text.startswith('> File "') and '", line ' in text):
         return State.PYTHON
+    if text == "runtime stack:":
+        return State.GO
     if text.startswith("goroutine ") and text[10:11] in tuple(_DIGITS) and text.endswith("]:"):
         return State.GO
     if _is_node_place(text):
         return State.NODE_SOURCE
     if text.startswith("thread '") and _is_rust_opener(text):
         return State.RUST_NAME
-    if text == "stack backtrace:":
+    if text in ("stack backtrace:", "Stack backtrace:"):
         return State.RUST
-    if text in _PHP_OPENERS or _is_php_frame(text):
+    if text in _PHP_OPENERS or _is_php_frame(text) or _is_xdebug_frame(text):
         return State.PHP
     if text.startswith(_FIELDS):
         return State.POSTGRES
@@ -200,7 +220,13 @@ def _is_python_opener(text: str) -> bool:
 
 
 def _is_end_of(text: str) -> bool:
-    return text.startswith("--- End of ") and text.endswith("---")
+    return text.startswith("--- End of ") and text.endswith("---") and "stack trace" in text
+
+
+def _is_more(text: str) -> bool:
+    """``... N more`` and the like, of a text that begins with ``... ``."""
+    rest = text[4:].lstrip(_DIGITS)
+    return len(rest) < len(text) - 4 and (rest in _MORE or rest.startswith(_FRAMES_LEFT_OUT))
 
 
 def _ends_with_place(text: str) -> bool:
@@ -209,34 +235,97 @@ def _ends_with_place(text: str) -> bool:
     return len(rest) < len(text) and rest.endswith(":")
 
 
-def _ends_like_frame(text: str) -> bool:
-    """Of ``at …``."""
+def _is_frame(text: str) -> bool:
+    """Whether ``at …`` is a frame.
+
+    It has one of ``( / \\ < [``. Without ``{`` and white at its end, it ends with one of these:
+
+    - a place: ``:N``, or ``:`` with perhaps a space, a word, a space, ``N`` and perhaps a dot;
+    - a place in brackets: ``:N)`` (hexadecimal too), ``<anonymous>)``, ``native)``, ``(index N)``;
+    - ``<anonymous>`` or ``}``;
+    - ``)`` or ``]``, if it is a call: after ``at `` and perhaps ``async `` or ``new `` stands what
+      has a dot, no white and no digit in front, up to the first ``(``; or ``lambda_method(``.
+    """
     if not any(character in text for character in "(/\\<["):
         return False
+    text = text.removesuffix("{").rstrip(WHITE_SPACE)
+    if text.endswith(("<anonymous>", "}", "<anonymous>)", "native)")):
+        return True
+    if text.endswith((")", "]")):
+        return _ends_with_place_in_brackets(text) or _is_call(text)
+    text = text.removesuffix(".")
     rest = text.rstrip(_DIGITS)
-    place = len(rest) < len(text) and rest.endswith((":", ":line "))
-    return place or text[-1] in ")]}>{"
+    if len(rest) == len(text):
+        return False
+    if rest.endswith(" "):
+        rest = rest[: -1 - _length_of_word(rest[:-1])].removesuffix(" ")
+    return rest.endswith(":")
+
+
+def _length_of_word(text: str) -> int:
+    """How many characters at the end are neither white nor a colon."""
+    place = len(text)
+    while place > 0 and text[place - 1] not in WHITE_SPACE + ":":
+        place -= 1
+    return len(text) - place
+
+
+def _ends_with_place_in_brackets(text: str) -> bool:
+    inside = text[:-1]
+    rest = inside.rstrip(_HEX + "x")
+    return text[-1] == ")" and len(rest) < len(inside) and rest.endswith((":", "(index "))
+
+
+def _is_call(text: str) -> bool:
+    body = text[text.find(" ") + 1 :]
+    body = body.removeprefix("async ").removeprefix("new ")
+    name = body[: body.find("(")]
+    if "(" not in body or any(character in name for character in WHITE_SPACE):
+        return False
+    return name == "lambda_method" or ("." in name and name[0] not in _DIGITS)
 
 
 def _is_go_place(text: str) -> bool:
-    """``….go:N``, perhaps with more after it."""
+    """``….go:N``, perhaps with white and more after it."""
     place = text.find(".go:")
-    return place >= 0 and text[place + 4 : place + 5] in tuple(_DIGITS)
+    if place < 0:
+        return False
+    rest = text[place + 4 :]
+    after = rest.lstrip(_DIGITS)
+    return len(after) < len(rest) and (not after or after[0] in WHITE_SPACE)
 
 
 def _is_go_call(text: str) -> bool:
-    if text.startswith(("created by ", "exit status ")):
+    if text.startswith(("created by ", "exit status ")) or _is_register(text):
+        return True
+    if text.startswith("...") and text.endswith(" frames elided..."):
         return True
     # Types may have white space, as in "main.(*Shop).place(0xc0, {0x1, 0x2})".
     begin = text.find("(")
-    return text.endswith(")") and begin > 0 and not any(c in text[:begin] for c in WHITE_SPACE)
+    name = text[: max(begin, 0)]
+    if not text.endswith(")") or any(c in name for c in WHITE_SPACE):
+        return False
+    return "." in name or name == "panic"
+
+
+def _is_register(text: str) -> bool:
+    """``rax    0xca``, as a crash of Go ends with."""
+    name, _, value = text.partition(" ")
+    value = value.lstrip(" ")
+    if not 0 < len(name) < 8 or any(c in name for c in WHITE_SPACE):
+        return False
+    return value[:2] == "0x" and len(value) > 2 and not value[2:].strip(_HEX)
 
 
 def _is_node_place(text: str) -> bool:
     rest = text.rstrip(_DIGITS)
     if len(rest) == len(text) or not rest.endswith(":") or any(c in text for c in WHITE_SPACE):
         return False
-    return rest.startswith("node:") or rest[:-1].endswith(_SCRIPTS)
+    if not rest.startswith("node:"):
+        return rest[:-1].endswith(_SCRIPTS)
+    # "node:10" and "node:web-1:8080" are not places.
+    module = rest[5:-1]
+    return module.startswith("internal/") or module in _NODE_MODULES
 
 
 def _is_rust_opener(text: str) -> bool:
@@ -255,8 +344,16 @@ def _is_php_frame(text: str) -> bool:
     if rest.startswith(("{main}", "[internal function]", "0x")):
         return True
     end = rest.find("):")
-    inside = rest[:end].rstrip(_DIGITS)
-    return end > len(inside) and inside.endswith("(")
+    inside = rest[: max(end, 0)].rstrip(_DIGITS)
+    # "#5 order(7): accepted" is not a frame.
+    return end > len(inside) and inside.endswith("(") and ("/" in inside or "\\" in inside)
+
+
+def _is_xdebug_frame(text: str) -> bool:
+    """``PHP   1. main() /a.php:0``."""
+    rest = text.removeprefix("PHP  ").lstrip(" ")
+    after = rest.lstrip(_DIGITS)
+    return text.startswith("PHP  ") and len(after) < len(rest) and after.startswith(". ")
 
 
 def _find_in(text: str) -> int:
@@ -290,6 +387,8 @@ def _names_exception(text: str) -> bool:
         if text.startswith(before):
             text = text[len(before) :]
             break
+    if text.startswith(_INNER):
+        text = text[text.find(")") + 1 :].lstrip(" ")
     if text.startswith(_IN_THREAD):
         end = text.find('" ', len(_IN_THREAD))
         if end < 0:
@@ -300,6 +399,12 @@ def _names_exception(text: str) -> bool:
     end = name.end()
     if end == len(text) and not text.endswith(":"):
         return _is_exception(text)
+    after = text[end : end + 2]
+    if after in (" (", " ["):
+        # .NET's "(0x80004005): ", Node's "[ERR_X]: ", and Rails' "(what is wrong):".
+        close = ")" if after == " (" else "]"
+        closed = f"{close}:" in text[end:] or text.endswith(close)
+        return closed and text[:end].endswith(_ENDINGS)
     # The colon after the name is a character of names too.
     return (
         end > 0
@@ -354,7 +459,8 @@ class Trace:
         if state is State.NONE:
             return None
         if state in (State.RUST_NAME, State.NODE_NAME):
-            self.state = State.NONE
+            is_object = state is State.NODE_NAME and look.brace
+            self.state = State.NODE_OBJECT if is_object else State.NONE
             return Answer.NAMES
         if state is State.NODE_SOURCE:
             self.state = State.NODE_CARET
@@ -368,10 +474,14 @@ class Trace:
             # A frame within a trace leaves its state as it is.
             return Answer.NOTHING if look.indented and look.opens is State.NONE else None
         if state is State.PYTHON:
-            if look.indented:
-                return Answer.NAMES if look.names and look.bars else Answer.NOTHING
-            self.state = State.NONE
+            if look.indented and not (look.names and look.bars):
+                return Answer.NOTHING
+            self.state = State.PYTHON_GROUP if look.indented else look.opens
             return Answer.NAMES
+        if state is State.PYTHON_GROUP:
+            if not look.bars:
+                return None
+            return Answer.NAMES if look.names else Answer.NOTHING
         if state is State.NODE_OBJECT:
             if look.closing:
                 self.state = State.NONE
@@ -381,7 +491,7 @@ class Trace:
             return None
         if state is State.GO:
             return Answer.NOTHING if (look.indented and not look.names) or look.call else None
-        if state is State.RUST:
+        if state in (State.RUST, State.RUBY):
             return Answer.NOTHING if look.indented and not look.names else None
         if state is State.PHP:
             return Answer.NOTHING if look.closing else None

@@ -74,9 +74,9 @@ class _Held:
     raws: list[bytes] | None
     size: int
 
-    def join(self, raw: bytes, limit: int) -> bool:
-        """Add a line; False if the lines are too long by now."""
-        self.size += len(raw)
+    def join(self, raw: bytes, size: int, limit: int) -> bool:
+        """Add a line, or several of that size; False if the lines are too long by now."""
+        self.size += size
         if self.raws is None or self.size > limit:
             self.raws = None
             return False
@@ -94,11 +94,17 @@ class _Pieces(_Held):
 
     Attributes:
         session: what the pattern finds in the first line.
-        opened: the first line's, with the message of all.
+        opened: the first line's.
+        messages: of all, joined at the end: one that grows piece by piece would be copied for each.
     """
 
     session: str | None
     opened: Opened
+    messages: list[str]
+
+    def message(self) -> str:
+        """Of all lines."""
+        return "".join(self.messages)
 
 
 @dataclass
@@ -152,18 +158,19 @@ class RecordReader:
         pieces = self._pieces
         if opened is None:
             parsed = self._parser.parse_text(text, None, session)
-            return (*self._end_pieces(), *self._take(line.number, line.raw, parsed))
+            return (*self._end_pieces(), *self._take(line.number, line.raw, len(line.raw), parsed))
         if pieces is not None and pieces.opened.source == opened.source:
-            if pieces.join(line.raw, self._limit):
-                message = pieces.opened.message + opened.message
-                pieces.opened = pieces.opened._replace(message=message)
+            if pieces.join(line.raw, len(line.raw), self._limit):
+                pieces.messages.append(opened.message)
             return () if opened.piece else self._end_pieces()
         ended = self._end_pieces()
         if opened.piece:
-            self._pieces = _Pieces(line.number, [line.raw], len(line.raw), session, opened)
+            self._pieces = _Pieces(
+                line.number, [line.raw], len(line.raw), session, opened, [opened.message]
+            )
             return ended
         parsed = self._parser.parse_text(text, opened, session)
-        return (*ended, *self._take(line.number, line.raw, parsed))
+        return (*ended, *self._take(line.number, line.raw, len(line.raw), parsed))
 
     def finish(self) -> Sequence[LogRecord]:
         """The end of the log: the records that were held."""
@@ -175,8 +182,9 @@ class RecordReader:
             return ()
         if pieces.raws is None:
             return (*self._end_headed(), self._begin(LogRecord(pieces.number, b"", None)))
-        parsed = self._parser.parse_text("", pieces.opened, pieces.session)
-        return self._take(pieces.number, pieces.raw(), parsed)
+        opened = pieces.opened._replace(message=pieces.message())
+        parsed = self._parser.parse_text("", opened, pieces.session)
+        return self._take(pieces.number, pieces.raw(), pieces.size, parsed)
 
     def _end_headed(self) -> Sequence[LogRecord]:
         headed, self._headed = self._headed, None
@@ -186,8 +194,8 @@ class RecordReader:
             return (self._begin(LogRecord(headed.number, b"", None)),)
         return (self._begin(LogRecord(headed.number, headed.raw(), headed.parsed)),)
 
-    def _take(self, number: int, raw: bytes, parsed: ParsedLine) -> Sequence[LogRecord]:
-        """A line, or pieces that were joined."""
+    def _take(self, number: int, raw: bytes, size: int, parsed: ParsedLine) -> Sequence[LogRecord]:
+        """A line, or pieces that were joined; ``size`` is without the LFs between them."""
         if is_blank(parsed.text):
             self.blank += 1
             return ()
@@ -195,11 +203,11 @@ class RecordReader:
             ended = self._end_headed()
             if not parsed.next_line:
                 return (*ended, self._begin(LogRecord(number, raw, parsed)))
-            self._headed = _Headed(number, [raw], len(raw), parsed)
+            self._headed = _Headed(number, [raw], size, parsed)
             return ended
         headed = self._headed
         if headed is not None:
-            if headed.join(raw, self._limit):
+            if headed.join(raw, size, self._limit):
                 first, rest = headed.parsed.message, parsed.text.lstrip(WHITE_SPACE)
                 message = f"{first} {rest}" if first else rest
                 headed.parsed = headed.parsed._replace(message=message)
@@ -217,8 +225,14 @@ class RecordReader:
         answer = self._trace.take(look_at(parsed.text), parsed.text, joins_indented)
         if answer is Answer.NOTHING:
             return ()
-        if answer is Answer.EVENT or not self._any_before:
+        if answer is Answer.EVENT:
             return (self._begin(record),)
+        if not self._any_before:
+            # There is nothing to belong to, but its trace goes on.
+            state = self._trace.state
+            begun = self._begin(record)
+            self._trace.state = state
+            return (begun,)
         continues: Continues = "always" if answer is Answer.NAMES else "without_session"
         if continues == "always" or parsed.session is None:
             session = None if before is None else before.session

@@ -329,6 +329,7 @@ class ParsedLine(NamedTuple):
         header: name of the header that matched, or None.
         next_line: the message goes on in the next line.
         opened: the line is a structured record.
+        opened_behind: what stands behind its header is one.
     """
 
     text: str
@@ -340,6 +341,7 @@ class ParsedLine(NamedTuple):
     header: str | None = None
     next_line: bool = False
     opened: bool = False
+    opened_behind: bool = False
 
 
 class LineParser:
@@ -418,6 +420,7 @@ class LineParser:
             fields.header,
             fields.next_line,
             outside > 0,
+            len(levels) > outside,
         )
 
     def _open_further(self, text: str, levels: list[Opened]) -> str:

@@ -6,9 +6,9 @@ Rules (the reference; the engine's ``native/src/structured.c`` has the same):
   wins: the text is its message from then on, and the forms are tried again on that, at most
   :data:`MAX_LEVELS` times in all. Then headers are tried, and on the message of a header the forms
   once more.
-- ``json``: a JSON object (:func:`read_json_object`) whose value of the name ``message`` is a
-  string, or an array of at least one integer from 0 to 255 (journald's bytes, decoded as UTF-8
-  with replacement).
+- ``json``: a JSON object (:func:`read_json_object`), perhaps behind ``@cee:``, whose value of the
+  name ``message`` is a string, or an array of at least one integer from 0 to 255 (journald's
+  bytes, decoded as UTF-8 with replacement).
 - ``docker``: a JSON object whose value of the name ``log`` is a string; its time is ``time``. A
   message without an LF at its end is a piece (:mod:`logexport.logs.joining`).
 - ``cri``: ``TIME stdout|stderr TAGS MESSAGE``, each after one space. TAGS are ``F`` or ``P``,
@@ -60,9 +60,10 @@ MAX_FORMS = 16
 MAX_NAME_LENGTH = 256
 
 _JSON_SPACE = " \t\n\r"
+_COOKIE = "@cee:"
 _LONE_SURROGATES = re.compile("[\ud800-\udfff]")
 # A string without an end is one too, so that no quote in it is tried as another's beginning.
-_STRINGS_AND_BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*"?|[\[\]{}]', re.DOTALL)
+_STRINGS_AND_BRACKETS = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"?|[\[\]{}]', re.DOTALL)
 _BYTE = re.compile(r"(?:0|[1-9][0-9]{0,2})", re.ASCII)
 _CRI = re.compile(
     r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)) (stdout|stderr) "
@@ -71,7 +72,7 @@ _CRI = re.compile(
 )
 _LOGFMT_KEY = re.compile(rf'[{WHITE_SPACE}]*([^{WHITE_SPACE}="]+)=')
 _LOGFMT_BARE = re.compile(rf'[^{WHITE_SPACE}"]*')
-_LOGFMT_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
+_LOGFMT_QUOTED = re.compile(r'"([^"\\]*(?:\\.[^"\\]*)*)"', re.DOTALL)
 _LOGFMT_ESCAPE = re.compile(r"\\(?:u([0-9A-Fa-f]{4})|(.))", re.DOTALL)
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f"}
 _END = re.compile(rf"(?:[{WHITE_SPACE}]|\Z)")
@@ -198,11 +199,14 @@ _DECODER = json.JSONDecoder(
 def read_json_object(text: str) -> list[tuple[str, Any]] | None:
     """The members of a JSON object (RFC 8259) in their order; None if the text is something else.
 
+    Before the object may stand ``@cee:``, with which syslog announces it.
     At most :data:`MAX_DEPTH` arrays and objects are open at once. Numbers are their text, marked as
     numbers; surrogates without a partner are still there. A key may come twice.
     """
-    begin = text.lstrip(_JSON_SPACE)
-    if not begin.startswith("{") or _is_too_deep(text):
+    text = text.lstrip(_JSON_SPACE)
+    if text.startswith(_COOKIE):
+        text = text[len(_COOKIE) :].lstrip(_JSON_SPACE)
+    if not text.startswith("{") or _is_too_deep(text):
         return None
     try:
         value = _DECODER.decode(text)
@@ -277,6 +281,10 @@ def _bytes_text(items: list[Any]) -> str | None:
 
 
 def _first_line(message: str) -> str:
+    """The first line that is not blank, without escape sequences."""
+    rest = message.lstrip(WHITE_SPACE + "\n")
+    if rest:
+        message = message[message.rfind("\n", 0, len(message) - len(rest)) + 1 :]
     line, feed, _ = message.partition("\n")
     if feed and line.endswith("\r"):
         line = line[:-1]

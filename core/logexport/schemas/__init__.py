@@ -17,6 +17,7 @@ NAMES = ("manifest", "meta", "vocab", "preprocess", "validation")
 @lru_cache(maxsize=1)
 def _validators() -> dict[str, Any]:
     from jsonschema import Draft202012Validator
+    from jsonschema.validators import extend
     from referencing import Registry, Resource
 
     here = resources.files(__package__)
@@ -27,9 +28,12 @@ def _validators() -> dict[str, Any]:
     registry = Registry().with_resources(
         (schema["$id"], Resource.from_contents(schema)) for schema in schemas.values()
     )
-    return {
-        name: Draft202012Validator(schema, registry=registry) for name, schema in schemas.items()
-    }
+    # To JSON Schema 1.0 is an integer; to the engine, and to what the documents are read into, not.
+    types = Draft202012Validator.TYPE_CHECKER.redefine(
+        "integer", lambda _, value: isinstance(value, int) and not isinstance(value, bool)
+    )
+    validator = extend(Draft202012Validator, type_checker=types)
+    return {name: validator(schema, registry=registry) for name, schema in schemas.items()}
 
 
 def check(

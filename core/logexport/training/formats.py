@@ -3,8 +3,10 @@
 Structured forms (:mod:`logexport.logs.structured`): texts that are JSON objects, CRI lines or
 logfmt are looked at, then what they are opened to, then the messages behind heads. A form is taken
 if it opens at least one line in twenty. The message of JSON is the value whose key says so
-(``message``, ``msg`` and the like, whatever stands before the last dot), else the texts with the
-most words, two at least. The other fields are found by their keys.
+(``message``, ``msg`` and the like, whatever stands before the last dot, but rather not one of an
+error or a request), else the texts with the most words, two at least, else what kind of thing
+happened (``event_type``, ``method`` and the like). Of equals one that is the same in all lines is
+taken last. The other fields are found by their keys.
 
 Heads: a preset is taken if it matches at least half of the records, and more of them than any
 other; of equal shares the one that stands first in :data:`logexport.logs.headers.PRESETS`.
@@ -15,7 +17,7 @@ count.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias
 
 from logexport.errors import InputError
@@ -33,27 +35,45 @@ from logexport.logs.structured import (
     read_logfmt,
 )
 
-__all__ = ["find_format", "find_forms", "form_with_key"]
+__all__ = ["find_format", "find_forms", "form_with_key", "has_key"]
 
 SMALLEST_SHARE = 20
 """A form is taken if it opens at least one text in so many."""
 _DEPTH = 4  # objects in one another that are looked into for names
 
-_MESSAGES = (
-    *("message", "msg", "shortmessage", "renderedmessage", "m", "textpayload", "text", "event"),
-    *("body", "stringvalue", "log", "messagetemplate", "mt", "description"),
+_SURE_MESSAGES = (
+    *("message", "msg", "shortmessage", "renderedmessage", "m", "textpayload", "logmessage"),
+    *("logmsg", "nachricht", "meldung", "mensaje", "mensagem", "messaggio", "komunikat"),
+    *("сообщение", "消息", "信息", "メッセージ", "메시지"),
 )
+_MESSAGES = (
+    *_SURE_MESSAGES,
+    *("text", "event", "body", "stringvalue", "log", "messagetemplate", "mt", "description"),
+)
+_NO_MESSAGES = ("useragent", "ua", "referer", "referrer", "uri", "url", "path", "query", "cmdline")
+"""How the keys end whose texts may have many words and still say nothing of what happened."""
+_KINDS = (
+    *("eventtype", "eventname", "type", "action", "operation", "operationname", "verb", "method"),
+    *("requestmethod", "kind", "category"),
+)
+"""Keys whose few values say what happened, where there is no message."""
+_MOST_KINDS = 64
+_ELSEWHERE = frozenset(
+    ("error", "err", "exception", "cause", "request", "req", "response", "res", "event", "agent")
+)
+"""Objects whose values are of something else than the record."""
 _KEYS: Mapping[str, Sequence[str]] = {
     "timestamp": (
         *("timestamp", "time", "ts", "datetime", "t", "date", "asctime", "eventtime"),
-        *("realtimetimestamp", "timemillis", "createdat", "when"),
+        *("realtimetimestamp", "timemillis", "createdat", "when", "zeit", "fecha", "时间"),
     ),
     "level": (
         *("level", "severity", "lvl", "loglevel", "levelname", "severitytext", "priority", "l"),
-        *("sev", "s"),
+        *("sev", "s", "stufe", "niveau", "nivel", "级别"),
     ),
     "logger": (
         *("logger", "loggername", "logname", "sourcecontext", "category", "target", "component"),
+        "channel",
         *("module", "name", "namespace", "class", "caller", "c"),
     ),
     "host": ("hostname", "host", "nodename", "node", "machinename", "machine", "instance"),
@@ -75,14 +95,21 @@ class _Name:
     """What is known of a name in JSON or logfmt.
 
     Attributes:
-        count: objects that have it as a text, as a message is.
+        count: objects that have it as a text that is not blank, as a message is.
         words: of these texts.
+        values: the first of these texts that are not the same.
         scalars: objects that have it as a text or a number.
     """
 
     count: int = 0
     words: int = 0
     scalars: int = 0
+    values: set[str] = field(default_factory=set)
+
+    @property
+    def varies(self) -> bool:
+        """Whether these texts are not all the same."""
+        return len(self.values) > 1
 
 
 def find_forms(
@@ -159,17 +186,20 @@ def _docker(objects: Sequence[Members]) -> StructuredForm | None:
 
 def _json(objects: Sequence[Members]) -> StructuredForm | None:
     names = _count_names(objects)
-    message = _find_message(names, len(objects))
+    message = _find_message(names, len(objects)) or _find_kind(names, len(objects))
     return None if message is None else _with_fields("json", message, names)
 
 
 def _logfmt(objects: Sequence[Members]) -> StructuredForm | None:
     names = _count_names(objects)
     message = _find_message(names, len(objects))
-    # The words of a message in logfmt are in quotes; "msg=audit(1.2:3):" is not one.
-    if message is None or names[message].words < names[message].count * 1.2:
+    if message is None:
         return None
-    return _with_fields("logfmt", message, names)
+    form = _with_fields("logfmt", message, names)
+    # The words of a message in logfmt are in quotes; "msg=audit(1.2:3):" is not one, but
+    # "level=info msg=started" has one.
+    sure = message in ("msg", "message") and (form.level or form.timestamp) is not None
+    return form if sure or names[message].words >= names[message].count * 1.2 else None
 
 
 def _count_names(objects: Iterable[Members]) -> dict[str, _Name]:
@@ -196,9 +226,12 @@ def _note(name: _Name, value: Any) -> None:
     """Count a value: numbers are strings of another class, arrays of bytes are messages too."""
     is_text = type(value) is str or (isinstance(value, list) and len(value) > 8)
     name.scalars += isinstance(value, str)
-    if is_text:
+    words = len(tokens(value)) if isinstance(value, str) else 2
+    if is_text and words > 0:
         name.count += 1
-        name.words += len(tokens(value)) if isinstance(value, str) else 2
+        name.words += words
+        if len(name.values) <= _MOST_KINDS:
+            name.values.add(str(value))
 
 
 def _word(name: str) -> str:
@@ -220,27 +253,57 @@ def _field_of(name: str) -> tuple[str, int] | None:
     return None
 
 
+def _is_elsewhere(name: str) -> bool:
+    """Whether a value says something of an error or a request instead of the record."""
+    return not _ELSEWHERE.isdisjoint(map(_word, name.split(".")[:-1]))
+
+
 def _find_message(names: Mapping[str, _Name], total: int) -> str | None:
     """The name of the message, or None if there seems to be none."""
     candidates = [name for name in names if 0 < len(name) <= MAX_NAME_LENGTH and names[name].count]
     by_key = [name for name in candidates if _word(name) in _MESSAGES]
-    if by_key:
-        often = [name for name in by_key if names[name].count * 2 >= total] or by_key
-        return min(
-            often,
-            key=lambda name: (
-                _MESSAGES.index(_word(name)),
-                name.count("."),
-                -names[name].count,
-                name,
-            ),
-        )
+    often = [name for name in by_key if names[name].count * 2 >= total] or by_key
+    best = min(
+        often,
+        key=lambda name: (
+            _is_elsewhere(name),
+            _word(name) not in _SURE_MESSAGES,
+            not names[name].varies,
+            name.count("."),
+            _MESSAGES.index(_word(name)),
+            -names[name].count,
+            name,
+        ),
+        default=None,
+    )
+    if best is not None and (names[best].varies or _word(best) in _SURE_MESSAGES):
+        return best
     wordy = [
         name
         for name in candidates
-        if names[name].count * 2 >= total and names[name].words >= 2 * names[name].count
+        if names[name].count * 2 >= total
+        and names[name].words >= 2 * names[name].count
+        and (names[name].varies or total == 1)
+        and not _word(name).endswith(_NO_MESSAGES)
     ]
-    return max(wordy, key=lambda name: (names[name].words / names[name].count, name), default=None)
+    return max(wordy, key=lambda name: (names[name].words / names[name].count, name), default=best)
+
+
+def _find_kind(names: Mapping[str, _Name], total: int) -> str | None:
+    """The name whose few texts say what happened, or None."""
+    kinds = [
+        name
+        for name, found in names.items()
+        if _word(name) in _KINDS
+        and len(name) <= MAX_NAME_LENGTH
+        and found.count * 2 >= total
+        and 1 < len(found.values) <= _MOST_KINDS
+    ]
+    return min(
+        kinds,
+        key=lambda name: (name.count("."), _KINDS.index(_word(name)), name),
+        default=None,
+    )
 
 
 def _with_fields(
@@ -249,13 +312,22 @@ def _with_fields(
     """The form with the names of the other fields that it has."""
     best: dict[str, tuple[int, int, int, str]] = {}
     for name, found in names.items():
-        field = _field_of(name)
-        if field is None or name == message or not found.scalars or len(name) > MAX_NAME_LENGTH:
+        of = _field_of(name)
+        if of is None or name == message or not found.scalars or len(name) > MAX_NAME_LENGTH:
             continue
-        kind, place = field
+        if _is_elsewhere(name):
+            continue
+        kind, place = of
+        if kind == "process" and not found.count:
+            kind = "pid"  # Python's "process" is a number
         rank = (name.count("."), place, -found.scalars, name)
         best[kind] = min(best.get(kind, rank), rank)
     return StructuredForm(form, message, **{kind: rank[-1] for kind, rank in best.items()})
+
+
+def has_key(texts: Sequence[str], key: str, known: Sequence[StructuredForm]) -> bool:
+    """Whether :func:`form_with_key` finds a form."""
+    return _form_with_key(texts, key, known) is not None
 
 
 def form_with_key(
@@ -271,6 +343,21 @@ def form_with_key(
     Raises:
         InputError: no text has such a key.
     """
+    form = _form_with_key(texts, key, known)
+    if form is not None:
+        return form
+    example = next(iter(texts), "")
+    shown = example if len(example) <= 200 else example[:200] + "…"
+    raise InputError(
+        f"No line has a text under the key {key!r}; the first one is {shown!r}",
+        "Name a key of the JSON or logfmt lines by --message-key; keys inside one another are "
+        "joined by dots.",
+    )
+
+
+def _form_with_key(
+    texts: Sequence[str], key: str, known: Sequence[StructuredForm]
+) -> StructuredForm | None:
     reader = StructureReader(known)
     pool = list(texts)
     for _ in range(MAX_LEVELS):
@@ -279,13 +366,7 @@ def form_with_key(
             if found:
                 return _with_fields(kind, key, _count_names(found))
         pool = [opened.message for text in pool if (opened := reader.open(text)) is not None]
-    example = next(iter(texts), "")
-    shown = example if len(example) <= 200 else example[:200] + "…"
-    raise InputError(
-        f"No line has a text under the key {key!r}; the first one is {shown!r}",
-        "Name a key of the JSON or logfmt lines by --message-key; keys inside one another are "
-        "joined by dots.",
-    )
+    return None
 
 
 def _objects_with(pool: Sequence[str], form: StructuredForm) -> list[Members]:

@@ -32,7 +32,7 @@ from logexport.logs.lines import LogLine, LogPath, as_log, is_blank, iter_lines
 from logexport.logs.matching import TemplateMatcher
 from logexport.logs.preprocess import LineParser, Preprocess
 from logexport.logs.structured import MAX_FORMS
-from logexport.training.formats import find_format, find_forms, form_with_key
+from logexport.training.formats import find_format, find_forms, form_with_key, has_key
 from logexport.training.line_tables import ParsedRow, parsed_writer
 from logexport.training.mining import DrainOptions, TemplateMiner
 from logexport.training.sources import Source, TwoPasses, build_change_error
@@ -82,10 +82,11 @@ class ParseResult:
         parsed, preprocess: the files written.
         format: what was given or detected, or ``custom``.
         forms: of structured records, as ``preprocess.json`` has them, without their keys.
+        message_keys: the key that has the message, for each form; None for one that has no names.
         lines: all lines.
         rows: records, most of them a line; ``oversize`` of them were too long.
         blank: lines that are blank.
-        structured: rows that are structured records.
+        structured: rows that are structured records, or have one behind their header.
         headers: how many rows each header matched, by its name, and ``""`` for none.
         templates: distinct templates among the rows.
         seconds: wall time.
@@ -95,6 +96,7 @@ class ParseResult:
     preprocess: Path
     format: str
     forms: tuple[str, ...]
+    message_keys: tuple[str | None, ...]
     lines: int
     rows: int
     blank: int
@@ -116,6 +118,7 @@ class ParseResult:
             "preprocess": str(self.preprocess),
             "format": self.format,
             "forms": list(self.forms),
+            "message_keys": list(self.message_keys),
             "lines": self.lines,
             "rows": self.rows,
             "blank": self.blank,
@@ -158,6 +161,7 @@ def parse_logs(
         preprocess=request.output_dir / PREPROCESS,
         format=format_name,
         forms=tuple(form.form for form in rules.structured),
+        message_keys=tuple(form.message for form in rules.structured),
         lines=counts.lines,
         rows=counts.rows + counts.oversize,
         blank=builder.blank,
@@ -185,21 +189,38 @@ def _find_rules(request: ParseRequest, sources: Sequence[Source]) -> tuple[str, 
         )
     if request.find_forms:
         rules = replace(rules, structured=find_forms(texts))
-    if request.message_key is not None:
-        form = form_with_key(texts, request.message_key, rules.structured)
-        rules = replace(rules, structured=(form, *rules.structured)[:MAX_FORMS])
+    key = request.message_key
+    if key is not None and has_key(texts, key, rules.structured):
+        rules = _with_key(rules, texts, key)
+        key = None
     name = request.format
     if name is None:
         name = "custom"
     else:
         name = find_format(lines, rules) if name == "auto" else name
         rules = replace(rules, headers=headers_of(name))
-    if request.find_forms and rules.headers:
+    if looks_for_forms and rules.headers:
         parser = LineParser(rules)
         parsed = (parser.parse(line.raw) for line in lines if not line.oversize)
         behind = [one.message for one in parsed if one.header is not None and not one.next_line]
-        rules = replace(rules, structured=find_forms(behind, rules.structured))
+        if key is not None and has_key(behind, key, rules.structured):
+            rules = _with_key(rules, behind, key)
+            key = None
+        if request.find_forms:
+            rules = replace(rules, structured=find_forms(behind, rules.structured))
+    if key is not None:
+        rules = _with_key(rules, texts, key)
     return name, rules
+
+
+def _with_key(rules: Preprocess, texts: Sequence[str], key: str) -> Preprocess:
+    """The rules with a form before the others, whose message is the value of a key.
+
+    Raises:
+        InputError: no text has such a key.
+    """
+    form = form_with_key(texts, key, rules.structured)
+    return replace(rules, structured=(form, *rules.structured)[:MAX_FORMS])
 
 
 def _sample_lines(sources: Sequence[Source], rules: Preprocess) -> list[LogLine]:
@@ -294,7 +315,7 @@ class _RowBuilder:
                 raise build_change_error(passes.sources)
             self.counts.rows += 1
             self.counts.headers[parsed.header or ""] += 1
-            self.counts.structured += parsed.opened
+            self.counts.structured += parsed.opened or parsed.opened_behind
             self.counts.templates.add(index)
             number, template = self._templates[index]
             yield ParsedRow(
