@@ -16,9 +16,10 @@ verdict depends on them. See :class:`TimestampReader`.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import NamedTuple
 
 from logexport.errors import InputError
@@ -37,6 +38,12 @@ __all__ = [
 ]
 
 GROUPS = ("timestamp", "host", "process", "message")
+"""What a pattern may name by rules of version 1."""
+FIELDS = (
+    *("timestamp", "level", "logger", "host", "process", "pid", "thread", "source", "request"),
+    *("code", "method", "status", "action", "priority"),
+)
+"""What a pattern may name beside the message by rules of version 2."""
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 
 
@@ -56,6 +63,9 @@ class Header:
     next_line: bool = False
 
 
+_NOTHING: Mapping[str, str] = MappingProxyType({})
+
+
 class Fields(NamedTuple):
     """What a line's header says. ``header`` is its name, None where no header matched."""
 
@@ -65,6 +75,7 @@ class Fields(NamedTuple):
     process: str | None = None
     header: str | None = None
     next_line: bool = False
+    others: Mapping[str, str] = _NOTHING
 
 
 _MONTH = "[A-Z][a-z]{2}"
@@ -222,11 +233,17 @@ class HeaderMatcher:
             that logexport does not know, or a name that is given twice.
     """
 
-    def __init__(self, headers: Sequence[Header]) -> None:
+    def __init__(self, headers: Sequence[Header], known: Sequence[str] = GROUPS) -> None:
         self.headers = tuple(headers)
         names = [header.name for header in self.headers]
         self._steps: list[
-            tuple[Callable[[str], re.Match[str] | None], str, bool, tuple[int, ...]]
+            tuple[
+                Callable[[str], re.Match[str] | None],
+                str,
+                bool,
+                tuple[int, ...],
+                tuple[tuple[str, int], ...],
+            ]
         ] = []
         for header in self.headers:
             where = f"header {header.name!r}"
@@ -234,22 +251,25 @@ class HeaderMatcher:
                 raise InputError(f"Two headers are named {header.name!r}", "Rename one of them.")
             pattern = compile_portable(header.pattern, where)
             groups = analyse(header.pattern, where).names
-            if "message" not in groups or not set(groups) <= set(GROUPS):
+            if "message" not in groups or not set(groups) <= {"message", *known}:
                 lacks = "" if "message" in groups else ", but not message"
                 raise InputError(
                     f"The pattern of {where} names the groups ({', '.join(groups)}){lacks}",
-                    "Name the group (?P<message>...), and none but timestamp, host and process "
-                    "beside it.",
+                    "Name the group (?P<message>...), and none but these beside it: "
+                    f"{', '.join(name for name in known if name != 'message')}.",
                 )
             numbers = tuple(
                 pattern.groupindex.get(name, 0)
                 for name in ("message", "timestamp", "host", "process")
             )
-            self._steps.append((pattern.match, header.name, header.next_line, numbers))
+            others = tuple(
+                (name, number) for name, number in pattern.groupindex.items() if name not in GROUPS
+            )
+            self._steps.append((pattern.match, header.name, header.next_line, numbers, others))
 
     def match(self, text: str) -> Fields:
         """The header's fields and the message of a decoded line."""
-        for match, name, next_line, (message, timestamp, host, process) in self._steps:
+        for match, name, next_line, (message, timestamp, host, process), others in self._steps:
             found = match(text)
             if found is not None:
                 return Fields(
@@ -259,6 +279,9 @@ class HeaderMatcher:
                     found[process] if process else None,
                     name,
                     next_line,
+                    {other: found[number] for other, number in others if found[number] is not None}
+                    if others
+                    else _NOTHING,
                 )
         return Fields(text)
 

@@ -23,7 +23,15 @@ from logexport import schemas
 from logexport.errors import InputError, UsageError
 from logexport.files import atomic_path, encode_json, read_json
 from logexport.logs.decoding import ENCODINGS, UTF_8_MARK, Encoding, strip_escapes
-from logexport.logs.headers import ALOG_DETECT_HEADERS, Fields, Header, HeaderMatcher
+from logexport.logs.headers import (
+    ALOG_DETECT_HEADERS,
+    FIELDS,
+    GROUPS,
+    Fields,
+    Header,
+    HeaderMatcher,
+)
+from logexport.logs.kept import KeptField, kept_tokens
 from logexport.logs.lines import DEFAULT_MAX_LINE_BYTES, Reading, decode
 from logexport.logs.masks import ALOG_DETECT_MASKS, DEFAULT_MASKS, Mask, Masker
 from logexport.logs.matching import Prefer
@@ -128,6 +136,7 @@ class Preprocess:
         structured: forms of structured records, tried in order (:mod:`logexport.logs.structured`).
         continuation: whether continuation lines belong to the record before them
             (:mod:`logexport.logs.continuation`).
+        keep: fields that stay in the event, in their order (:mod:`logexport.logs.kept`).
 
     Raises:
         InputError: there is no such encoding, there are too many forms, or rules of version 1 have
@@ -143,6 +152,7 @@ class Preprocess:
     encoding: Encoding | None = "utf-8"
     structured: tuple[StructuredForm, ...] = ()
     continuation: bool = True
+    keep: tuple[KeptField, ...] = ()
 
     def __post_init__(self) -> None:
         if self.encoding is None:
@@ -167,6 +177,7 @@ class Preprocess:
     def _has_what_is_new(self) -> bool:
         return (
             bool(self.structured)
+            or bool(self.keep)
             or self.session.by == "field"
             or any(header.next_line for header in self.headers)
         )
@@ -243,6 +254,7 @@ class Preprocess:
             encoding=data.get("encoding"),
             structured=tuple(StructuredForm(**form) for form in data.get("structured", ())),
             continuation=data.get("continuation", False),
+            keep=tuple(KeptField(one["field"], one["as"]) for one in data.get("keep", ())),
         )
         LineParser(rules)
         return rules
@@ -255,6 +267,7 @@ class Preprocess:
                 "encoding": self.encoding,
                 "structured": [form.to_json() for form in self.structured],
                 "continuation": self.continuation,
+                "keep": [{"field": one.field, "as": one.form} for one in self.keep],
             }
         rule = self.session
         session = {"by": rule.by, "pattern": rule.pattern}
@@ -330,6 +343,7 @@ class ParsedLine(NamedTuple):
         next_line: the message goes on in the next line.
         opened: the line is a structured record.
         opened_behind: what stands behind its header is one.
+        kept: the tokens of the kept fields.
     """
 
     text: str
@@ -342,6 +356,7 @@ class ParsedLine(NamedTuple):
     next_line: bool = False
     opened: bool = False
     opened_behind: bool = False
+    kept: tuple[str, ...] = ()
 
 
 class LineParser:
@@ -353,7 +368,9 @@ class LineParser:
 
     def __init__(self, preprocess: Preprocess) -> None:
         self.preprocess = preprocess
-        self._headers = HeaderMatcher(preprocess.headers)
+        known = GROUPS if preprocess.encoding is None else FIELDS
+        self._headers = HeaderMatcher(preprocess.headers, known)
+        self._keep = preprocess.keep
         self._masker = Masker(preprocess.masks)
         rule = preprocess.session
         self._by, self._field = rule.by, rule.field
@@ -369,6 +386,10 @@ class LineParser:
     def mask(self, message: str) -> str:
         """Apply the masks to a message."""
         return self._masker(message)
+
+    def mask_record(self, parsed: ParsedLine) -> str:
+        """What a record's template is looked for with: kept tokens, then the masked message."""
+        return " ".join(filter(None, (*parsed.kept, self._masker(parsed.message))))
 
     def find_session(self, text: str) -> str | None:
         """What the session pattern finds in a line's text; None if nothing, or if there is none."""
@@ -421,6 +442,7 @@ class LineParser:
             fields.next_line,
             outside > 0,
             len(levels) > outside,
+            kept_tokens(self._keep, values) if self._keep else (),
         )
 
     def _open_further(self, text: str, levels: list[Opened]) -> str:
@@ -433,4 +455,4 @@ class LineParser:
 
 def _header_fields(fields: Fields) -> dict[str, str]:
     found = {"timestamp": fields.timestamp, "host": fields.host, "process": fields.process}
-    return {name: value for name, value in found.items() if value is not None}
+    return {name: value for name, value in found.items() if value is not None} | dict(fields.others)

@@ -15,7 +15,7 @@ __all__ = ["learn_heads"]
 AGREE = 0.92
 SMALLEST = 0.05
 REACH = 200  # characters that a head may begin in
-_PUNCTUATION = "[](){}<>|:,;=\""
+_PUNCTUATION = '[](){}<>|:,;="'
 _PAIRS = {"[": "]", "(": ")", "<": ">", "{": "}"}
 _WORD = re.compile(r"[^\s\[\](){}<>|:,;=\"]+")
 _DASHES = re.compile(r"-{1,3}(?=\s|$)|->(?=\s)|/(?=\s)|»(?=\s)|>(?=\s)")
@@ -31,7 +31,6 @@ _SYMBOLS = {".", "*", "#", "-", "!"}
 _INTEGER = re.compile(r"[#*]?\d+(?:[-#.]\d+)*")
 _HEX = re.compile(r"(?:0x)?[0-9a-fA-F]{4,}|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _ADDRESS = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}|[0-9a-fA-F:]*::[0-9a-fA-F:]*")
-_KLOG = re.compile(r"[IWEFD]\d{4} \d\d:\d\d:\d\d")
 
 
 @dataclass
@@ -73,11 +72,7 @@ def learn_heads(texts: Sequence[str]) -> tuple[Header, ...]:
 
 
 def _time_of(text: str) -> tuple[int, int] | None:
-    if _KLOG.match(text):
-        found = find_time(text[:REACH], 0) or (0, 0)
-        return (1, found[1])
-    found = find_time(text[:REACH])
-    return found
+    return find_time(text[:REACH])
 
 
 def _signature(line: _Line) -> object:
@@ -116,7 +111,81 @@ def _next(line: _Line) -> tuple[str, str, int]:
     return "word", text[place:end], end
 
 
+_METHODS = "GET|POST|PUT|DELETE|HEAD|OPTIONS|PATCH|CONNECT|TRACE|PROPFIND|PURGE|MKCOL|REPORT"
+_COLUMN_PATTERN = r"""(?:"(?:[^"\\]|\\.)*"|\[[^\]]*\]|\([^)]*\)|\{[^}]*\}|[^\s"\[({]\S*)"""
+_COLUMN = re.compile(_COLUMN_PATTERN)
+_REQUEST = re.compile(rf'"?(?:{_METHODS})\b')
+_STATUS = re.compile(r"(?:[A-Z_]+/|\(HTTP/[\d.]+ |)([1-5]\d\d)\)?,?")
+_ACCESS_COLUMNS = 40
+
+
+def _access(lines: list[_Line]) -> str | None:
+    """The pattern of lines that say a request's method and the status of its answer."""
+    rows = [[one[0] for one in _COLUMN.finditer(line.text)][:_ACCESS_COLUMNS] for line in lines]
+    least = AGREE * len(rows)
+
+    def column(pattern: re.Pattern[str]) -> int | None:
+        votes = Counter(
+            place
+            for row in rows
+            for place, text in enumerate(row)
+            if pattern.match(text)
+            if pattern is _REQUEST or pattern.fullmatch(text)
+        )
+        fitting = [place for place, count in votes.items() if count >= least]
+        if pattern is _STATUS:
+            fitting = [
+                p for p in fitting if _looks_like_status([row[p] for row in rows if p < len(row)])
+            ]
+        return min(fitting, default=None)
+
+    method, status = column(_REQUEST), column(_STATUS)
+    if method is None or status is None:
+        return None
+    parts = []
+    for place in range(max(method, status) + 1):
+        sample = next(row[place] for row in rows if place < len(row))
+        if place == method:
+            quoted = sample.startswith('"')
+            parts.append('"(?P<method>[A-Z]+)[^"]*"' if quoted else "(?P<method>[A-Z]+)")
+        elif place == status:
+            before = _STATUS.fullmatch(sample)
+            lead = sample[: before.start(1)] if before else ""
+            lead = r"[A-Z_]+/" if lead.endswith("/") else (r"\(HTTP/[\d.]+ " if lead else "")
+            parts.append(lead + r"(?P<status>\d{3})")
+        else:
+            parts.append(_COLUMN_PATTERN)
+    return r"\s*" + r"\s+".join(parts) + r".*(?P<message>)$"
+
+
+def _looks_like_status(values: list[str]) -> bool:
+    found = Counter(match[1] for value in values if (match := _STATUS.fullmatch(value)))
+    usual = sum(
+        found[code]
+        for code in (
+            "200",
+            "201",
+            "204",
+            "206",
+            "301",
+            "302",
+            "304",
+            "400",
+            "401",
+            "403",
+            "404",
+            "500",
+            "502",
+            "503",
+        )
+    )
+    return usual >= 0.8 * len(values)
+
+
 def _learn(lines: list[_Line]) -> str | None:
+    access = _access(lines)
+    if access is not None:
+        return access
     items = _grow(lines)
     cut = _cut(items, lines)
     if cut == 0:
@@ -157,7 +226,9 @@ def _grow(lines: list[_Line]) -> list[_Item]:
             item = _Item("time", values=[text for kind, text, _ in found if kind == "time"])
             keep = "time"
         elif kinds["sign"] >= least:
-            sign, count = Counter(text for kind, text, _ in found if kind == "sign").most_common(1)[0]
+            sign, count = Counter(text for kind, text, _ in found if kind == "sign").most_common(1)[
+                0
+            ]
             if count < least:
                 break
             unit = _unit(active, found, sign, least) if sign in _PAIRS else None
@@ -179,6 +250,8 @@ def _grow(lines: list[_Line]) -> list[_Item]:
             if kind == keep:
                 line.place = end
                 rest.append(line)
+                if kind == "time":
+                    line.time = find_time(line.text[:REACH], end)
         active = rest
     return items
 
@@ -318,7 +391,14 @@ def _pattern(items: list[_Item]) -> str | None:
             closer = re.escape(_PAIRS[item.text]) if item.text in "[({" else ">"
             inside = r"[^\]]*" if item.text == "[" else rf"[^{_PAIRS[item.text]}]*"
             if item.optional:
-                stripped = r"\s*" + name("level", rf"[^\s{chr(92)+']' if item.text == '[' else _PAIRS[item.text]}]+") + r"\s*"
+                stripped = (
+                    r"\s*"
+                    + name(
+                        "level",
+                        rf"[^\s{chr(92) + ']' if item.text == '[' else _PAIRS[item.text]}]+",
+                    )
+                    + r"\s*"
+                )
                 inside = stripped
             opener = re.escape(item.text) if item.text in "[({" else "<"
             out.append(opener + inside + closer)

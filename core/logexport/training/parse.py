@@ -245,11 +245,19 @@ def _mine_templates(
     passes: TwoPasses, parser: LineParser, drain: DrainOptions
 ) -> list[tuple[int, str]]:
     """Mine every record that is not oversize; (cluster number, template), by number."""
-    miner = TemplateMiner(drain)
+    miners: dict[tuple[str, ...], TemplateMiner] = {}
     for record in RecordReader(parser).read(passes.first()):
         if record.parsed is not None:
-            miner.add(parser.mask(record.parsed.message))
-    return miner.templates()
+            kept = record.parsed.kept
+            if kept not in miners:
+                miners[kept] = TemplateMiner(drain)
+            miners[kept].add(parser.mask(record.parsed.message))
+    templates = [
+        " ".join(filter(None, (*kept, text)))
+        for kept, miner in miners.items()
+        for _, text in miner.templates()
+    ]
+    return list(enumerate(templates, 1))
 
 
 # --- the second pass ------------------------------------------------------------------------------
@@ -309,7 +317,7 @@ class _RowBuilder:
                 self.counts.oversize += 1
                 yield ParsedRow(record.number, None, None, None, None, None, None, None)
                 continue
-            masked = self._parser.mask(parsed.message)
+            masked = self._parser.mask_record(parsed)
             index = self._matcher.match(masked)
             if index is None:  # the same bytes gave these templates
                 raise build_change_error(passes.sources)

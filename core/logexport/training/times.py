@@ -21,15 +21,18 @@ oct october octobre okt oktober octubre ott ottobre outubro out oct. okt.
 nov november novembre noviembre novembro nov.
 dec december déc décembre dez dezember dic diciembre dicembre dezembro dec. déc. dez.
 """.split()
-_DAYS = "mon tue wed thu fri sat sun monday tuesday wednesday thursday friday saturday sunday".split()
+_DAYS = (
+    "mon tue wed thu fri sat sun monday tuesday wednesday thursday friday saturday sunday".split()
+)
 _MONTH = "(?:" + "|".join(sorted(map(re.escape, _MONTHS), key=len, reverse=True)) + r"|\d{1,2}月)"
 _DAY = "(?:" + "|".join(sorted(_DAYS, key=len, reverse=True)) + ")"
 _ZONE_NAMES = (
     r"(?:UTC|GMT|Z|C[SE]?S?T|CET|CEST|CDT|EST|EDT|EET|EEST|WET|WEST|MST|MDT|PST|PDT|MSK|MSD|IST|JST"
     r"|KST|BST|HKT|SGT|A[EWC][SD]T|NZ[SD]T|BRT|ART|WIB)(?:[+-]\d{1,2})?"
 )
-_ZONE = rf"(?:[+\-\u2212]\d{{2}}(?::?\d{{2}})?(?![\d:])|{_ZONE_NAMES}(?![A-Za-z]))"
-_CITY = r"(?:\[[A-Z][A-Za-z]+/[A-Za-z_/]+\]|[A-Z][A-Za-z]+/[A-Z][A-Za-z_/]+)"
+_ZONE = rf"(?:[+\-\u2212]\d{{2}}(?::?\d{{2}})?(?![\d:])|(?-i:{_ZONE_NAMES})(?![A-Za-z]))"
+_CITY = r"(?-i:\[[A-Z][A-Za-z]+/[A-Za-z_/]+\]|[A-Z][a-z]+/[A-Z][A-Za-z_/]+)"
+_YEAR = r"(?:19|20)\d{2}(?!\d)"
 _AMPM = r"(?:[AaPp]\.? ?[Mm]\b\.?|πμ|μμ|오전|오후)"
 _CLOCK = (
     r"(?:\d{1,2}:\d{2}:\d{1,2}(?:[.,:]\d{1,9})?|\d{1,2}:\d{2}(?![\d:])|\d{2}\.\d{2}\.\d{2}\.\d{3,9}"
@@ -42,10 +45,10 @@ _DATE = (
     rf"|{_MONTH}[-/ ]{{1,2}}\d{{1,2}}(?:st|nd|rd|th)?(?:,? \d{{4}})?(?!\w)"
     rf"|\d{{4}} {_MONTH} \d{{1,2}}"
     r"|\d{4}年\d{1,2}月\d{1,2}日|\d{4}-\d{3}(?!\d)|\d{8}|\d{6}(?= )|\d{1,2}[-/.]\d{1,2}(?!\d)"
-    r"|\d{4}(?= \d\d:))"
+    r")"
 )
 _SEPARATOR = r"(?:[T_:|.,\-/]|, | {1,3}|::)"
-_TAIL = rf"(?: ?{_AMPM})?(?: ?{_ZONE})?(?: ?{_CITY})?(?: \d{{4}}(?!\d))?(?: {_ZONE})?"
+_TAIL = rf"(?: ?{_AMPM})?(?: ?{_ZONE})?(?: ?{_CITY})?(?: {_YEAR})?(?: {_ZONE})?"
 _TIMES = (
     rf"(?:{_DAY},? )?{_DATE}{_SEPARATOR}{_CLOCK}{_TAIL}",
     rf"\d{{8}}[T\-:. _]?{_COMPACT_CLOCK}(?: ?{_ZONE})?",
@@ -57,11 +60,16 @@ _TIMES = (
     r"@?(?:1[0-9]{9}|[2-9]\d{9})(?:\.\d{1,9})?(?![\d.])",
     r"1\d{12}(?!\d)|1\d{15}(?!\d)|1\d{18}(?!\d)",
     rf"(?:{_DAY},? )?\d{{4}}[-/.]\d{{2}}[-/.]\d{{2}}(?!\d)",
+    r"(?<=\[) *\d{1,9}\.\d{3,6}s?(?=\])",
+    r"(?<=^[IWEFD])(?:0[1-9]|1[0-2])(?:[0-2]\d|3[01]) \d{2}:\d{2}:\d{2}\.\d{6}",
 )
 _TIME = re.compile(
-    r"(?<![\w.])(?:" + "|".join(f"(?:{form})" for form in _TIMES) + ")", re.IGNORECASE
+    r"(?:(?<![\w.])|(?<=^[IWEFD]))(?:" + "|".join(f"(?:{form})" for form in _TIMES) + ")",
+    re.IGNORECASE,
 )
 _LETTER_TIME = re.compile(rf"(?<![\w.])([A-Z])(\d{{4}} {_CLOCK})")
+_TAI64N = re.compile("@[0-9a-f]{24}")
+_UPTIME = re.compile(r" *\d+\.\d+s?")
 _PARTS = re.compile(r"\d+|[^\W\d_]+\.?|\s+|.", re.DOTALL)
 
 
@@ -73,6 +81,10 @@ def find_time(text: str, start: int = 0) -> tuple[int, int] | None:
 
 def generalise_times(times: Sequence[str]) -> str | None:
     """A portable pattern for times that are written alike, None if they are not."""
+    if all(_TAI64N.fullmatch(time) for time in times):
+        return "@[0-9a-f]{24}"
+    if all(_UPTIME.fullmatch(time) for time in times):
+        return r" *\d+\.\d+s?"
     skeletons: dict[tuple[str, ...], list[list[str]]] = {}
     for time in times:
         parts = _PARTS.findall(time)
