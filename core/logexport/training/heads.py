@@ -59,15 +59,18 @@ def learn_heads(texts: Sequence[str]) -> tuple[Header, ...]:
     for text in texts:
         line = _Line(text, _time_of(text))
         groups.setdefault(_signature(line), []).append(line)
-    found: list[tuple[int, str]] = []
-    # Rare signatures join the most frequent one, which drops them if they do not agree.
+    patterns: list[str] = []
     for lines in sorted(groups.values(), key=len, reverse=True):
-        if len(lines) < max(2, SMALLEST * len(texts)):
-            continue
-        pattern = _learn(lines)
-        if pattern is not None:
-            found.append((len(lines), pattern))
-    patterns = list(dict.fromkeys(pattern for _, pattern in found))
+        # What the first head of a group does not match may have one of its own.
+        for _ in range(3):
+            if len(lines) < max(2, SMALLEST * len(texts)):
+                break
+            pattern = _learn(lines)
+            if pattern is None or pattern in patterns:
+                break
+            patterns.append(pattern)
+            match = re.compile(pattern, re.ASCII).match
+            lines = [_Line(line.text, _time_of(line.text)) for line in lines if not match(line.text)]
     return tuple(Header(f"head-{n}", pattern) for n, pattern in enumerate(patterns, 1))
 
 
@@ -203,7 +206,7 @@ def _grow(lines: list[_Line]) -> list[_Item]:
         if kinds["end"] > len(lines) - least:
             break
         spaces = kinds["space"]
-        if 0 < spaces < least:
+        if len(lines) - least < spaces < least:
             # White space that some lines have: padding, if the same follows in all of them.
             saved = [line.place for line in active]
             for line, (kind, _, end) in zip(active, found, strict=True):
@@ -230,7 +233,11 @@ def _grow(lines: list[_Line]) -> list[_Item]:
                 0
             ]
             if count < least:
-                break
+                attached = _attached(active, least)
+                if attached is None:
+                    break
+                items.append(attached)
+                continue
             unit = _unit(active, found, sign, least) if sign in _PAIRS else None
             if unit is not None:
                 items.append(unit)
@@ -256,6 +263,24 @@ def _grow(lines: list[_Line]) -> list[_Item]:
     return items
 
 
+_UNITS = re.compile(r"(?:\[[^\]]*\]|\([^)]*\))+")
+
+
+def _attached(active: list[_Line], least: float) -> _Item | None:
+    """Brackets directly after a word that some lines have, if the same sign follows in all."""
+    ends = []
+    for line in active:
+        match = _UNITS.match(line.text, line.place)
+        ends.append(line.place if match is None else match.end())
+    signs = Counter(line.text[end : end + 1] for line, end in zip(active, ends, strict=True))
+    sign, count = signs.most_common(1)[0]
+    if count < least or not sign or sign not in ":|>":
+        return None
+    for line, end in zip(active, ends, strict=True):
+        line.place = end
+    return _Item("attached")
+
+
 def _unit(
     active: list[_Line], found: list[tuple[str, str, int]], opener: str, least: float
 ) -> _Item | None:
@@ -266,7 +291,7 @@ def _unit(
         place = line.text.find(closer, end, end + 100) if text == opener else -1
         inside = place >= 0 and line.time is not None and end <= line.time[0] <= place
         if inside or (place >= 0 and opener in line.text[end:place]):
-            return None
+            place = -1
         ends.append(place)
     if sum(place >= 0 for place in ends) < least:
         return None
@@ -316,6 +341,8 @@ def _cut(items: list[_Item], lines: list[_Line]) -> int:
             if pending and follows is not None and _is_column(items, place):
                 good, pending = place + 1, 0
             continue
+        if item.kind == "attached":
+            continue
         if item.kind == "time":
             good, pending, seen_time, strong = place + 1, 0, True, True
         elif item.kind == "level":
@@ -325,7 +352,7 @@ def _cut(items: list[_Item], lines: list[_Line]) -> int:
             else:
                 pending += 1
         elif item.kind == "unit":
-            if pending > 1:
+            if pending > 2:
                 break
             good, pending = place + 1, 0
             if place == 0 and len(set(item.values)) > 1:
@@ -360,6 +387,15 @@ def _is_column(items: list[_Item], place: int) -> bool:
     widths = Counter(len(a) + len(b) for a, b in zip(before.values, space.values, strict=True))
     several = len(set(map(len, before.values))) > 1
     return several and widths.most_common(1)[0][1] >= AGREE * len(space.values)
+
+
+def _is_host(items: list[_Item], place: int) -> bool:
+    """As syslog has it: the word between the time and a process."""
+    kinds = [item.kind for item in items[max(place - 2, 0) : place + 3]]
+    after = [item.text or item.kind for item in items[place + 3 : place + 5]]
+    return kinds == ["time", "space", "word", "space", "word"] and (
+        after[:1] == [":"] or after[:2] in (["[", ":"], ["attached", ":"])
+    )
 
 
 _CLASS = r'[^\s\[\](){}<>|:,;="]'
@@ -402,10 +438,16 @@ def _pattern(items: list[_Item]) -> str | None:
                 inside = stripped
             opener = re.escape(item.text) if item.text in "[({" else "<"
             out.append(opener + inside + closer)
+        elif item.kind == "attached":
+            out.append(r"(?:\[[^\]]*\]|\([^)]*\))*")
         elif item.kind == "level":
             out.append(name("level", _CLASS + "+"))
-        elif texts[:1] == [":"] or texts[:2] == ["[", ":"]:
-            out.append(name("process", _CLASS + "+") if item.kind == "word" else _CLASS + "+")
+        elif item.kind == "word" and (
+            texts[:1] == [":"] or texts[:2] in (["[", ":"], ["attached", ":"])
+        ):
+            out.append(name("process", _CLASS + "+"))
+        elif item.kind == "word" and _is_host(items, place):
+            out.append(name("host", _CLASS + "+"))
         else:
             out.append(_CLASS + "+")
     return "".join(out) + r"(?:\s+|$)?(?P<message>.*)$".replace("(?:\\s+|$)?", r"\s*")

@@ -32,7 +32,7 @@ _ZONE_NAMES = (
 )
 _ZONE = rf"(?:[+\-\u2212]\d{{2}}(?::?\d{{2}})?(?![\d:])|(?-i:{_ZONE_NAMES})(?![A-Za-z]))"
 _CITY = r"(?-i:\[[A-Z][A-Za-z]+/[A-Za-z_/]+\]|[A-Z][a-z]+/[A-Z][A-Za-z_/]+)"
-_YEAR = r"(?:19|20)\d{2}(?!\d)"
+_YEAR = r"(?:19|20)\d{2}(?![\d-])"
 _AMPM = r"(?:[AaPp]\.? ?[Mm]\b\.?|πμ|μμ|오전|오후)"
 _CLOCK = (
     r"(?:\d{1,2}:\d{2}:\d{1,2}(?:[.,:]\d{1,9})?|\d{1,2}:\d{2}(?![\d:])|\d{2}\.\d{2}\.\d{2}\.\d{3,9}"
@@ -54,7 +54,7 @@ _TIMES = (
     rf"\d{{8}}[T\-:. _]?{_COMPACT_CLOCK}(?: ?{_ZONE})?",
     rf"\d{{6}} {_COMPACT_CLOCK}",
     r"\d{3}/\d{6}(?!\d)",
-    rf"{_CLOCK}{_TAIL}",
+    rf"(?<!\d:){_CLOCK}{_TAIL}",
     r"\d{14}(?!\d)",
     r"@[0-9a-f]{24}(?![0-9a-f])",
     r"@?(?:1[0-9]{9}|[2-9]\d{9})(?:\.\d{1,9})?(?![\d.])",
@@ -64,7 +64,7 @@ _TIMES = (
     r"(?<=^[IWEFD])(?:0[1-9]|1[0-2])(?:[0-2]\d|3[01]) \d{2}:\d{2}:\d{2}\.\d{6}",
 )
 _TIME = re.compile(
-    r"(?:(?<![\w.])|(?<=^[IWEFD]))(?:" + "|".join(f"(?:{form})" for form in _TIMES) + ")",
+    r"(?:(?<![\w.-])|(?<=^[IWEFD]))(?:" + "|".join(f"(?:{form})" for form in _TIMES) + ")",
     re.IGNORECASE,
 )
 _LETTER_TIME = re.compile(rf"(?<![\w.])([A-Z])(\d{{4}} {_CLOCK})")
