@@ -52,7 +52,10 @@ class MessageHeaders:
                 self._makers.append(maker)
         self._kept = KeptValues(preprocess.keep, random)
         self._with_kept = [
-            (header, {one.field for one in preprocess.keep} & set(analyse(header.pattern, "").names))
+            (
+                header,
+                {one.field for one in preprocess.keep} & set(analyse(header.pattern, "").names),
+            )
             for header in preprocess.headers
             if preprocess.keep
         ]
