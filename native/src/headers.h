@@ -22,8 +22,8 @@ struct le_fields {
     struct le_text texts[LE_MAX_FIELDS]; /* of a header's field_count */
 };
 
-/* The name of a field that a header or a form of version 2 may have beside its message, NULL if there
- * is no such field. */
+/* The name of a field that a header or a form of version 2 may have beside its message; NULL: this is
+ * not one. */
 const char *le_field_name(const char *name, size_t length);
 
 /* Looks up the message of a header whose pattern is compiled. False: there is no group for it, or one

@@ -51,13 +51,11 @@ class MessageHeaders:
             if maker is not None:
                 self._makers.append(maker)
         self._kept = KeptValues(preprocess.keep, random)
+        kept = {one.field for one in preprocess.keep}
         self._with_kept = [
-            (
-                header,
-                {one.field for one in preprocess.keep} & set(analyse(header.pattern, "").names),
-            )
+            (header, kept & set(analyse(header.pattern, f"header {header.name!r}").names))
             for header in preprocess.headers
-            if preprocess.keep
+            if kept
         ]
 
     def put_before(
@@ -95,12 +93,12 @@ class MessageHeaders:
             if header.next_line:
                 text += "\n      " + rest
             parsed = self._parse(text)
-            said = {field: value for field, value in kept.items() if field in fields}
+            of_header = {field: value for field, value in kept.items() if field in fields}
             if (
                 parsed is not None
                 and parsed.header == header.name
                 and parsed.message == message
-                and self._kept.agree(parsed.kept, said)
+                and self._kept.agree(parsed.kept, of_header)
             ):
                 return text
         return message
