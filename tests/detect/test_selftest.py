@@ -235,7 +235,7 @@ KEPT_TOKENS = {
 }
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(
     st.sampled_from(sorted(KEPT_RULES)),
     st.lists(
