@@ -27,6 +27,12 @@ struct le_preprocess {
     enum le_encoding encoding; /* LE_BYTES: these are rules of version 1 */
     struct le_structure structure;
     bool continuation;
+    /* The fields that are wanted of a record, in this order everywhere: the one that sessions are by
+     * (NULL: none is), then those that are kept. */
+    const char *fields[LE_MAX_FIELDS];
+    int field_count;
+    enum le_kept_form keep[LE_MAX_KEPT]; /* of each field but the first */
+    int keep_count;
     bool holds;          /* a line may have to wait for the next one */
     uint32_t max_groups; /* of any pattern */
 };

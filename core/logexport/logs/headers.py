@@ -49,7 +49,7 @@ NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 
 @dataclass(frozen=True)
 class Header:
-    """One header: a portable pattern with the group ``message`` and any of the other three.
+    """One header: a portable pattern with the group ``message`` and any of :data:`FIELDS`.
 
     Args:
         name: of the header.
