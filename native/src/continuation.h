@@ -35,6 +35,7 @@ struct le_look {
     bool closing;  /* } or "} */
     bool call;     /* what stands in Go's traces without indentation */
     bool brace;    /* its last character is { */
+    bool whole;    /* lines of its message were cut off, so that it is no continuation line */
     uint8_t opens; /* the state after it, if it is nothing or names an exception */
 };
 

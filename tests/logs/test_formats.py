@@ -326,7 +326,10 @@ def test_without_a_message_what_happened_is_a_kind() -> None:
         {"event_type": ("dns", "tls")[n % 2], "msg": "", "src": f"10.0.0.{n}"} for n in range(9)
     ]
     assert _found([*lines]).message == "event_type"
-    assert find_forms([json.dumps({"type": "request", "id": n}) for n in range(9)]) == ()
+    report = [json.dumps({"type": "platform.report", "id": n}) for n in range(9)]
+    assert find_forms(report) == ()
+    whole = [*report, *(json.dumps({"msg": f"order {n} placed"}) for n in range(9))]
+    assert [form.message for form in find_forms(whole)] == ["msg", "type"]
 
 
 def test_a_message_of_one_word_in_logfmt() -> None:
