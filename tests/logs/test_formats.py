@@ -328,8 +328,8 @@ def test_without_a_message_what_happened_is_a_kind() -> None:
     assert _found([*lines]).message == "event_type"
     report = [json.dumps({"type": "platform.report", "id": n}) for n in range(9)]
     assert find_forms(report) == ()
-    whole = [*report, *(json.dumps({"msg": f"order {n} placed"}) for n in range(9))]
-    assert [form.message for form in find_forms(whole)] == ["msg", "type"]
+    mixed = [*report, *(json.dumps({"msg": f"order {n} placed"}) for n in range(9))]
+    assert [form.message for form in find_forms(mixed)] == ["msg", "type"]
 
 
 def test_a_message_of_one_word_in_logfmt() -> None:
@@ -362,7 +362,7 @@ def test_a_key_is_named_behind_a_head(tmp_path: Path, capfd: pytest.CaptureFixtu
     )
     assert main(["parse", str(log), "-o", str(out), "--message-key", "part"]) == 0
     assert Preprocess.load(out / "preprocess.json").structured[0].message == "part"
-    assert "json with the message in part" in (said := capfd.readouterr().err)
-    assert "on 20, format syslog on 20" in said
+    assert "json with the message in part" in (summary := capfd.readouterr().err)
+    assert "on 20, format syslog on 20" in summary
     assert main(["parse", str(log), "-o", str(out), "--message-key", "parts"]) == 2
     assert "No line has a text under the key 'parts'" in capfd.readouterr().err

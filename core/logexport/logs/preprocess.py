@@ -330,7 +330,7 @@ class ParsedLine(NamedTuple):
         next_line: the message goes on in the next line.
         opened: the line is a structured record.
         opened_behind: what stands behind its header is one.
-        whole: lines of its message were cut off, so that it is no continuation line
+        has_more_lines: lines of its message were cut off, so that it cannot be a continuation line
             (:class:`logexport.logs.structured.Opened`).
     """
 
@@ -344,7 +344,7 @@ class ParsedLine(NamedTuple):
     next_line: bool = False
     opened: bool = False
     opened_behind: bool = False
-    whole: bool = False
+    has_more_lines: bool = False
 
 
 class LineParser:
@@ -424,7 +424,7 @@ class LineParser:
             fields.next_line,
             outside > 0,
             len(levels) > outside,
-            any(level.whole for level in levels),
+            any(level.has_more_lines for level in levels),
         )
 
     def _open_further(self, text: str, levels: list[Opened]) -> str:

@@ -139,7 +139,7 @@ class Opened(NamedTuple):
         piece: whether the next line may hold more of the message.
         source: what pieces must have in common to be joined (a form, and a stream), or None for a
             form without pieces.
-        whole: lines of the message that are not blank were cut off after the first, of a form
+        has_more_lines: lines of the message that are not blank were cut off after the first, of a form
             without pieces.
     """
 
@@ -148,7 +148,7 @@ class Opened(NamedTuple):
     by: str | None = None
     piece: bool = False
     source: tuple[str, str | None] | None = None
-    whole: bool = False
+    has_more_lines: bool = False
 
 
 class StructureReader:
@@ -332,7 +332,7 @@ class _Json:
         by = None if self._session_key is None else _field_text(found.get(self._session_key))
         line, more = _first_line(message)
         if not self._docker:
-            return Opened(line, fields, by, whole=more)
+            return Opened(line, fields, by, has_more_lines=more)
         source = ("docker", _field_text(found.get("stream")))
         return Opened(line, fields, by, not message.endswith("\n"), source)
 
@@ -369,7 +369,7 @@ class _Logfmt:
         fields = {field: pairs[name] for field, name in self._names.items() if name in pairs}
         by = None if self._session_key is None else pairs.get(self._session_key)
         line, more = _first_line(pairs[self._message])
-        return Opened(line, fields, by, whole=more)
+        return Opened(line, fields, by, has_more_lines=more)
 
 
 def read_logfmt(text: str) -> dict[str, str] | None:
