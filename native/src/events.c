@@ -53,12 +53,14 @@ enum logexport_status le_event_match(const struct le_event_reader *reader,
 
 /* What was found so far of the field and the key that sessions are by. */
 struct found {
-    int levels; /* how often the line was opened */
+    int levels;          /* how often the line was opened */
+    bool has_more_lines; /* lines of a message were cut off */
     struct le_text field, by;
 };
 
 static void keep_opened(struct found *found, const struct le_opened *opened)
 {
+    found->has_more_lines |= opened->has_more_lines;
     if (opened->field != NULL) /* the innermost */
         found->field = (struct le_text){opened->field, opened->field_length};
     if (found->by.data == NULL) /* the outermost */
@@ -114,9 +116,11 @@ static enum logexport_status read_text(const struct le_event_reader *reader,
     else if (rules->by == LE_BY_FIELD)
         event->session = found->by.data != NULL ? found->by : found->field;
     if (rules->continuation) {
-        event->opens = (uint8_t)le_trace_opens(message.data, message.length);
+        if (!found->has_more_lines) /* a trace that a message is goes on within it */
+            event->opens = (uint8_t)le_trace_opens(message.data, message.length);
         if (!event->headed)
             le_look_at(text.data, text.length, &event->look);
+        event->look.has_more_lines = found->has_more_lines;
     }
     return le_event_match(reader, scratch, message, &event->template_index, error);
 }

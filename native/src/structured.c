@@ -297,7 +297,10 @@ static bool cut_message(struct le_opened *opened)
     while (first < end && first > text && first[-1] != '\n')
         first--;
     opened->message = first < end ? first : text;
-    le_line_end(opened->message, end, &opened->message_length);
+    const char *rest = le_line_end(opened->message, end, &opened->message_length);
+    while (rest < end && (*rest == '\n' || le_is_space(*rest)))
+        rest++;
+    opened->has_more_lines = opened->source < 0 && rest < end;
     return le_strip_escapes(&opened->message, &opened->message_length,
                             is_spare ? &opened->message_text : &opened->spare);
 }
@@ -531,7 +534,7 @@ static enum fit open_form(const struct le_form *form, const char *text, size_t l
     bool docker = form->kind == LE_FORM_DOCKER, cri = form->kind == LE_FORM_CRI;
     for (int role = 0; role < ROLES; role++)
         values[role].kind = NOTHING;
-    opened->piece = false;
+    opened->piece = opened->has_more_lines = false;
     opened->source = docker || cri ? (int)form->kind : -1;
     enum fit fit = find_values(form, text, length, opened, values);
     if (fit == OPENED)

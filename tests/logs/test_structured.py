@@ -108,6 +108,19 @@ def test_a_message_is_its_first_line_that_is_not_blank() -> None:
     assert message(LOGFMT, r'msg="\n  a\nb"') == "  a"
 
 
+def test_a_trace_that_is_a_message_is_a_record() -> None:
+    trace = r"Traceback (most recent call last):\n  File \"a.py\", line 1\nKeyError: 1"
+    lines = [
+        '{"msg":"before"}',
+        f'{{"msg":"{trace}"}}',
+        '{"msg":"after"}',
+        '{"msg":"    at a.b(C:1)\\n"}',
+    ]
+    assert seen("\n".join(lines), Preprocess(structured=(MSG,))) == [
+        (1, "before"), (2, "Traceback (most recent call last):"), (3, "after")
+    ]  # fmt: skip
+
+
 def test_cee_may_stand_before_an_object() -> None:
     assert message(MSG, '@cee: {"msg":"a b"}') == message(MSG, ' @cee:{"msg":"a b"}') == "a b"
     assert message(MSG, "@cee:") is None

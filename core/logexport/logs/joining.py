@@ -18,9 +18,10 @@ Rules (the reference; the engine's ``native/src/joining.c`` has the same):
   not counted), it is like an oversize line.
 - A line without a header may be a continuation line (:mod:`logexport.logs.continuation`), if
   ``continuation`` is on. An indented line belongs to the record before if a header matched that
-  one, or if that one was a structured record and this line is none. A line that names an exception
-  is of the session of the record before; if it would not belong to it when indented, and no opener
-  or frame announced it, only if it has none of its own.
+  one, or if that one was a structured record and this line is none. A structured record whose
+  message has more lines than the one that counts cannot be one. A line that names an exception is
+  of the session of the record before; if it would not belong to it when indented, and no opener or
+  frame announced it, only if it has none of its own.
 - The record before is the last one that was an event and named no exception.
 """
 
@@ -213,7 +214,7 @@ class RecordReader:
                 message = f"{first} {rest}" if first else rest
                 headed.parsed = headed.parsed._replace(message=message)
             return self._end_headed()
-        if self._continuation:
+        if self._continuation and not parsed.has_more_lines:
             return self._take_without_head(LogRecord(number, raw, parsed), parsed)
         return (self._begin(LogRecord(number, raw, parsed)),)
 
@@ -242,6 +243,9 @@ class RecordReader:
 
     def _begin(self, record: LogRecord) -> LogRecord:
         """A record that those after it may belong to."""
-        self._before, self._any_before = record.parsed, True
-        self._trace.end(None if record.parsed is None else record.parsed.message)
+        parsed = record.parsed
+        self._before, self._any_before = parsed, True
+        # A trace that a message is goes on within it.
+        over = parsed is None or (parsed.has_more_lines and not parsed.next_line)
+        self._trace.end(None if parsed is None or over else parsed.message)
         return record

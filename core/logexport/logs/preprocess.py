@@ -330,6 +330,8 @@ class ParsedLine(NamedTuple):
         next_line: the message goes on in the next line.
         opened: the line is a structured record.
         opened_behind: what stands behind its header is one.
+        has_more_lines: lines of its message were cut off, so that it cannot be a continuation line
+            (:class:`logexport.logs.structured.Opened`).
     """
 
     text: str
@@ -342,6 +344,7 @@ class ParsedLine(NamedTuple):
     next_line: bool = False
     opened: bool = False
     opened_behind: bool = False
+    has_more_lines: bool = False
 
 
 class LineParser:
@@ -421,6 +424,7 @@ class LineParser:
             fields.next_line,
             outside > 0,
             len(levels) > outside,
+            any(level.has_more_lines for level in levels),
         )
 
     def _open_further(self, text: str, levels: list[Opened]) -> str:
