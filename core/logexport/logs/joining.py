@@ -2,9 +2,9 @@
 
 Rules (the reference; the engine's ``native/src/joining.c`` has the same):
 
-- A blank line is nothing and ends no record that is held. A record whose message is blank once it is
-  opened is nothing either, and does not end a header that waits; but a line that is opened to such a
-  message is one like any other to pieces.
+- A blank line is nothing and ends no record that is held. A record whose message is blank once it
+  is opened is nothing either, and does not end a header that waits; but a line that is opened to
+  such a message is one like any other to pieces.
 - An oversize line is a record without a text, of the null session.
 - Pieces (:mod:`logexport.logs.structured`) that follow one another directly and have the same form
   and stream are one record: their messages one after another, opened further from there. Any other
@@ -13,14 +13,14 @@ Rules (the reference; the engine's ``native/src/joining.c`` has the same):
   without a header is joined: the header's message, a space if that is not empty, and the line's
   message without the white space at its start.
 - Such a record is held until the line that ends it or the end of the log, never by time or by the
-  end of a file. It has the number of its first line, and what its form or its header says there; a
-  session pattern searches that line. If its lines together are longer than ``max_line_bytes`` (LF
-  not counted), it is like an oversize line.
+  end of a file. It has the number of its first line, and what its form or its header says there;
+  a session pattern searches that line. If its lines together are longer than ``max_line_bytes``
+  (LF not counted), it is like an oversize line.
 - A line without a header may be a continuation line (:mod:`logexport.logs.continuation`), if
-  ``continuation`` is on. An indented line belongs to the record before if a header matched that one,
-  or if that one was a structured record and this line is none. A line that names an exception is of
-  the session of the record before; if it would not belong to it when indented, and no opener or
-  frame announced it, only if it has none of its own.
+  ``continuation`` is on. An indented line belongs to the record before if a header matched that
+  one, or if that one was a structured record and this line is none. A line that names an exception
+  is of the session of the record before; if it would not belong to it when indented, and no opener
+  or frame announced it, only if it has none of its own.
 - The record before is the last one that was an event and named no exception.
 """
 
@@ -43,7 +43,7 @@ __all__ = [
 
 
 Continues: TypeAlias = Literal["always", "without_session"]
-"""Whether a line is of the session of the record before whatever its own is, or only without one."""
+"""Whether a line is of the session of the record before, whatever its own is or only without."""
 
 
 class LogRecord(NamedTuple):
