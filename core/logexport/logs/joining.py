@@ -13,9 +13,9 @@ Rules (the reference; the engine's ``native/src/joining.c`` has the same):
   without a header is joined: the header's message, a space if that is not empty, and the line's
   message without the white space at its start.
 - Such a record is held until the line that ends it or the end of the log, never by time or by the
-  end of a file. It has the number of its first line, and what its form or its header says there; a
-  session pattern searches that line. If its lines together are longer than ``max_line_bytes`` (LF
-  not counted), it is like an oversize line.
+  end of a file. It has the number of its first line, and what its form or its header says there;
+  a session pattern searches that line. If its lines together are longer than ``max_line_bytes``
+  (LF not counted), it is like an oversize line.
 - A line without a header may be a continuation line (:mod:`logexport.logs.continuation`), if
   ``continuation`` is on. An indented line belongs to the record before if a header matched that
   one, or if that one was a structured record and this line is none. A structured record whose
