@@ -687,7 +687,7 @@ static int answer_in_trace(enum le_trace_state *state, const struct le_look *loo
 enum le_answer le_trace_take(enum le_trace_state *state, const struct le_look *look,
                              enum le_trace_state opens, bool joins_indented)
 {
-    if (look->has_more_lines)
+    if (look->stands_alone)
         return LE_EVENT;
     int answer = answer_in_order(state, look);
     if (answer == NO_ANSWER && look->nothing && look->indented && look->opens == LE_TRACE_NONE)

@@ -53,14 +53,16 @@ enum logexport_status le_event_match(const struct le_event_reader *reader,
 
 /* What was found so far of the field and the key that sessions are by. */
 struct found {
-    int levels;          /* how often the line was opened */
-    bool has_more_lines; /* lines of a message were cut off */
+    int levels;        /* how often the line was opened */
+    bool stands_alone; /* it cannot be a continuation line */
+    bool pieces;       /* the innermost form is one with pieces */
     struct le_text field, by;
 };
 
 static void keep_opened(struct found *found, const struct le_opened *opened)
 {
-    found->has_more_lines |= opened->has_more_lines;
+    found->stands_alone |= opened->stands_alone;
+    found->pieces = opened->source >= 0;
     if (opened->field != NULL) /* the innermost */
         found->field = (struct le_text){opened->field, opened->field_length};
     if (found->by.data == NULL) /* the outermost */
@@ -94,7 +96,7 @@ static enum logexport_status read_text(const struct le_event_reader *reader,
     event->opened = found->levels > 0;
     if (event->opened && !open_further(rules, scratch, &text, found))
         return le_out_of_memory(error);
-    event->empty = event->opened && le_is_blank(text.data, text.length);
+    event->empty = event->opened && found->pieces && le_is_blank(text.data, text.length);
     if (event->empty)
         return LOGEXPORT_OK;
 
@@ -116,11 +118,11 @@ static enum logexport_status read_text(const struct le_event_reader *reader,
     else if (rules->by == LE_BY_FIELD)
         event->session = found->by.data != NULL ? found->by : found->field;
     if (rules->continuation) {
-        if (!found->has_more_lines) /* a trace that a message is goes on within it */
+        if (!found->stands_alone) /* a trace that a message is goes on within it */
             event->opens = (uint8_t)le_trace_opens(message.data, message.length);
-        if (!event->headed)
+        if (!event->headed && !found->stands_alone)
             le_look_at(text.data, text.length, &event->look);
-        event->look.has_more_lines = found->has_more_lines;
+        event->look.stands_alone = found->stands_alone;
     }
     return le_event_match(reader, scratch, message, &event->template_index, error);
 }
@@ -184,7 +186,7 @@ enum logexport_status le_event_read_joined(const struct le_event_reader *reader,
                                            struct le_scratch *scratch, struct le_event *event,
                                            struct logexport_error *error)
 {
-    struct found found = {.levels = 1, .field = event->field, .by = event->by};
+    struct found found = {.levels = 1, .pieces = true, .field = event->field, .by = event->by};
     event->kind = LE_LINE;
     event->template_index = LE_UNSEEN;
     return read_text(reader, scratch, event->message, &found, event, error);

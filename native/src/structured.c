@@ -289,6 +289,7 @@ static bool cut_message(struct le_opened *opened)
 {
     const char *text = opened->message, *end = text + opened->message_length;
     bool is_spare = text == opened->spare.data;
+    opened->stands_alone = opened->source < 0;
     if (opened->message_length == 0)
         return true;
     const char *first = text;
@@ -300,9 +301,12 @@ static bool cut_message(struct le_opened *opened)
     const char *rest = le_line_end(opened->message, end, &opened->message_length);
     while (rest < end && (*rest == '\n' || le_is_space(*rest)))
         rest++;
-    opened->has_more_lines = opened->source < 0 && rest < end;
-    return le_strip_escapes(&opened->message, &opened->message_length,
-                            is_spare ? &opened->message_text : &opened->spare);
+    if (!le_strip_escapes(&opened->message, &opened->message_length,
+                          is_spare ? &opened->message_text : &opened->spare))
+        return false;
+    opened->stands_alone =
+        opened->source < 0 && (rest < end || le_is_blank(opened->message, opened->message_length));
+    return true;
 }
 
 static bool read_fields(const struct value *values, struct le_opened *opened)
@@ -534,7 +538,7 @@ static enum fit open_form(const struct le_form *form, const char *text, size_t l
     bool docker = form->kind == LE_FORM_DOCKER, cri = form->kind == LE_FORM_CRI;
     for (int role = 0; role < ROLES; role++)
         values[role].kind = NOTHING;
-    opened->piece = opened->has_more_lines = false;
+    opened->piece = opened->stands_alone = false;
     opened->source = docker || cri ? (int)form->kind : -1;
     enum fit fit = find_values(form, text, length, opened, values);
     if (fit == OPENED)

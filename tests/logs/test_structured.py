@@ -352,7 +352,12 @@ def test_pieces_that_are_too_long_are_an_oversize_line() -> None:
 
 
 def test_a_blank_message_is_a_blank_line() -> None:
-    assert seen("\n".join((docker("\n"), docker(" \n"), '{"msg":""}', cri(""))), NESTED) == []
+    assert seen("\n".join((docker("\n"), docker(" \n"), cri(""))), NESTED) == []
+    # An application that says nothing says it with a level, an error or a request.
+    text = "\n".join(('{"msg":"","error":"disk"}', "msg= level=error", docker('{"msg":" "}\n')))
+    assert seen(text, NESTED) == [(1, ""), (2, ""), (3, " ")]
+    headed = "2025-03-10 08:00:01 failed\n" + '{"msg":"","error":"disk"}'
+    assert seen(headed, NESTED) == [(1, "failed"), (2, "")]
 
 
 def test_sessions_by_a_key_and_by_a_field() -> None:

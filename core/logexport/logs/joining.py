@@ -2,9 +2,9 @@
 
 Rules (the reference; the engine's ``native/src/joining.c`` has the same):
 
-- A blank line is nothing and ends no record that is held. A record whose message is blank once it
-  is opened is nothing either, and does not end a header that waits; but a line that is opened to
-  such a message is one like any other to pieces.
+- A blank line is nothing and ends no record that is held. A line that Docker or CRI open to a blank
+  message is nothing either, and does not end a header that waits; but to pieces it is a line like
+  any other. JSON and logfmt with a blank message are a record.
 - An oversize line is a record without a text, of the null session.
 - Pieces (:mod:`logexport.logs.structured`) that follow one another directly and have the same form
   and stream are one record: their messages one after another, opened further from there. Any other
@@ -198,7 +198,7 @@ class RecordReader:
 
     def _take(self, number: int, raw: bytes, size: int, parsed: ParsedLine) -> Sequence[LogRecord]:
         """A line, or pieces that were joined; ``size`` is without the LFs between them."""
-        if is_blank(parsed.text):
+        if parsed.blank:
             self.blank += 1
             return ()
         if parsed.header is not None:
@@ -214,7 +214,7 @@ class RecordReader:
                 message = f"{first} {rest}" if first else rest
                 headed.parsed = headed.parsed._replace(message=message)
             return self._end_headed()
-        if self._continuation and not parsed.has_more_lines:
+        if self._continuation and not parsed.stands_alone:
             return self._take_without_head(LogRecord(number, raw, parsed), parsed)
         return (self._begin(LogRecord(number, raw, parsed)),)
 
@@ -246,6 +246,6 @@ class RecordReader:
         parsed = record.parsed
         self._before, self._any_before = parsed, True
         # A trace that a message is goes on within it.
-        over = parsed is None or (parsed.has_more_lines and not parsed.next_line)
+        over = parsed is None or (parsed.stands_alone and not parsed.next_line)
         self._trace.end(None if parsed is None or over else parsed.message)
         return record

@@ -24,7 +24,7 @@ from logexport.errors import InputError, UsageError
 from logexport.files import atomic_path, encode_json, read_json
 from logexport.logs.decoding import ENCODINGS, UTF_8_MARK, Encoding, strip_escapes
 from logexport.logs.headers import ALOG_DETECT_HEADERS, Fields, Header, HeaderMatcher
-from logexport.logs.lines import DEFAULT_MAX_LINE_BYTES, Reading, decode
+from logexport.logs.lines import DEFAULT_MAX_LINE_BYTES, Reading, decode, is_blank
 from logexport.logs.masks import ALOG_DETECT_MASKS, DEFAULT_MASKS, Mask, Masker
 from logexport.logs.matching import Prefer
 from logexport.logs.patterns import compile_portable
@@ -330,8 +330,9 @@ class ParsedLine(NamedTuple):
         next_line: the message goes on in the next line.
         opened: the line is a structured record.
         opened_behind: what stands behind its header is one.
-        has_more_lines: lines of its message were cut off, so that it cannot be a continuation line
+        stands_alone: it cannot be a continuation line
             (:class:`logexport.logs.structured.Opened`).
+        blank: it is nothing: white space, and not the message of JSON or logfmt.
     """
 
     text: str
@@ -344,7 +345,8 @@ class ParsedLine(NamedTuple):
     next_line: bool = False
     opened: bool = False
     opened_behind: bool = False
-    has_more_lines: bool = False
+    stands_alone: bool = False
+    blank: bool = False
 
 
 class LineParser:
@@ -424,7 +426,8 @@ class LineParser:
             fields.next_line,
             outside > 0,
             len(levels) > outside,
-            any(level.has_more_lines for level in levels),
+            any(level.stands_alone for level in levels),
+            is_blank(text) and (outside == 0 or levels[outside - 1].source is not None),
         )
 
     def _open_further(self, text: str, levels: list[Opened]) -> str:

@@ -39,7 +39,7 @@ from typing import Any, Literal, NamedTuple
 
 from logexport.errors import InputError
 from logexport.logs.decoding import strip_escapes
-from logexport.logs.lines import WHITE_SPACE, decode
+from logexport.logs.lines import WHITE_SPACE, decode, is_blank
 
 __all__ = [
     "Opened",
@@ -135,8 +135,8 @@ class Opened(NamedTuple):
         piece: whether the next line may hold more of the message.
         source: what pieces must have in common to be joined (a form, and a stream), or None for a
             form without pieces.
-        has_more_lines: lines of the message that are not blank were cut off after the first, of a form
-            without pieces.
+        stands_alone: of a form without pieces: the record cannot be part of another one, since
+            lines of its message that are not blank were cut off, or since it is blank.
     """
 
     message: str
@@ -144,7 +144,7 @@ class Opened(NamedTuple):
     by: str | None = None
     piece: bool = False
     source: tuple[str, str | None] | None = None
-    has_more_lines: bool = False
+    stands_alone: bool = False
 
 
 class StructureReader:
@@ -328,7 +328,7 @@ class _Json:
         by = None if self._session_key is None else _field_text(found.get(self._session_key))
         line, more = _first_line(message)
         if not self._docker:
-            return Opened(line, fields, by, has_more_lines=more)
+            return Opened(line, fields, by, stands_alone=more or is_blank(line))
         source = ("docker", _field_text(found.get("stream")))
         return Opened(line, fields, by, not message.endswith("\n"), source)
 
@@ -365,7 +365,7 @@ class _Logfmt:
         fields = {field: pairs[name] for field, name in self._names.items() if name in pairs}
         by = None if self._session_key is None else pairs.get(self._session_key)
         line, more = _first_line(pairs[self._message])
-        return Opened(line, fields, by, has_more_lines=more)
+        return Opened(line, fields, by, stands_alone=more or is_blank(line))
 
 
 def read_logfmt(text: str) -> dict[str, str] | None:
