@@ -400,6 +400,18 @@ class LineParser:
             levels.append(opened)
             text = self._open_further(opened.message, levels)
         fields = self._headers.match(text)
+        if not self.preprocess.structured and self._field is None:  # the way of most logs
+            return ParsedLine(
+                text,
+                fields.message,
+                fields.host if self._by == "host" else session,
+                fields.timestamp,
+                fields.host,
+                fields.process,
+                fields.header,
+                fields.next_line,
+                blank=is_blank(text),
+            )
         outside = len(levels)
         message = fields.message
         if fields.header is not None and not fields.next_line and self.preprocess.structured:
