@@ -172,7 +172,7 @@ static bool is_php_frame(struct part text)
         return false;
     struct part before = cut(rest, 0, (size_t)(end - rest.at));
     struct part inside = without_digits_at_end(before);
-    /* "#5 order(7): accepted" is not a frame. */
+    /* not "#5 order(7): accepted" */
     return inside.length < before.length && ENDS(inside, "(") &&
            (memchr(inside.at, '/', inside.length) != NULL ||
             memchr(inside.at, '\\', inside.length) != NULL);
@@ -217,7 +217,7 @@ static bool is_node_place(struct part text)
         return false;
     if (!BEGINS(text, "node:"))
         return is_script(path);
-    /* "node:10" and "node:web-1:8080" are not places. */
+    /* not "node:10" and "node:web-1:8080" */
     return path.length > 5 && is_node_module(without(path, 5));
 }
 
@@ -687,6 +687,8 @@ static int answer_in_trace(enum le_trace_state *state, const struct le_look *loo
 enum le_answer le_trace_take(enum le_trace_state *state, const struct le_look *look,
                              enum le_trace_state opens, bool joins_indented)
 {
+    if (look->stands_alone)
+        return LE_EVENT;
     int answer = answer_in_order(state, look);
     if (answer == NO_ANSWER && look->nothing && look->indented && look->opens == LE_TRACE_NONE)
         return LE_NOTHING; /* a frame within a trace leaves its state as it is */

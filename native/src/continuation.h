@@ -26,16 +26,17 @@ enum le_trace_state {
 
 /* What a text looks like. */
 struct le_look {
-    bool nothing;  /* a frame, an opener or a closing word, whatever came before */
-    bool names;    /* it names an exception */
-    bool bars;     /* a bar of an exception group stands before its text */
-    bool indented; /* it begins with white space */
-    bool tab;      /* it begins with TAB */
-    bool caret;    /* nothing but ^ and white space */
-    bool closing;  /* } or "} */
-    bool call;     /* what stands in Go's traces without indentation */
-    bool brace;    /* its last character is { */
-    uint8_t opens; /* the state after it, if it is nothing or names an exception */
+    bool nothing;      /* a frame, an opener or a closing word, whatever came before */
+    bool names;        /* it names an exception */
+    bool bars;         /* a bar of an exception group stands before its text */
+    bool indented;     /* it begins with white space */
+    bool tab;          /* it begins with TAB */
+    bool caret;        /* nothing but ^ and white space */
+    bool closing;      /* } or "} */
+    bool call;         /* what stands in Go's traces without indentation */
+    bool brace;        /* its last character is { */
+    bool stands_alone; /* in its message, so that it cannot be a continuation line */
+    uint8_t opens;     /* the state after it, if it is nothing or names an exception */
 };
 
 /* What a line is. */

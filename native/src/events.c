@@ -67,6 +67,8 @@ static void keep_fields(struct le_event *event, const struct le_text *fields, in
 static void keep_opened(const struct le_preprocess *rules, const struct le_opened *opened,
                         struct le_event *event)
 {
+    event->stands_alone |= opened->stands_alone;
+    event->of_pieces = opened->source >= 0;
     keep_fields(event, opened->fields, rules->field_count);
     if (event->by.data == NULL) /* the outermost */
         event->by = (struct le_text){opened->by, opened->by_length};
@@ -98,7 +100,7 @@ static enum logexport_status read_text(const struct le_event_reader *reader,
     event->opened = levels > 0;
     if (event->opened && !open_further(rules, scratch, &text, &levels, event))
         return le_out_of_memory(error);
-    event->empty = event->opened && le_is_blank(text.data, text.length);
+    event->empty = event->opened && event->of_pieces && le_is_blank(text.data, text.length);
     if (event->empty)
         return LOGEXPORT_OK;
 
@@ -120,9 +122,11 @@ static enum logexport_status read_text(const struct le_event_reader *reader,
     else if (rules->by == LE_BY_FIELD)
         event->session = event->by.data != NULL ? event->by : event->fields[0];
     if (rules->continuation) {
-        event->opens = (uint8_t)le_trace_opens(message.data, message.length);
-        if (!event->headed)
+        if (!event->stands_alone) /* a trace that a message is goes on within it */
+            event->opens = (uint8_t)le_trace_opens(message.data, message.length);
+        if (!event->headed && !event->stands_alone)
             le_look_at(text.data, text.length, &event->look);
+        event->look.stands_alone = event->stands_alone;
     }
     return le_event_match(reader, scratch, message, event->fields, &event->template_index, error);
 }
@@ -186,5 +190,6 @@ enum logexport_status le_event_read_joined(const struct le_event_reader *reader,
 {
     event->kind = LE_LINE;
     event->template_index = LE_UNSEEN;
+    event->of_pieces = true;
     return read_text(reader, scratch, event->message, 1, event, error);
 }

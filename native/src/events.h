@@ -34,6 +34,8 @@ struct le_event {
     bool empty;             /* the message is white space only */
     bool headed, next_line; /* a header matched, whose message goes on in the next line */
     bool opened;            /* it is a structured record */
+    bool stands_alone;      /* it cannot be a continuation line */
+    bool of_pieces;         /* its innermost form is one with pieces */
     struct le_look look;    /* of a line without a header, if continuation lines are looked for */
     uint8_t opens;          /* enum le_trace_state: the one that the message begins as an event */
     int32_t template_index; /* LE_UNSEEN, or an index; not of a piece */

@@ -291,6 +291,7 @@ static bool cut_message(struct le_opened *opened)
 {
     const char *text = opened->message, *end = text + opened->message_length;
     bool is_spare = text == opened->spare.data;
+    opened->stands_alone = opened->source < 0;
     if (opened->message_length == 0)
         return true;
     const char *first = text;
@@ -299,9 +300,15 @@ static bool cut_message(struct le_opened *opened)
     while (first < end && first > text && first[-1] != '\n')
         first--;
     opened->message = first < end ? first : text;
-    le_line_end(opened->message, end, &opened->message_length);
-    return le_strip_escapes(&opened->message, &opened->message_length,
-                            is_spare ? &opened->message_text : &opened->spare);
+    const char *rest = le_line_end(opened->message, end, &opened->message_length);
+    while (rest < end && (*rest == '\n' || le_is_space(*rest)))
+        rest++;
+    if (!le_strip_escapes(&opened->message, &opened->message_length,
+                          is_spare ? &opened->message_text : &opened->spare))
+        return false;
+    opened->stands_alone =
+        opened->source < 0 && (rest < end || le_is_blank(opened->message, opened->message_length));
+    return true;
 }
 
 static bool read_fields(const struct le_form *form, const struct value *values,
@@ -537,7 +544,7 @@ static enum fit open_form(const struct le_form *form, const char *text, size_t l
     bool docker = form->kind == LE_FORM_DOCKER, cri = form->kind == LE_FORM_CRI;
     for (int role = 0; role < form->roles; role++)
         values[role].kind = NOTHING;
-    opened->piece = false;
+    opened->piece = opened->stands_alone = false;
     opened->source = docker || cri ? (int)form->kind : -1;
     enum fit fit = find_values(form, text, length, opened, values);
     if (fit == OPENED)

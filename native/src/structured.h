@@ -43,8 +43,10 @@ struct le_opened {
     struct le_text fields[LE_MAX_FIELDS]; /* as many as the form has */
     const char *by;                       /* the value of the session key; NULL: null */
     size_t by_length;
-    bool piece;         /* the next line may hold more of the message */
-    int source;         /* LE_FORM_DOCKER or LE_FORM_CRI; -1: a form without pieces */
+    bool stands_alone; /* of a form without pieces: it cannot be a continuation line, since lines of
+                        * the message were cut off, or since it is blank */
+    bool piece;        /* the next line may hold more of the message */
+    int source;        /* LE_FORM_DOCKER or LE_FORM_CRI; -1: a form without pieces */
     const char *stream; /* of a form with pieces; NULL: null */
     size_t stream_length;
     /* Of structured.c: */

@@ -328,7 +328,10 @@ def test_without_a_message_what_happened_is_a_kind() -> None:
         {"event_type": ("dns", "tls")[n % 2], "msg": "", "src": f"10.0.0.{n}"} for n in range(9)
     ]
     assert _found([*lines]).message == "event_type"
-    assert find_forms([json.dumps({"type": "request", "id": n}) for n in range(9)]) == ()
+    report = [json.dumps({"type": "platform.report", "id": n}) for n in range(9)]
+    assert find_forms(report) == ()
+    mixed = [*report, *(json.dumps({"msg": f"order {n} placed"}) for n in range(9))]
+    assert [form.message for form in find_forms(mixed)] == ["msg", "type"]
 
 
 def test_a_message_of_one_word_in_logfmt() -> None:
@@ -361,7 +364,7 @@ def test_a_key_is_named_behind_a_head(tmp_path: Path, capfd: pytest.CaptureFixtu
     )
     assert main(["parse", str(log), "-o", str(out), "--message-key", "part"]) == 0
     assert Preprocess.load(out / "preprocess.json").structured[0].message == "part"
-    assert "json with the message in part" in (text := capfd.readouterr().err)
-    assert "on 20, format syslog on 20" in text
+    assert "json with the message in part" in (summary := capfd.readouterr().err)
+    assert "on 20, format syslog on 20" in summary
     assert main(["parse", str(log), "-o", str(out), "--message-key", "parts"]) == 2
     assert "No line has a text under the key 'parts'" in capfd.readouterr().err

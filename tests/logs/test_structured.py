@@ -108,6 +108,19 @@ def test_a_message_is_its_first_line_that_is_not_blank() -> None:
     assert message(LOGFMT, r'msg="\n  a\nb"') == "  a"
 
 
+def test_a_trace_that_is_a_message_is_a_record() -> None:
+    trace = r"Traceback (most recent call last):\n  File \"a.py\", line 1\nKeyError: 1"
+    lines = [
+        '{"msg":"before"}',
+        f'{{"msg":"{trace}"}}',
+        '{"msg":"after"}',
+        '{"msg":"    at a.b(C:1)\\n"}',
+    ]
+    assert seen("\n".join(lines), Preprocess(structured=(MSG,))) == [
+        (1, "before"), (2, "Traceback (most recent call last):"), (3, "after")
+    ]  # fmt: skip
+
+
 def test_cee_may_stand_before_an_object() -> None:
     assert message(MSG, '@cee: {"msg":"a b"}') == message(MSG, ' @cee:{"msg":"a b"}') == "a b"
     assert message(MSG, "@cee:") is None
@@ -339,7 +352,12 @@ def test_pieces_that_are_too_long_are_an_oversize_line() -> None:
 
 
 def test_a_blank_message_is_a_blank_line() -> None:
-    assert seen("\n".join((docker("\n"), docker(" \n"), '{"msg":""}', cri(""))), NESTED) == []
+    assert seen("\n".join((docker("\n"), docker(" \n"), cri(""))), NESTED) == []
+    # An application that says nothing says it with a level, an error or a request.
+    text = "\n".join(('{"msg":"","error":"disk"}', "msg= level=error", docker('{"msg":" "}\n')))
+    assert seen(text, NESTED) == [(1, ""), (2, ""), (3, " ")]
+    headed = "2025-03-10 08:00:01 failed\n" + '{"msg":"","error":"disk"}'
+    assert seen(headed, NESTED) == [(1, "failed"), (2, "")]
 
 
 def test_sessions_by_a_key_and_by_a_field() -> None:

@@ -220,6 +220,8 @@ def some_log(numbers: random.Random, rules: Preprocess) -> bytes:
         for _ in range(numbers.choice((0, 1, 1, 2)) if rules.structured else 0):
             if numbers.random() < 0.1:
                 text = numbers.choice(("\n", "\r\n", " \n\n ", "\n\t")) + text
+            if numbers.random() < 0.1:
+                text += numbers.choice(("\n", "\n \r\n", "\nmore", "\n\n  at x"))
             text = structured(numbers, text)
             if numbers.random() < 0.05:
                 text = numbers.choice(("@cee:", "@cee: ", " @cee:\t", "@cee", "@cee:@cee:")) + text

@@ -323,7 +323,7 @@ def _is_node_place(text: str) -> bool:
         return False
     if not rest.startswith("node:"):
         return rest[:-1].endswith(_SCRIPTS)
-    # "node:10" and "node:web-1:8080" are not places.
+    # Not "node:10" and "node:web-1:8080".
     module = rest[5:-1]
     return module.startswith("internal/") or module in _NODE_MODULES
 
@@ -345,7 +345,7 @@ def _is_php_frame(text: str) -> bool:
         return True
     end = rest.find("):")
     inside = rest[: max(end, 0)].rstrip(_DIGITS)
-    # "#5 order(7): accepted" is not a frame.
+    # Not "#5 order(7): accepted".
     return end > len(inside) and inside.endswith("(") and ("/" in inside or "\\" in inside)
 
 

@@ -2,9 +2,9 @@
 
 Rules (the reference; the engine's ``native/src/joining.c`` has the same):
 
-- A blank line is nothing and ends no record that is held. A record whose message is blank once it
-  is opened is nothing either, and does not end a header that waits; but a line that is opened to
-  such a message is one like any other to pieces.
+- A blank line is nothing and ends no record that is held. A line that Docker or CRI open to a blank
+  message is nothing either, and does not end a header that waits; but to pieces it is a line like
+  any other. JSON and logfmt with a blank message are a record.
 - An oversize line is a record without a text, of the null session.
 - Pieces (:mod:`logexport.logs.structured`) that follow one another directly and have the same form
   and stream are one record: their messages one after another, opened further from there. Any other
@@ -13,14 +13,15 @@ Rules (the reference; the engine's ``native/src/joining.c`` has the same):
   without a header is joined: the header's message, a space if that is not empty, and the line's
   message without the white space at its start.
 - Such a record is held until the line that ends it or the end of the log, never by time or by the
-  end of a file. It has the number of its first line, and what its form or its header says there; a
-  session pattern searches that line. If its lines together are longer than ``max_line_bytes`` (LF
-  not counted), it is like an oversize line.
+  end of a file. It has the number of its first line, and what its form or its header says there;
+  a session pattern searches that line. If its lines together are longer than ``max_line_bytes``
+  (LF not counted), it is like an oversize line.
 - A line without a header may be a continuation line (:mod:`logexport.logs.continuation`), if
   ``continuation`` is on. An indented line belongs to the record before if a header matched that
-  one, or if that one was a structured record and this line is none. A line that names an exception
-  is of the session of the record before; if it would not belong to it when indented, and no opener
-  or frame announced it, only if it has none of its own.
+  one, or if that one was a structured record and this line is none. A structured record whose
+  message has more lines than the one that counts cannot be one. A line that names an exception is
+  of the session of the record before; if it would not belong to it when indented, and no opener or
+  frame announced it, only if it has none of its own.
 - The record before is the last one that was an event and named no exception.
 """
 
@@ -197,7 +198,7 @@ class RecordReader:
 
     def _take(self, number: int, raw: bytes, size: int, parsed: ParsedLine) -> Sequence[LogRecord]:
         """A line, or pieces that were joined; ``size`` is without the LFs between them."""
-        if is_blank(parsed.text):
+        if parsed.blank:
             self.blank += 1
             return ()
         if parsed.header is not None:
@@ -213,7 +214,7 @@ class RecordReader:
                 message = f"{first} {rest}" if first else rest
                 headed.parsed = headed.parsed._replace(message=message)
             return self._end_headed()
-        if self._continuation:
+        if self._continuation and not parsed.stands_alone:
             return self._take_without_head(LogRecord(number, raw, parsed), parsed)
         return (self._begin(LogRecord(number, raw, parsed)),)
 
@@ -242,6 +243,9 @@ class RecordReader:
 
     def _begin(self, record: LogRecord) -> LogRecord:
         """A record that those after it may belong to."""
-        self._before, self._any_before = record.parsed, True
-        self._trace.end(None if record.parsed is None else record.parsed.message)
+        parsed = record.parsed
+        self._before, self._any_before = parsed, True
+        # A trace that a message is goes on within it.
+        over = parsed is None or (parsed.stands_alone and not parsed.next_line)
+        self._trace.end(None if parsed is None or over else parsed.message)
         return record

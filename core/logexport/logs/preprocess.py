@@ -32,7 +32,7 @@ from logexport.logs.headers import (
     HeaderMatcher,
 )
 from logexport.logs.kept import KeptField, kept_tokens
-from logexport.logs.lines import DEFAULT_MAX_LINE_BYTES, Reading, decode
+from logexport.logs.lines import DEFAULT_MAX_LINE_BYTES, Reading, decode, is_blank
 from logexport.logs.masks import ALOG_DETECT_MASKS, DEFAULT_MASKS, Mask, Masker
 from logexport.logs.matching import Prefer
 from logexport.logs.patterns import compile_portable
@@ -343,6 +343,9 @@ class ParsedLine(NamedTuple):
         next_line: the message goes on in the next line.
         opened: the line is a structured record.
         opened_behind: what stands behind its header is one.
+        stands_alone: it cannot be a continuation line
+            (:class:`logexport.logs.structured.Opened`).
+        blank: it is nothing: white space, and not the message of JSON or logfmt.
         kept: the tokens of the kept fields.
     """
 
@@ -356,6 +359,8 @@ class ParsedLine(NamedTuple):
     next_line: bool = False
     opened: bool = False
     opened_behind: bool = False
+    stands_alone: bool = False
+    blank: bool = False
     kept: tuple[str, ...] = ()
 
 
@@ -416,6 +421,18 @@ class LineParser:
             levels.append(opened)
             text = self._open_further(opened.message, levels)
         fields = self._headers.match(text)
+        if not (self.preprocess.structured or self._keep or self._field):  # the way of most logs
+            return ParsedLine(
+                text,
+                fields.message,
+                fields.host if self._by == "host" else session,
+                fields.timestamp,
+                fields.host,
+                fields.process,
+                fields.header,
+                fields.next_line,
+                blank=is_blank(text),
+            )
         outside = len(levels)
         message = fields.message
         if fields.header is not None and not fields.next_line and self.preprocess.structured:
@@ -442,6 +459,8 @@ class LineParser:
             fields.next_line,
             outside > 0,
             len(levels) > outside,
+            any(level.stands_alone for level in levels),
+            is_blank(text) and (outside == 0 or levels[outside - 1].source is not None),
             kept_tokens(self._keep, values) if self._keep else (),
         )
 

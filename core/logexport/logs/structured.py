@@ -39,7 +39,7 @@ from typing import Any, Literal, NamedTuple
 
 from logexport.errors import InputError
 from logexport.logs.decoding import strip_escapes
-from logexport.logs.lines import WHITE_SPACE, decode
+from logexport.logs.lines import WHITE_SPACE, decode, is_blank
 
 __all__ = [
     "Opened",
@@ -135,6 +135,8 @@ class Opened(NamedTuple):
         piece: whether the next line may hold more of the message.
         source: what pieces must have in common to be joined (a form, and a stream), or None for a
             form without pieces.
+        stands_alone: of a form without pieces: the record cannot be part of another one, since
+            lines of its message that are not blank were cut off, or since it is blank.
     """
 
     message: str
@@ -142,6 +144,7 @@ class Opened(NamedTuple):
     by: str | None = None
     piece: bool = False
     source: tuple[str, str | None] | None = None
+    stands_alone: bool = False
 
 
 class StructureReader:
@@ -280,15 +283,15 @@ def _bytes_text(items: list[Any]) -> str | None:
     return decode(bytes(map(int, items)))
 
 
-def _first_line(message: str) -> str:
-    """The first line that is not blank, without escape sequences."""
+def _first_line(message: str) -> tuple[str, bool]:
+    """The first line that is not blank, without escape sequences; and whether another one is."""
     rest = message.lstrip(WHITE_SPACE + "\n")
     if rest:
         message = message[message.rfind("\n", 0, len(message) - len(rest)) + 1 :]
-    line, feed, _ = message.partition("\n")
+    line, feed, others = message.partition("\n")
     if feed and line.endswith("\r"):
         line = line[:-1]
-    return strip_escapes(line)
+    return strip_escapes(line), bool(others.strip(WHITE_SPACE + "\n"))
 
 
 class _Json:
@@ -323,10 +326,11 @@ class _Json:
         texts = {field: _field_text(found.get(name)) for field, name in self._names.items()}
         fields = {field: text for field, text in texts.items() if text is not None}
         by = None if self._session_key is None else _field_text(found.get(self._session_key))
+        line, more = _first_line(message)
         if not self._docker:
-            return Opened(_first_line(message), fields, by)
+            return Opened(line, fields, by, stands_alone=more or is_blank(line))
         source = ("docker", _field_text(found.get("stream")))
-        return Opened(_first_line(message), fields, by, not message.endswith("\n"), source)
+        return Opened(line, fields, by, not message.endswith("\n"), source)
 
 
 # --- others ---------------------------------------------------------------------------------------
@@ -360,7 +364,8 @@ class _Logfmt:
             return None
         fields = {field: pairs[name] for field, name in self._names.items() if name in pairs}
         by = None if self._session_key is None else pairs.get(self._session_key)
-        return Opened(_first_line(pairs[self._message]), fields, by)
+        line, more = _first_line(pairs[self._message])
+        return Opened(line, fields, by, stands_alone=more or is_blank(line))
 
 
 def read_logfmt(text: str) -> dict[str, str] | None:

@@ -129,7 +129,7 @@ def find_forms(
     smallest = max(1, -(-len(pool) // SMALLEST_SHARE))
     refused: set[str] = set()
     while len(forms) < MAX_FORMS:
-        form = _find_form(pool, smallest, refused)
+        form = _find_form(pool, smallest, refused, has_json=any(f.form == "json" for f in forms))
         if form is None:
             return tuple(forms)
         reader = StructureReader([form])
@@ -151,11 +151,15 @@ def _open(reader: StructureReader, text: str) -> str:
     return text
 
 
-def _find_form(pool: Sequence[str], smallest: int, refused: set[str]) -> StructuredForm | None:
+def _find_form(
+    pool: Sequence[str], smallest: int, refused: set[str], *, has_json: bool
+) -> StructuredForm | None:
     objects = [members for text in pool if (members := read_json_object(text)) is not None]
     if len(objects) >= smallest and "json" not in refused:
         docker = _docker(objects)
-        form = docker if docker is not None and "docker" not in refused else _json(objects)
+        form = (
+            docker if docker is not None and "docker" not in refused else _json(objects, has_json)
+        )
         if form is not None:
             return form
     if "cri" not in refused:
@@ -184,9 +188,11 @@ def _docker(objects: Sequence[Members]) -> StructuredForm | None:
     return StructuredForm("docker") if ended * 2 >= len(logs) else None
 
 
-def _json(objects: Sequence[Members]) -> StructuredForm | None:
+def _json(objects: Sequence[Members], has_json: bool) -> StructuredForm | None:
     names = _count_names(objects)
-    message = _find_message(names, len(objects)) or _find_kind(names, len(objects))
+    # Beside records that have a message, those of a single kind tell themselves apart by it.
+    least = 1 if has_json else 2
+    message = _find_message(names, len(objects)) or _find_kind(names, len(objects), least)
     return None if message is None else _with_fields("json", message, names)
 
 
@@ -289,7 +295,7 @@ def _find_message(names: Mapping[str, _Name], total: int) -> str | None:
     return max(wordy, key=lambda name: (names[name].words / names[name].count, name), default=best)
 
 
-def _find_kind(names: Mapping[str, _Name], total: int) -> str | None:
+def _find_kind(names: Mapping[str, _Name], total: int, least: int) -> str | None:
     """The name whose few texts say what happened, or None."""
     kinds = [
         name
@@ -297,7 +303,7 @@ def _find_kind(names: Mapping[str, _Name], total: int) -> str | None:
         if _word(name) in _KINDS
         and len(name) <= MAX_NAME_LENGTH
         and found.count * 2 >= total
-        and 1 < len(found.values) <= _MOST_KINDS
+        and least <= len(found.values) <= _MOST_KINDS
     ]
     return min(
         kinds,
