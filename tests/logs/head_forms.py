@@ -29,15 +29,37 @@ TIMES = (
     *("%-d-%b-%Y::%H:%M:%S", "%d-%b-%Y %H:%M:%S %Z", "%d %b %Y %H:%M:%S.%L", "%d %b %H:%M:%S.%L"),
     *("%d %b %Y %H:%M:%S,%L %z", "%d.%m.%Y %H:%M:%S", "%d.%m.%Y %H:%M:%S.%L", "%d/%m/%Y %H:%M:%S"),
     *("%d-%m-%Y %H:%M:%S", "%a, %d %b %Y %H:%M:%S GMT", "%a, %d %b %Y %H:%M:%S %z"),
-    *("%b %e %H:%M:%S", "%b %d %H:%M:%S", "%b %-d %H:%M:%S", "%b %e %H:%M:%S.%L", "%b %d %H:%M:%S.%f"),
+    *(
+        "%b %e %H:%M:%S",
+        "%b %d %H:%M:%S",
+        "%b %-d %H:%M:%S",
+        "%b %e %H:%M:%S.%L",
+        "%b %d %H:%M:%S.%f",
+    ),
     *("%b %e %Y %H:%M:%S", "%b %e %H:%M:%S %Z", "%b %e %H:%M:%S %Y %Z", "%b-%d %H:%M:%S.%L"),
     *("%b %d, %Y %-I:%M:%S %P", "%b %-d, %Y %-I:%M:%S,%L %P %Z", "%B %d, %Y %H:%M:%S"),
     *("%m/%d/%Y %H:%M:%S", "%m/%d/%Y-%H:%M:%S.%f", "%m/%d/%Y %I:%M:%S %P", "%m/%d %H:%M:%S"),
     *("%-m/%-d/%Y %-I:%M:%S%P", "%m/%d/%Y, %-I:%M:%S %P", "%m/%d/%Y %I:%M:%S %P %i"),
     *("%m-%d %H:%M:%S.%L", "%m.%d %H:%M:%S", "%a %b %e %H:%M:%S %Y", "%a %b %d %H:%M:%S.%f %Y"),
     *("%a %b %e %H:%M:%S:%f %Y", "%a %b %e %H:%M:%S %Z %Y", "%a %b %e %I:%M:%S %P %Z %Y"),
-    *("%a %b %d %Y %H:%M:%S %i", "%a %Y-%m-%d %H:%M:%S %Z", "%H:%M:%S", "%H:%M:%S.%L", "%H:%M:%S,%L"),
-    *("%-I:%M%P", "%-I:%M:%S %P", "%s", "%s.%L", "%s.%f", "%Q", "%u", "%F %e %H:%M:%S", "%R %e %H:%M:%S"),
+    *(
+        "%a %b %d %Y %H:%M:%S %i",
+        "%a %Y-%m-%d %H:%M:%S %Z",
+        "%H:%M:%S",
+        "%H:%M:%S.%L",
+        "%H:%M:%S,%L",
+    ),
+    *(
+        "%-I:%M%P",
+        "%-I:%M:%S %P",
+        "%s",
+        "%s.%L",
+        "%s.%f",
+        "%Q",
+        "%u",
+        "%F %e %H:%M:%S",
+        "%R %e %H:%M:%S",
+    ),
 )
 
 _FRENCH = "janv. févr. mars avr. mai juin juil. août sept. oct. nov. déc.".split()
@@ -103,7 +125,11 @@ HEADS: dict[str, Head] = {
 
 _MESSAGES = (
     *("opened connection to {ip} port {n}", "worker {n} started job {n}", "cache flushed"),
-    *("user mara logged in after {n} ms", "closed connection after {n} ms", "retry {n} of upstream"),
+    *(
+        "user mara logged in after {n} ms",
+        "closed connection after {n} ms",
+        "retry {n} of upstream",
+    ),
     *("disk usage at {n} percent on /var/lib", "configuration was read from /etc/shop.conf"),
 )
 _LEVELS = {"cache flushed": "DEBUG", "retry {n} of upstream": "WARNING"}

@@ -16,13 +16,15 @@ count.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias
 
 from logexport.errors import InputError
-from logexport.logs.headers import PRESETS
+from logexport.logs.headers import PRESETS, Header
 from logexport.logs.joining import RecordReader
+from logexport.logs.kept import KeptField
 from logexport.logs.lines import LogLine, tokens
 from logexport.logs.preprocess import LineParser, Preprocess
 from logexport.logs.structured import (
@@ -34,6 +36,7 @@ from logexport.logs.structured import (
     read_json_object,
     read_logfmt,
 )
+from logexport.training.heads import learn_heads
 
 __all__ = ["find_format", "find_forms", "form_with_key", "has_key"]
 
@@ -382,6 +385,48 @@ def _objects_with(pool: Sequence[str], form: StructuredForm) -> list[Members]:
     if form.form == "json":
         return [read_json_object(text) or [] for text in texts]
     return [list((read_logfmt(text) or {}).items()) for text in texts]
+
+
+WRITTEN = ("rfc5424", "java-util-logging", "dotnet-console", "logcat-long")
+"""Presets that say more than can be learned: structured data, messages on the next line."""
+KEPT: Mapping[str, Literal["text", "severity", "class"]] = {
+    "level": "text",
+    "priority": "severity",
+    "method": "text",
+    "status": "class",
+    "action": "text",
+    "code": "text",
+}
+"""Fields that stay in the event where a head has them, and what their tokens are made of."""
+
+
+def find_heads(
+    lines: Sequence[LogLine], rules: Preprocess
+) -> tuple[str, tuple[Header, ...], tuple[KeptField, ...]]:
+    """The headers of a log, and the fields that stay in its events.
+
+    Args:
+        lines: the first of the log.
+        rules: the log's, whose headers are not looked at.
+
+    Returns:
+        a preset's name, ``learned`` or ``plain``; the headers; the fields.
+    """
+    for name in WRITTEN:
+        count, total = _count_heads(lines, replace(rules, headers=PRESETS[name]))
+        if count * 2 >= max(total, 1):
+            return name, PRESETS[name], ()
+    records = RecordReader(LineParser(replace(rules, headers=()))).read(lines)
+    texts = [record.parsed.text for record in records if record.parsed is not None]
+    headers = learn_heads(texts)
+    if headers:
+        groups = {
+            name for header in headers for name in re.findall(r"\(\?P<(\w+)>", header.pattern)
+        }
+        keep = tuple(KeptField(name, form) for name, form in KEPT.items() if name in groups)
+        return "learned", headers, keep
+    name = find_format(lines, rules)
+    return name, PRESETS[name], ()
 
 
 def find_format(lines: Sequence[LogLine], rules: Preprocess) -> str:

@@ -70,7 +70,9 @@ def learn_heads(texts: Sequence[str]) -> tuple[Header, ...]:
                 break
             patterns.append(pattern)
             match = re.compile(pattern, re.ASCII).match
-            lines = [_Line(line.text, _time_of(line.text)) for line in lines if not match(line.text)]
+            lines = [
+                _Line(line.text, _time_of(line.text)) for line in lines if not match(line.text)
+            ]
     return tuple(Header(f"head-{n}", pattern) for n, pattern in enumerate(patterns, 1))
 
 

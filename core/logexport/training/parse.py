@@ -32,7 +32,7 @@ from logexport.logs.lines import LogLine, LogPath, as_log, is_blank, iter_lines
 from logexport.logs.matching import TemplateMatcher
 from logexport.logs.preprocess import LineParser, Preprocess
 from logexport.logs.structured import MAX_FORMS
-from logexport.training.formats import find_format, find_forms, form_with_key, has_key
+from logexport.training.formats import find_heads, find_forms, form_with_key, has_key
 from logexport.training.line_tables import ParsedRow, parsed_writer
 from logexport.training.mining import DrainOptions, TemplateMiner
 from logexport.training.sources import Source, TwoPasses, build_change_error
@@ -197,8 +197,11 @@ def _find_rules(request: ParseRequest, sources: Sequence[Source]) -> tuple[str, 
     if name is None:
         name = "custom"
     else:
-        name = find_format(lines, rules) if name == "auto" else name
-        rules = replace(rules, headers=headers_of(name))
+        if name == "auto":
+            name, headers, keep = find_heads(lines, rules)
+            rules = replace(rules, headers=headers, keep=keep)
+        else:
+            rules = replace(rules, headers=headers_of(name))
     if looks_for_forms and rules.headers:
         parser = LineParser(rules)
         parsed = (parser.parse(line.raw) for line in lines if not line.oversize)
