@@ -62,8 +62,8 @@ TIMES = (
     ),
 )
 
-_FRENCH = "janv. févr. mars avr. mai juin juil. août sept. oct. nov. déc.".split()
-_GERMAN = "Jan Feb Mär Apr Mai Jun Jul Aug Sep Okt Nov Dez".split()
+_FRENCH = ["janv.", "févr.", "mars", "avr.", "mai", "juin", "juil.", "août", "sept.", "oct.", "nov.", "déc."]
+_GERMAN = ["Jan", "Feb", "Mär", "Apr", "Mai", "Jun", "Jul", "Aug", "Sep", "Okt", "Nov", "Dez"]
 _EPOCH = datetime(1970, 1, 1)
 
 

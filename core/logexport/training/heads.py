@@ -20,11 +20,7 @@ _PAIRS = {"[": "]", "(": ")", "<": ">", "{": "}"}
 _WORD = re.compile(r"[^\s\[\](){}<>|:,;=\"]+")
 _DASHES = re.compile(r"-{1,3}(?=\s|$)|->(?=\s)|/(?=\s)|»(?=\s)|>(?=\s)")
 _LEVEL_WORDS = set(
-    """debug info information informational notice warn warning error err crit critical alert emerg
-    emergency fatal severe fine finer finest config trace verbose dbg inf wrn eror ftl trc panic note
-    log debug1 debug2 debug3 debug4 debug5 default fault default dbug fail trce assert d! i! w! e!
-    (ii) (ww) (ee) (**) critical: system: success failure audit user debug: verb dpanic fatal: vrb
-    warningfatal""".split()
+    ["debug", "info", "information", "informational", "notice", "warn", "warning", "error", "err", "crit", "critical", "alert", "emerg", "emergency", "fatal", "severe", "fine", "finer", "finest", "config", "trace", "verbose", "dbg", "inf", "wrn", "eror", "ftl", "trc", "panic", "note", "log", "debug1", "debug2", "debug3", "debug4", "debug5", "default", "fault", "default", "dbug", "fail", "trce", "assert", "d!", "i!", "w!", "e!", "(ii)", "(ww)", "(ee)", "(**)", "critical:", "system:", "success", "failure", "audit", "user", "debug:", "verb", "dpanic", "fatal:", "vrb", "warningfatal"]
 )
 _LETTERS = set("DIWEFNTVCAPS")
 _SYMBOLS = {".", "*", "#", "-", "!"}

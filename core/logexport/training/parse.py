@@ -32,7 +32,7 @@ from logexport.logs.lines import LogLine, LogPath, as_log, is_blank, iter_lines
 from logexport.logs.matching import TemplateMatcher
 from logexport.logs.preprocess import LineParser, Preprocess
 from logexport.logs.structured import MAX_FORMS
-from logexport.training.formats import find_heads, find_forms, form_with_key, has_key
+from logexport.training.formats import find_forms, find_heads, form_with_key, has_key
 from logexport.training.line_tables import ParsedRow, parsed_writer
 from logexport.training.mining import DrainOptions, TemplateMiner
 from logexport.training.sources import Source, TwoPasses, build_change_error

@@ -7,22 +7,9 @@ from collections.abc import Sequence
 
 __all__ = ["find_time", "generalise_times"]
 
-_MONTHS = """
-jan january janv janvier januar enero ene gennaio gen jan. janv. janeiro
-feb february févr février fév februar febrero febbraio fevereiro fev feb. févr. fév.
-mar march mars märz mär mrz maart mrt marzo março mar. mär.
-apr april avr avril abril abr aprile apr. avr. abr.
-may mai mei mayo mag maggio maio may. mai.
-jun june juin juni junio giu giugno junho jun.
-jul july juil juillet juli julio lug luglio julho jul. juil.
-aug august août augustus ago agosto aug. ago.
-sep sept september septembre septiembre set settembre setembro sep. sept.
-oct october octobre okt oktober octubre ott ottobre outubro out oct. okt.
-nov november novembre noviembre novembro nov.
-dec december déc décembre dez dezember dic diciembre dicembre dezembro dec. déc. dez.
-""".split()
+_MONTHS = ["jan", "january", "janv", "janvier", "januar", "enero", "ene", "gennaio", "gen", "jan.", "janv.", "janeiro", "feb", "february", "févr", "février", "fév", "februar", "febrero", "febbraio", "fevereiro", "fev", "feb.", "févr.", "fév.", "mar", "march", "mars", "märz", "mär", "mrz", "maart", "mrt", "marzo", "março", "mar.", "mär.", "apr", "april", "avr", "avril", "abril", "abr", "aprile", "apr.", "avr.", "abr.", "may", "mai", "mei", "mayo", "mag", "maggio", "maio", "may.", "mai.", "jun", "june", "juin", "juni", "junio", "giu", "giugno", "junho", "jun.", "jul", "july", "juil", "juillet", "juli", "julio", "lug", "luglio", "julho", "jul.", "juil.", "aug", "august", "août", "augustus", "ago", "agosto", "aug.", "ago.", "sep", "sept", "september", "septembre", "septiembre", "set", "settembre", "setembro", "sep.", "sept.", "oct", "october", "octobre", "okt", "oktober", "octubre", "ott", "ottobre", "outubro", "out", "oct.", "okt.", "nov", "november", "novembre", "noviembre", "novembro", "nov.", "dec", "december", "déc", "décembre", "dez", "dezember", "dic", "diciembre", "dicembre", "dezembro", "dec.", "déc.", "dez."]
 _DAYS = (
-    "mon tue wed thu fri sat sun monday tuesday wednesday thursday friday saturday sunday".split()
+    ["mon", "tue", "wed", "thu", "fri", "sat", "sun", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 )
 _MONTH = "(?:" + "|".join(sorted(map(re.escape, _MONTHS), key=len, reverse=True)) + r"|\d{1,2}月)"
 _DAY = "(?:" + "|".join(sorted(_DAYS, key=len, reverse=True)) + ")"
