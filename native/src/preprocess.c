@@ -7,6 +7,10 @@
 #include "utf8.h"
 
 enum { MAX_RULES = 100, MAX_NAME = 256 };
+enum { TIMESTAMP, LEVEL, LOGGER, HOST, PROCESS, PID, FIELD_COUNT };
+static const char *const field_names[FIELD_COUNT] = {[TIMESTAMP] = "timestamp", [LEVEL] = "level",
+                                                     [LOGGER] = "logger",       [HOST] = "host",
+                                                     [PROCESS] = "process",     [PID] = "pid"};
 #define MAX_RULES_BYTES (UINT64_C(4) << 20)
 
 /* What is needed all along the way through the file. */
@@ -99,17 +103,26 @@ static enum logexport_status read_rule_array(struct reader *reader,
     return LOGEXPORT_OK;
 }
 
-/* What is needed of a record's fields: NULL, or the one that sessions are by. */
+/* What is needed of a record's fields: NULL, or the one of field_names that sessions are by. */
 static const char *wanted_field(const struct le_preprocess *rules)
 {
-    static const char *const fields[] = {"timestamp", "level", "logger", "host", "process", "pid"};
     const struct le_buffer *key = &rules->session_key;
     if (rules->by == LE_BY_HOST)
-        return "host";
-    for (size_t i = 0; rules->by == LE_BY_FIELD && i < sizeof fields / sizeof fields[0]; i++)
-        if (strlen(fields[i]) == key->length && memcmp(fields[i], key->data, key->length) == 0)
-            return fields[i];
+        return field_names[HOST];
+    for (size_t i = 0; rules->by == LE_BY_FIELD && i < FIELD_COUNT; i++)
+        if (strlen(field_names[i]) == key->length &&
+            memcmp(field_names[i], key->data, key->length) == 0)
+            return field_names[i];
     return NULL;
+}
+
+/* Whether a text, which is UTF-8, has 1 to MAX_NAME characters. */
+static bool is_name(const char *text, size_t length)
+{
+    size_t characters = 0;
+    for (size_t i = 0; i < length; i++)
+        characters += ((unsigned char)text[i] & 0xc0) != 0x80;
+    return characters >= 1 && characters <= MAX_NAME;
 }
 
 static enum logexport_status
@@ -215,10 +228,7 @@ static enum logexport_status set_session_key(struct reader *reader, const char *
                                              const char *where, enum logexport_status bad)
 {
     reader->rules->by = LE_BY_FIELD;
-    size_t characters = 0;
-    for (size_t i = 0; i < length; i++)
-        characters += ((unsigned char)name[i] & 0xc0) != 0x80;
-    if (length == 0 || characters > MAX_NAME || le_utf8_valid_prefix(name, length) != length)
+    if (le_utf8_valid_prefix(name, length) != length || !is_name(name, length))
         return le_fail(reader->error, bad,
                        "%.300s: the field of the sessions is not a name of 1 to %d characters.",
                        where, MAX_NAME);
@@ -298,10 +308,7 @@ static enum logexport_status read_key(struct reader *reader, struct le_place pla
     *out = (struct le_json_span){NULL, 0};
     if (value == NULL)
         return LOGEXPORT_OK;
-    size_t characters = 0;
-    for (size_t i = 0; le_json_is(value, LE_JSON_STRING) && i < value->length; i++)
-        characters += ((unsigned char)value->text[i] & 0xc0) != 0x80;
-    if (characters < 1 || characters > MAX_NAME)
+    if (!le_json_is(value, LE_JSON_STRING) || !is_name(value->text, value->length))
         return le_json_malformed(reader->error, place, "\"%s\" is not a name of 1 to %d characters",
                                  key, MAX_NAME);
     *out = (struct le_json_span){value->text, value->length};
@@ -312,7 +319,6 @@ static enum logexport_status read_form(struct reader *reader, struct le_place pl
                                        const struct le_json_value *form)
 {
     static const char *const kinds[] = {"json", "docker", "cri", "logfmt"};
-    static const char *const names[] = {"timestamp", "level", "logger", "host", "process", "pid"};
     struct le_preprocess *rules = reader->rules;
     const char *name, *wanted = wanted_field(rules);
     enum logexport_status status;
@@ -331,19 +337,19 @@ static enum logexport_status read_form(struct reader *reader, struct le_place pl
     struct le_json_span message, each, field = {NULL, 0};
     if ((status = read_key(reader, place, form, "message", &message)))
         return status;
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        if ((status = read_key(reader, place, form, names[i], &each)))
+    for (size_t i = 0; i < FIELD_COUNT; i++) {
+        if ((status = read_key(reader, place, form, field_names[i], &each)))
             return status;
         if (each.text != NULL && fixed)
             return le_json_malformed(reader->error, place, "the keys of %s are fixed", name);
-        if (wanted == names[i] || (wanted != NULL && strcmp(wanted, names[i]) == 0))
+        if (field_names[i] == wanted)
             field = each;
     }
     if (fixed == (message.text != NULL))
         return le_json_malformed(reader->error, place,
                                  fixed ? "the keys of %s are fixed" : "%s has no \"message\"",
                                  name);
-    if (fixed && wanted != NULL && strcmp(wanted, "timestamp") == 0)
+    if (fixed && wanted == field_names[TIMESTAMP])
         field = (struct le_json_span){"time", 4};
     rules->holds = rules->holds || fixed;
     struct le_json_span session_key = {rules->session_key.data, rules->session_key.length};
