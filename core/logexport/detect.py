@@ -8,6 +8,7 @@ are separate in :mod:`logexport.verdicts.tasks` and combine freely; no model is 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -135,12 +136,11 @@ class Detection:
         Raises:
             BundleError: see :meth:`feed`.
         """
-        yield from self._take(self._reader.finish())
-        yield from self._detector.finish()
+        return chain(self._take(self._reader.finish()), self._detector.finish())
 
     def _take(self, events: Iterable[Event]) -> Iterator[Output]:
-        for event in events:
-            yield from self._detector.feed(event)
+        # All are taken now, whether or not somebody asks for the records.
+        return chain.from_iterable([self._detector.feed(event) for event in events])
 
     def read(self, lines: Iterable[LogLine]) -> Iterator[Output]:
         """The records of a log from its first line to its end.

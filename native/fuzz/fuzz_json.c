@@ -3,35 +3,15 @@
 #include "fuzz.h"
 #include "json.h"
 #include "utf8.h"
+#include "walk_json.h"
 
-static bool walk(struct le_json_cursor *cursor, bool utf8)
+static void see_text(struct le_json_span span, void *utf8)
 {
-    struct le_json_span span;
-    bool in_object[LE_JSON_MAX_DEPTH];
-    size_t depth = 0;
-    do {
-        enum le_json_kind kind = le_json_take(cursor, &span);
-        if (kind == LE_JSON_BAD)
-            return false;
-        if (kind == LE_JSON_STRING) {
-            struct le_buffer meant = {0};
-            HOLDS(le_json_unescape(span, &meant, NULL));
-            HOLDS(meant.length <= span.length);
-            HOLDS(!utf8 || le_utf8_valid_prefix(meant.data, meant.length) == meant.length);
-            le_buffer_free(&meant);
-        }
-        if (kind == LE_JSON_OBJECT || kind == LE_JSON_ARRAY)
-            in_object[depth++] = kind == LE_JSON_OBJECT;
-        int more = 0;
-        while (depth > 0 && more == 0) {
-            more =
-                in_object[depth - 1] ? le_json_next_key(cursor, &span) : le_json_next_item(cursor);
-            if (more < 0)
-                return false;
-            depth -= more == 0;
-        }
-    } while (depth > 0);
-    return true;
+    struct le_buffer meant = {0};
+    HOLDS(le_json_unescape(span, &meant, NULL));
+    HOLDS(meant.length <= span.length);
+    HOLDS(!*(const bool *)utf8 || le_utf8_valid_prefix(meant.data, meant.length) == meant.length);
+    le_buffer_free(&meant);
 }
 
 /* The values that can be reached from the first one, each once. */
@@ -59,7 +39,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
     struct le_json_cursor walking, skipping;
     le_json_begin(&walking, text, length);
     le_json_begin(&skipping, text, length);
-    bool valid = walk(&walking, utf8) && le_json_at_end(&walking);
+    bool valid = walk_json(&walking, see_text, &utf8) && le_json_at_end(&walking);
     HOLDS(valid == (le_json_skip(&skipping) && le_json_at_end(&skipping)));
     HOLDS(walking.at == skipping.at && walking.why == skipping.why);
 

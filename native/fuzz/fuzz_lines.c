@@ -1,6 +1,6 @@
 /* However a log is cut into pieces, whatever it holds and however many threads read it, the engine
- * says the same, by rules of either version. To open an engine takes longer than to read an input, so they stay open: what one
- * remembers of earlier inputs must not show either. */
+ * says the same, by rules of either version. To open an engine takes longer than to read an input,
+ * so they stay open: what one remembers of earlier inputs must not show either. */
 #include "buffer.h"
 #include "fuzz.h"
 #include "logexport/engine.h"

@@ -28,6 +28,12 @@ void le_joiner_free(struct le_joiner *joiner)
 
 /* --- texts that are saved ------------------------------------------------------------------------ */
 
+static struct le_text text_in(const struct le_buffer *buffer)
+{
+    /* An empty text may lie in a buffer that was never needed. */
+    return (struct le_text){buffer->length > 0 ? buffer->data : "", buffer->length};
+}
+
 static bool save(struct le_saved *saved, struct le_text text)
 {
     saved->null = text.data == NULL;
@@ -37,10 +43,7 @@ static bool save(struct le_saved *saved, struct le_text text)
 
 static struct le_text saved_text(const struct le_saved *saved)
 {
-    if (saved->null)
-        return (struct le_text){NULL, 0};
-    /* An empty text may lie in a buffer that was never needed. */
-    return (struct le_text){saved->text.length > 0 ? saved->text.data : "", saved->text.length};
+    return saved->null ? (struct le_text){NULL, 0} : text_in(&saved->text);
 }
 
 static bool is_saved(const struct le_saved *saved, struct le_text text)
@@ -129,8 +132,7 @@ static enum logexport_status end_headed(struct le_joiner *joiner, struct logexpo
     held->holds = false;
     if (held->oversize)
         return begin_oversize(joiner, held->line, error);
-    const struct le_text message = {held->message.length > 0 ? held->message.data : "",
-                                    held->message.length};
+    const struct le_text message = text_in(&held->message);
     struct le_event event = {.kind = LE_LINE,
                              .headed = true,
                              .opened = joiner->headed_opened,
@@ -181,6 +183,14 @@ static enum logexport_status take_without_head(struct le_joiner *joiner, int64_t
     return le_detector_take_event(joiner->detector, line, event, error);
 }
 
+/* What is too long ends the record before it. */
+static enum logexport_status take_oversize(struct le_joiner *joiner, int64_t line,
+                                           struct logexport_error *error)
+{
+    enum logexport_status status = end_headed(joiner, error);
+    return status == LOGEXPORT_OK ? begin_oversize(joiner, line, error) : status;
+}
+
 /* A line, or pieces that were joined. */
 static enum logexport_status take_line(struct le_joiner *joiner, int64_t line,
                                        struct le_event *event, struct logexport_error *error)
@@ -213,16 +223,13 @@ static enum logexport_status end_pieces(struct le_joiner *joiner, struct logexpo
     if (!held->holds)
         return LOGEXPORT_OK;
     held->holds = false;
-    if (held->oversize) {
-        status = end_headed(joiner, error);
-        return status == LOGEXPORT_OK ? begin_oversize(joiner, held->line, error) : status;
-    }
-    struct le_event event = {
-        .bytes = held->bytes,
-        .session = saved_text(&held->session),
-        .source = joiner->source,
-        .message = {held->message.length > 0 ? held->message.data : "", held->message.length},
-        .by = saved_text(&joiner->by)};
+    if (held->oversize)
+        return take_oversize(joiner, held->line, error);
+    struct le_event event = {.bytes = held->bytes,
+                             .session = saved_text(&held->session),
+                             .source = joiner->source,
+                             .message = text_in(&held->message),
+                             .by = saved_text(&joiner->by)};
     restore_fields(joiner, joiner->fields, &event);
     status = le_event_read_joined(joiner->reader, &joiner->scratch, &event, error);
     if (status != LOGEXPORT_OK)
@@ -251,10 +258,8 @@ enum logexport_status le_joiner_take(struct le_joiner *joiner, int64_t line, str
         return status;
     if (event->kind == LE_LINE)
         return take_line(joiner, line, event, error);
-    if (event->kind == LE_OVERSIZE) {
-        status = end_headed(joiner, error);
-        return status == LOGEXPORT_OK ? begin_oversize(joiner, line, error) : status;
-    }
+    if (event->kind == LE_OVERSIZE)
+        return take_oversize(joiner, line, error);
     joiner->source = event->source;
     bool ok = hold(&joiner->pieces, line, event, event->message) && save(&joiner->by, event->by) &&
               save(&joiner->stream, event->stream) && save_fields(joiner, joiner->fields, event);

@@ -7,6 +7,10 @@
 #include "utf8.h"
 
 enum { MAX_RULES = 100, MAX_NAME = 256 };
+enum { TIMESTAMP, LEVEL, LOGGER, HOST, PROCESS, PID, FIELD_COUNT };
+static const char *const field_names[FIELD_COUNT] = {[TIMESTAMP] = "timestamp", [LEVEL] = "level",
+                                                     [LOGGER] = "logger",       [HOST] = "host",
+                                                     [PROCESS] = "process",     [PID] = "pid"};
 #define MAX_RULES_BYTES (UINT64_C(4) << 20)
 
 /* What is needed all along the way through the file. */
@@ -97,6 +101,15 @@ static enum logexport_status read_rule_array(struct reader *reader,
                                          name);
     }
     return LOGEXPORT_OK;
+}
+
+/* Whether a text, which is UTF-8, has 1 to MAX_NAME characters. */
+static bool is_name(const char *text, size_t length)
+{
+    size_t characters = 0;
+    for (size_t i = 0; i < length; i++)
+        characters += ((unsigned char)text[i] & 0xc0) != 0x80;
+    return characters >= 1 && characters <= MAX_NAME;
 }
 
 static enum logexport_status
@@ -202,10 +215,7 @@ static enum logexport_status set_session_key(struct reader *reader, const char *
                                              const char *where, enum logexport_status bad)
 {
     reader->rules->by = LE_BY_FIELD;
-    size_t characters = 0;
-    for (size_t i = 0; i < length; i++)
-        characters += ((unsigned char)name[i] & 0xc0) != 0x80;
-    if (length == 0 || characters > MAX_NAME || le_utf8_valid_prefix(name, length) != length)
+    if (le_utf8_valid_prefix(name, length) != length || !is_name(name, length))
         return le_fail(reader->error, bad,
                        "%.300s: the field of the sessions is not a name of 1 to %d characters.",
                        where, MAX_NAME);
@@ -285,10 +295,7 @@ static enum logexport_status read_key(struct reader *reader, struct le_place pla
     *out = (struct le_json_span){NULL, 0};
     if (value == NULL)
         return LOGEXPORT_OK;
-    size_t characters = 0;
-    for (size_t i = 0; le_json_is(value, LE_JSON_STRING) && i < value->length; i++)
-        characters += ((unsigned char)value->text[i] & 0xc0) != 0x80;
-    if (characters < 1 || characters > MAX_NAME)
+    if (!le_json_is(value, LE_JSON_STRING) || !is_name(value->text, value->length))
         return le_json_malformed(reader->error, place, "\"%s\" is not a name of 1 to %d characters",
                                  key, MAX_NAME);
     *out = (struct le_json_span){value->text, value->length};
@@ -308,7 +315,6 @@ static enum logexport_status read_form(struct reader *reader, struct le_place pl
                                        const struct le_json_value *form)
 {
     static const char *const kinds[] = {"json", "docker", "cri", "logfmt"};
-    static const char *const names[] = {"timestamp", "level", "logger", "host", "process", "pid"};
     struct le_preprocess *rules = reader->rules;
     const char *name;
     enum logexport_status status;
@@ -330,14 +336,14 @@ static enum logexport_status read_form(struct reader *reader, struct le_place pl
         .field_count = rules->field_count};
     if ((status = read_key(reader, place, form, "message", &wanted.message)))
         return status;
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        if ((status = read_key(reader, place, form, names[i], &each)))
+    for (size_t i = 0; i < FIELD_COUNT; i++) {
+        if ((status = read_key(reader, place, form, field_names[i], &each)))
             return status;
         if (each.text != NULL && fixed)
             return le_json_malformed(reader->error, place, "the keys of %s are fixed", name);
-        if (fixed && strcmp(names[i], "timestamp") == 0)
+        if (fixed && i == TIMESTAMP)
             each = (struct le_json_span){"time", 4};
-        want_field(rules, names[i], each, &wanted);
+        want_field(rules, field_names[i], each, &wanted);
     }
     if (fixed == (wanted.message.text != NULL))
         return le_json_malformed(reader->error, place,

@@ -3,9 +3,9 @@
 #include <math.h>
 
 #include "json.h"
-#include "json_cursor.h"
 #include "json_text.h"
 #include "test.h"
+#include "walk_json.h"
 
 static const struct le_place place = {"dir", "file.json", ""};
 
@@ -38,30 +38,6 @@ void *__wrap_realloc(void *block, size_t size)
 
 /* --- the cursor --------------------------------------------------------------------------------- */
 
-/* Goes through a value by taking it apart. */
-static bool walk(struct le_json_cursor *cursor)
-{
-    struct le_json_span span;
-    bool in_object[LE_JSON_MAX_DEPTH];
-    size_t depth = 0;
-    do {
-        enum le_json_kind kind = le_json_take(cursor, &span);
-        if (kind == LE_JSON_BAD)
-            return false;
-        if (kind == LE_JSON_OBJECT || kind == LE_JSON_ARRAY)
-            in_object[depth++] = kind == LE_JSON_OBJECT;
-        int more = 0;
-        while (depth > 0 && more == 0) {
-            more =
-                in_object[depth - 1] ? le_json_next_key(cursor, &span) : le_json_next_item(cursor);
-            if (more < 0)
-                return false;
-            depth -= more == 0;
-        }
-    } while (depth > 0);
-    return true;
-}
-
 /* In memory of its own, so that a sanitizer sees what is read beyond it. */
 static char *copy_of(const char *text, size_t length)
 {
@@ -79,7 +55,7 @@ static bool is_json(const char *text, size_t length)
     bool skipped = le_json_skip(&cursor) && le_json_at_end(&cursor);
     ptrdiff_t where = cursor.at - copy;
     le_json_begin(&cursor, copy, length);
-    bool walked = walk(&cursor) && le_json_at_end(&cursor);
+    bool walked = walk_json(&cursor, NULL, NULL) && le_json_at_end(&cursor);
     CHECK(skipped == walked && where == cursor.at - copy);
     if (cursor.why != NULL) { /* and so it stays */
         struct le_json_span span;

@@ -120,6 +120,22 @@ class _Headed(_Held):
     parsed: ParsedLine
 
 
+def read_alone(parser: LineParser, raw: bytes, number: int = 1) -> list[LogRecord]:
+    """The records of lines that are a log of their own.
+
+    Args:
+        parser: the rules of the log.
+        raw: the lines, joined by LF.
+        number: of the first.
+    """
+    limit = parser.preprocess.max_line_bytes
+    lines = (
+        LogLine(place, b"", True) if len(line) > limit else LogLine(place, line)
+        for place, line in enumerate(raw.split(b"\n"), number)
+    )
+    return list(RecordReader(parser).read(lines))
+
+
 class RecordReader:
     """Lines in, records out; one for one log.
 
@@ -136,8 +152,7 @@ class RecordReader:
         self._limit = parser.preprocess.max_line_bytes
         self._continuation = parser.preprocess.continuation
         self._trace = Trace()
-        self._before: ParsedLine | None = None
-        self._any_before = False
+        self._before: LogRecord | None = None
         self._pieces: _Pieces | None = None
         self._headed: _Headed | None = None
 
@@ -220,7 +235,7 @@ class RecordReader:
 
     def _take_without_head(self, record: LogRecord, parsed: ParsedLine) -> Sequence[LogRecord]:
         """What may be a continuation line."""
-        before = self._before
+        before = None if self._before is None else self._before.parsed
         joins_indented = before is not None and (
             before.header is not None or (before.opened and not parsed.opened)
         )
@@ -229,12 +244,10 @@ class RecordReader:
             return ()
         if answer is Answer.EVENT:
             return (self._begin(record),)
-        if not self._any_before:
+        if self._before is None:
             # There is nothing to belong to, but its trace goes on.
-            state = self._trace.state
-            begun = self._begin(record)
-            self._trace.state = state
-            return (begun,)
+            self._before = record
+            return (record,)
         continues: Continues = "always" if answer is Answer.NAMES else "without_session"
         if continues == "always" or parsed.session is None:
             session = None if before is None else before.session
@@ -243,8 +256,7 @@ class RecordReader:
 
     def _begin(self, record: LogRecord) -> LogRecord:
         """A record that those after it may belong to."""
-        parsed = record.parsed
-        self._before, self._any_before = parsed, True
+        self._before, parsed = record, record.parsed
         # A trace that a message is goes on within it.
         over = parsed is None or (parsed.stands_alone and not parsed.next_line)
         self._trace.end(None if parsed is None or over else parsed.message)

@@ -215,6 +215,14 @@ class Preprocess:
             )
         return replace(self, encoding=encoding)  # type: ignore[arg-type]
 
+    def with_sessions(self, option: str) -> Preprocess:
+        """The rules with what ``--session-by`` says of sessions.
+
+        Raises:
+            InputError: see :meth:`SessionRule.from_option`.
+        """
+        return replace(self, session=SessionRule.from_option(option, fields=self.version > 1))
+
     def with_continuation(self, continuation: bool) -> Preprocess:
         """The rules with continuation lines on or off.
 
@@ -345,7 +353,7 @@ class ParsedLine(NamedTuple):
         opened_behind: what stands behind its header is one.
         stands_alone: it cannot be a continuation line
             (:class:`logexport.logs.structured.Opened`).
-        blank: it is nothing: white space, and not the message of JSON or logfmt.
+        blank: Docker or CRI were opened to white space, so that it is nothing.
         kept: the tokens of the kept fields.
     """
 
@@ -416,12 +424,8 @@ class LineParser:
             opened: what it was opened to, if it is a structured record; ``text`` is not looked at.
             session: what the session pattern finds.
         """
-        levels: list[Opened] = []
-        if opened is not None:
-            levels.append(opened)
-            text = self._open_further(opened.message, levels)
-        fields = self._headers.match(text)
         if not (self.preprocess.structured or self._keep or self._field):  # the way of most logs
+            fields = self._headers.match(text)
             return ParsedLine(
                 text,
                 fields.message,
@@ -431,8 +435,12 @@ class LineParser:
                 fields.process,
                 fields.header,
                 fields.next_line,
-                blank=is_blank(text),
             )
+        levels: list[Opened] = []
+        if opened is not None:
+            levels.append(opened)
+            text = self._open_further(opened.message, levels)
+        fields = self._headers.match(text)
         outside = len(levels)
         message = fields.message
         if fields.header is not None and not fields.next_line and self.preprocess.structured:
@@ -460,7 +468,7 @@ class LineParser:
             outside > 0,
             len(levels) > outside,
             any(level.stands_alone for level in levels),
-            is_blank(text) and (outside == 0 or levels[outside - 1].source is not None),
+            outside > 0 and levels[outside - 1].source is not None and is_blank(text),
             kept_tokens(self._keep, values) if self._keep else (),
         )
 

@@ -17,8 +17,9 @@ Rules (the reference; the engine's ``native/src/structured.c`` has the same):
   keys is that of ``message``. Of a key that is there twice the first counts. In quotes ``\n \r \t
   \b \f`` and ``\uXXXX`` are what they are in JSON, and ``\`` before any other character is that
   character.
-- A message ends at its first LF, and a CR directly before that LF is dropped. Then escape sequences
-  are dropped from it, as from a line.
+- Of a message of several lines the first that is not blank counts (of blank ones the first),
+  without a CR directly before its LF. Then escape sequences are dropped from it, as from a line; a
+  message of ``cri`` is a part of a line that has lost them.
 - The other names of a form (``timestamp``, ``level``, ``logger``, ``host``, ``process``, ``pid``)
   say where these fields are: a string's text, a number as it is written, ``true`` or ``false``;
   anything else is null. A field that is found at several levels, headers included, is the

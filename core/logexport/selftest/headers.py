@@ -9,8 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from logexport.logs.headers import Header
-from logexport.logs.joining import RecordReader
-from logexport.logs.lines import LogLine
+from logexport.logs.joining import read_alone
 from logexport.logs.patterns import analyse
 from logexport.logs.preprocess import LineParser, ParsedLine
 from logexport.selftest.sampling import draw
@@ -105,9 +104,8 @@ class MessageHeaders:
 
     def _parse(self, text: str) -> ParsedLine | None:
         """What the rules make of the lines of one record; None if they are none, or several."""
-        lines = text.encode("utf-8", "surrogateescape").split(b"\n")
-        numbered = (LogLine(number, line) for number, line in enumerate(lines, 1))
-        parsed = [record.parsed for record in RecordReader(self._parser).read(numbered)]
+        raw = text.encode("utf-8", "surrogateescape")
+        parsed = [record.parsed for record in read_alone(self._parser, raw)]
         return parsed[0] if len(parsed) == 1 else None
 
     def _make_maker(self, header: Header) -> Callable[[str, str], str] | None:
@@ -167,9 +165,8 @@ class MessageHeaders:
 
     def _works(self, header: Header, maker: Callable[[str, str], str]) -> bool:
         for message in ("connection closed", "x"):
-            lines = maker(message, self._hosts[0]).encode("utf-8", "replace").split(b"\n")
-            numbered = (LogLine(number, line) for number, line in enumerate(lines, 1))
-            parsed = [record.parsed for record in RecordReader(self._parser).read(numbered)]
+            raw = maker(message, self._hosts[0]).encode("utf-8", "replace")
+            parsed = [record.parsed for record in read_alone(self._parser, raw)]
             if len(parsed) != 1 or parsed[0] is None or parsed[0].header != header.name:
                 return False
             if parsed[0].message != message:

@@ -17,8 +17,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeAlias
 
 from logexport.logs.events import Event, EventReader
-from logexport.logs.joining import RecordReader
-from logexport.logs.lines import LogLine, iter_lines, tokens
+from logexport.logs.joining import read_alone
+from logexport.logs.lines import iter_lines, tokens
 from logexport.selftest.headers import MessageHeaders
 from logexport.selftest.structure import StructuredLines
 from logexport.selftest.values import SESSIONS, KeptValues, TokenValues
@@ -270,11 +270,7 @@ class _Renderer:
 
     def _event(self, raw: bytes) -> Event | None:
         """The event of a line alone, or of the lines of one record; None if it is not one."""
-        lines = (
-            LogLine(number, b"" if len(line) > self._limit else line, len(line) > self._limit)
-            for number, line in enumerate(raw.split(b"\n"), 1)
-        )
-        records = list(RecordReader(self._reader.parser).read(lines))
+        records = read_alone(self._reader.parser, raw)
         return self._reader.event_of(records[0]) if len(records) == 1 else None
 
     def _noise(self) -> Iterator[bytes]:

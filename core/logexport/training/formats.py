@@ -38,7 +38,7 @@ from logexport.logs.structured import (
 )
 from logexport.training.heads import learn_heads
 
-__all__ = ["find_format", "find_forms", "form_with_key", "has_key"]
+__all__ = ["find_format", "find_forms", "form_with_key"]
 
 SMALLEST_SHARE = 20
 """A form is taken if it opens at least one text in so many."""
@@ -128,20 +128,22 @@ def find_forms(
         the known ones and those that were found.
     """
     forms = list(known)
-    pool = [_open(StructureReader(forms), text) for text in texts]
+    reader = StructureReader(forms)
+    pool = [_open(reader, text) for text in texts]
     smallest = max(1, -(-len(pool) // SMALLEST_SHARE))
     refused: set[str] = set()
     while len(forms) < MAX_FORMS:
         form = _find_form(pool, smallest, refused, has_json=any(f.form == "json" for f in forms))
         if form is None:
             return tuple(forms)
-        reader = StructureReader([form])
+        reader = StructureReader([*forms, form])
         opened = [_open(reader, text) for text in pool]
+        # The forms before it opened none of these.
         if sum(new is not old for new, old in zip(opened, pool, strict=True)) < smallest:
             refused.add(form.form)
             continue
         forms.append(form)
-        pool = [_open(StructureReader(forms), text) for text in opened]
+        pool = opened
     return tuple(forms)
 
 
@@ -334,14 +336,9 @@ def _with_fields(
     return StructuredForm(form, message, **{kind: rank[-1] for kind, rank in best.items()})
 
 
-def has_key(texts: Sequence[str], key: str, known: Sequence[StructuredForm]) -> bool:
-    """Whether :func:`form_with_key` finds a form."""
-    return _form_with_key(texts, key, known) is not None
-
-
 def form_with_key(
     texts: Sequence[str], key: str, known: Sequence[StructuredForm]
-) -> StructuredForm:
+) -> StructuredForm | None:
     """The form whose message is the value of a key that somebody named.
 
     Args:
@@ -349,24 +346,9 @@ def form_with_key(
         key: its name.
         known: forms that texts are opened with, in which the key may be found as well.
 
-    Raises:
-        InputError: no text has such a key.
+    Returns:
+        None if no text has such a key.
     """
-    form = _form_with_key(texts, key, known)
-    if form is not None:
-        return form
-    example = next(iter(texts), "")
-    shown = example if len(example) <= 200 else example[:200] + "…"
-    raise InputError(
-        f"No line has a text under the key {key!r}; the first one is {shown!r}",
-        "Name a key of the JSON or logfmt lines by --message-key; keys inside one another are "
-        "joined by dots.",
-    )
-
-
-def _form_with_key(
-    texts: Sequence[str], key: str, known: Sequence[StructuredForm]
-) -> StructuredForm | None:
     reader = StructureReader(known)
     pool = list(texts)
     for _ in range(MAX_LEVELS):

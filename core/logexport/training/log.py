@@ -9,16 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from itertools import count
 from pathlib import Path
 from typing import Any
 
 from logexport.errors import InputError
 from logexport.files import atomic_paths, encode_json
 from logexport.logs.events import Event, EventReader
-from logexport.logs.joining import RecordReader
-from logexport.logs.lines import LogLine
-from logexport.logs.preprocess import LineParser, Preprocess, SessionRule
+from logexport.logs.joining import read_alone
+from logexport.logs.preprocess import LineParser, Preprocess
 from logexport.training.line_tables import ParsedFile, ParsedRow, read_parsed
 from logexport.training.tables import Table, rows_into
 from logexport.types import Vocabulary
@@ -71,8 +69,7 @@ class TrainingLog:
             raise InputError(f"{parsed} was not written by logexport parse", _PARSE)
         self.rules = _rules(parsed, preprocess)
         if session_by is not None:
-            rule = SessionRule.from_option(session_by, fields=self.rules.version > 1)
-            self.rules = replace(self.rules, session=rule)
+            self.rules = self.rules.with_sessions(session_by)
         self._own_templates = vocab is None
         self.vocabulary = _own_templates(self.file) if vocab is None else load_vocab(vocab)
 
@@ -247,12 +244,11 @@ class RowReader:
         return event if own else event._replace(session=self._session)
 
     def _event(self, number: int, raw: bytes | None) -> Event | None:
-        lines = [] if raw is None else raw.split(b"\n")
-        if raw is None or sum(map(len, lines)) > self._reader.preprocess.max_line_bytes:
+        most = self._reader.preprocess.max_line_bytes
+        if raw is None or len(raw) - raw.count(b"\n") > most:
             return Event(number, None, None)
-        records = RecordReader(self._parser).read(map(LogLine, count(number), lines))
-        record = next(iter(records), None)
-        return None if record is None else self._reader.event_of(record)
+        records = read_alone(self._parser, raw, number)
+        return self._reader.event_of(records[0]) if records else None
 
 
 def _rules(parsed: Path, preprocess: Path | None) -> Preprocess:

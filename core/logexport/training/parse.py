@@ -31,8 +31,8 @@ from logexport.logs.joining import RecordReader
 from logexport.logs.lines import LogLine, LogPath, as_log, is_blank, iter_lines
 from logexport.logs.matching import TemplateMatcher
 from logexport.logs.preprocess import LineParser, Preprocess
-from logexport.logs.structured import MAX_FORMS
-from logexport.training.formats import find_forms, find_heads, form_with_key, has_key
+from logexport.logs.structured import MAX_FORMS, StructuredForm
+from logexport.training.formats import find_forms, find_heads, form_with_key
 from logexport.training.line_tables import ParsedRow, parsed_writer
 from logexport.training.mining import DrainOptions, TemplateMiner
 from logexport.training.sources import Source, TwoPasses, build_change_error
@@ -190,9 +190,8 @@ def _find_rules(request: ParseRequest, sources: Sequence[Source]) -> tuple[str, 
     if request.find_forms:
         rules = replace(rules, structured=find_forms(texts))
     key = request.message_key
-    if key is not None and has_key(texts, key, rules.structured):
-        rules = _with_key(rules, texts, key)
-        key = None
+    keyed = None if key is None else form_with_key(texts, key, rules.structured)
+    rules = _with_form_first(rules, keyed)
     name = request.format
     if name is None:
         name = "custom"
@@ -206,23 +205,26 @@ def _find_rules(request: ParseRequest, sources: Sequence[Source]) -> tuple[str, 
         parser = LineParser(rules)
         parsed = (parser.parse(line.raw) for line in lines if not line.oversize)
         behind = [one.message for one in parsed if one.header is not None and not one.next_line]
-        if key is not None and has_key(behind, key, rules.structured):
-            rules = _with_key(rules, behind, key)
-            key = None
+        if key is not None and keyed is None:
+            keyed = form_with_key(behind, key, rules.structured)
+            rules = _with_form_first(rules, keyed)
         if request.find_forms:
             rules = replace(rules, structured=find_forms(behind, rules.structured))
-    if key is not None:
-        rules = _with_key(rules, texts, key)
+    if key is not None and keyed is None:
+        example = next(iter(texts), "")
+        shown = example if len(example) <= 200 else example[:200] + "…"
+        raise InputError(
+            f"No line has a text under the key {key!r}; the first one is {shown!r}",
+            "Name a key of the JSON or logfmt lines by --message-key; keys inside one another are "
+            "joined by dots.",
+        )
     return name, rules
 
 
-def _with_key(rules: Preprocess, texts: Sequence[str], key: str) -> Preprocess:
-    """The rules with a form before the others, whose message is the value of a key.
-
-    Raises:
-        InputError: no text has such a key.
-    """
-    form = form_with_key(texts, key, rules.structured)
+def _with_form_first(rules: Preprocess, form: StructuredForm | None) -> Preprocess:
+    """The rules with a form before the others, if there is one."""
+    if form is None:
+        return rules
     return replace(rules, structured=(form, *rules.structured)[:MAX_FORMS])
 
 

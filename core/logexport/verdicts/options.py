@@ -156,11 +156,6 @@ def apply_to_rules(preprocess: Preprocess, options: DetectOptions) -> Preprocess
     """
     if options.encoding is not None:
         preprocess = preprocess.with_encoding(options.encoding)
-    if options.session_by is None:
-        return preprocess
-    from logexport.logs.preprocess import SessionRule
-
-    return replace(
-        preprocess,
-        session=SessionRule.from_option(options.session_by, fields=preprocess.version > 1),
-    )
+    if options.session_by is not None:
+        preprocess = preprocess.with_sessions(options.session_by)
+    return preprocess
