@@ -62,7 +62,20 @@ TIMES = (
     ),
 )
 
-_FRENCH = ["janv.", "févr.", "mars", "avr.", "mai", "juin", "juil.", "août", "sept.", "oct.", "nov.", "déc."]
+_FRENCH = [
+    "janv.",
+    "févr.",
+    "mars",
+    "avr.",
+    "mai",
+    "juin",
+    "juil.",
+    "août",
+    "sept.",
+    "oct.",
+    "nov.",
+    "déc.",
+]
 _GERMAN = ["Jan", "Feb", "Mär", "Apr", "Mai", "Jun", "Jul", "Aug", "Sep", "Okt", "Nov", "Dez"]
 _EPOCH = datetime(1970, 1, 1)
 
@@ -123,6 +136,137 @@ HEADS: dict[str, Head] = {
     "request": lambda time, level, n: f"{time} [{n.randrange(1 << 60):015x}] {level}: ",
 }
 
+_Field = Callable[[str, random.Random], str]
+_LOGGERS = ("com.acme.shop.Cart", "com.acme.shop.Stock", "com.acme.net.Peer", "org.acme.Main")
+_MODULES = ("cart", "stock", "peer", "main")
+
+
+def _hex(numbers: random.Random, digits: int) -> str:
+    return f"{numbers.randrange(16**digits):0{digits}x}"
+
+
+#: What may stand beside the time: of the level and a source of numbers.
+_FIELDS: dict[str, tuple[_Field, ...]] = {
+    "level": (
+        lambda level, n: level,
+        lambda level, n: level.lower(),
+        lambda level, n: level.capitalize(),
+        lambda level, n: level[0],
+        lambda level, n: f"{level:<7}",
+        lambda level, n: f"{level:>7}",
+        lambda level, n: f"[{level}]",
+        lambda level, n: f"[{level.lower():<7}]",
+        lambda level, n: f"<{level}>",
+        lambda level, n: f"({level})",
+        lambda level, n: f"level={level.lower()}",
+        lambda level, n: f"**{level}**",
+    ),
+    "host": (
+        lambda level, n: "web-1",
+        lambda level, n: f"web-{n.randrange(9)}",
+        lambda level, n: f"web-{n.randrange(9)}.example.net",
+        lambda level, n: f"10.4.0.{n.randrange(1, 255)}",
+        lambda level, n: f"host=web{n.randrange(9)}",
+    ),
+    "process": (
+        lambda level, n: f"shopd[{n.randrange(200, 32000)}]",
+        lambda level, n: f"shopd({n.randrange(200, 32000)})",
+        lambda level, n: f"shopd/{n.randrange(200, 32000)}",
+        lambda level, n: n.choice(_MODULES),
+        lambda level, n: "shopd",
+    ),
+    "pid": (
+        lambda level, n: f"{n.randrange(200, 32000)}",
+        lambda level, n: f"{n.randrange(200, 32000):>6}",
+        lambda level, n: f"[{n.randrange(200, 32000)}]",
+        lambda level, n: f"({n.randrange(200, 32000)})",
+        lambda level, n: f"pid={n.randrange(200, 32000)}",
+        lambda level, n: f"[pid {n.randrange(200, 32000)}]",
+        lambda level, n: f"{n.randrange(200, 32000)}#{n.randrange(9)}",
+        lambda level, n: f"#{n.randrange(200, 32000)}",
+        lambda level, n: f"P{n.randrange(200, 32000)}",
+    ),
+    "thread": (
+        lambda level, n: n.choice(("[main]", "[worker-3]", "[worker-14]")),
+        lambda level, n: f"[http-nio-8080-exec-{n.randrange(40)}]",
+        lambda level, n: f"[pool {n.randrange(3)} thread {n.randrange(40)}]",
+        lambda level, n: f"0x{_hex(n, 12)}",
+        lambda level, n: f"T{n.randrange(40)}",
+        lambda level, n: f"(Thread-{n.randrange(40)})",
+        lambda level, n: f"tid={n.randrange(200, 32000)}",
+        lambda level, n: f"<0.{n.randrange(200, 3000)}.0>",
+        lambda level, n: f"{{{n.choice(('main', 'io', 'gc'))}}}",
+    ),
+    "logger": (
+        lambda level, n: n.choice(_LOGGERS),
+        lambda level, n: f"[{n.choice(_LOGGERS)}]",
+        lambda level, n: f"{n.choice(_LOGGERS):<24}",
+        lambda level, n: f"[{n.choice(_MODULES)}]",
+        lambda level, n: f"shop::{n.choice(_MODULES)}",
+        lambda level, n: f"{n.choice(_LOGGERS)}#{n.choice(('place', 'run', 'stop'))}",
+    ),
+    "source": (
+        lambda level, n: f"{n.choice(_MODULES)}.c:{n.randrange(1, 900)}",
+        lambda level, n: f"({n.choice(_MODULES)}.go:{n.randrange(1, 900)})",
+        lambda level, n: f"[{n.choice(_MODULES)}.cc({n.randrange(1, 900)})]",
+        lambda level, n: f"src/{n.choice(_MODULES)}.rs:{n.randrange(1, 900)}:{n.randrange(1, 99)}",
+        lambda level, n: f"{n.choice(_MODULES)}.py:{n.randrange(1, 900)}:run()",
+    ),
+    "request": (
+        lambda level, n: f"[{_hex(n, 8)}]",
+        lambda level, n: f"{_hex(n, 8)}-{_hex(n, 4)}-{_hex(n, 4)}-{_hex(n, 4)}-{_hex(n, 12)}",
+        lambda level, n: n.choice(("[-]", f"[{_hex(n, 16)}]")),
+        lambda level, n: f"req-{_hex(n, 10)}",
+        lambda level, n: f"[req:{_hex(n, 6)} user:{n.randrange(900)}]",
+        lambda level, n: f"{n.randrange(10**9)}",
+    ),
+}
+_SEPARATORS = (
+    " ",
+    " ",
+    " ",
+    " ",
+    "  ",
+    " - ",
+    " | ",
+    "|",
+    ", ",
+    ",",
+    ";",
+    ": ",
+    "\t",
+    " : ",
+    " -- ",
+)
+_ENDS = (" ", " ", ": ", " - ", " | ", "|", ", ", "; ", "\t", " -- ", " > ", "] ", " :: ")
+_AROUND_TIME = ("{}", "{}", "{}", "[{}]", "({})", "<{}>", "{{{}}}", '"{}"', "time={}", "ts={}")
+
+
+def compose_head(seed: int) -> Head:
+    """A head of fields, separators and brackets that are drawn."""
+    draw = random.Random(seed)
+    kinds = draw.sample(sorted(_FIELDS), draw.randrange(1, 6))
+    fields = [draw.choice(_FIELDS[kind]) for kind in kinds]
+    around = draw.choice(_AROUND_TIME)
+    place = min(draw.choice((0, 0, 0, 0, 1, 2)), len(fields))
+    one = draw.choice(_SEPARATORS)
+    separators = [one if draw.random() < 0.7 else draw.choice(_SEPARATORS) for _ in fields]
+    end = draw.choice(_ENDS)
+    before = ""
+    if end == "] ":
+        before = "["
+    if place == 0 and draw.random() < 0.1:
+        before = "<PRI>" + before
+
+    def head(time: str, level: str, n: random.Random) -> str:
+        parts = [field(level, n) for field in fields]
+        parts.insert(place, around.format(time))
+        text = "".join(a + b for a, b in zip(parts, [*separators, end], strict=True))
+        return before.replace("PRI", str(n.randrange(8, 192))) + text
+
+    return head
+
+
 _MESSAGES = (
     *("opened connection to {ip} port {n}", "worker {n} started job {n}", "cache flushed"),
     *(
@@ -136,8 +280,10 @@ _LEVELS = {"cache flushed": "DEBUG", "retry {n} of upstream": "WARNING"}
 NEW = ("snapshot was restored into volume blue", "certificate of peer expires", "shutting down now")
 
 
-def write_log(head: str, form: str, start: Moment, count: int, seed: int, new: bool) -> list[str]:
-    """Lines from a moment on, seconds apart; at the end those that are new, if they are wanted."""
+def write_log(
+    head: Head, form: str, start: Moment, count: int, seed: int, new: bool
+) -> list[tuple[str, str]]:
+    """Lines from a moment on and their messages; those that are new at the end, if wanted."""
     numbers = random.Random(seed)
     texts = [numbers.choice(_MESSAGES) for _ in range(count)] + list(NEW if new else ())
     lines = []
@@ -149,7 +295,7 @@ def write_log(head: str, form: str, start: Moment, count: int, seed: int, new: b
         while "{n}" in text:
             text = text.replace("{n}", str(numbers.randrange(1, 9999)), 1)
         text = text.replace("{ip}", f"10.0.{numbers.randrange(256)}.{numbers.randrange(256)}")
-        lines.append(HEADS[head](time, level, numbers) + text)
+        lines.append((head(time, level, numbers) + text, text))
     return lines
 
 

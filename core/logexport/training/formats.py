@@ -36,7 +36,7 @@ from logexport.logs.structured import (
     read_json_object,
     read_logfmt,
 )
-from logexport.training.heads import learn_heads
+from logexport.training.heads import learn_heads, with_next_lines
 
 __all__ = ["find_format", "find_forms", "form_with_key"]
 
@@ -402,6 +402,8 @@ def find_heads(
     texts = [record.parsed.text for record in records if record.parsed is not None]
     headers = learn_heads(texts)
     if headers:
+        every = [rules.decode(line.raw) for line in lines if not line.oversize]
+        headers = with_next_lines(headers, every)
         groups = {
             name for header in headers for name in re.findall(r"\(\?P<(\w+)>", header.pattern)
         }

@@ -1,153 +1,208 @@
-"""Heads learned from lines: what stands before the message, from its kind and how it varies."""
+r"""Heads learned from lines: what stands before the message, from its kind and how it varies.
+
+Lines are grouped by where their first time stands and how it is written. Of each group the columns
+are read from the left, as far as at least :data:`AGREE` of the lines have the same kind of thing at
+one place: a time, white space, a sign, brackets, a word. What a column of words is says how its
+values look and vary: levels, numbers, ids, addresses, dotted names, places in source files.
+
+The head ends where the message may begin. Times, levels, numbers, ids, brackets and what a sign
+divides off are its fields; a word that only a space follows is the message's first word, unless a
+field follows soon. So a head can be too short, and the name of a logger stays in the message. It is
+not to be too long, since a word that is taken from the message is no longer seen: a last field of
+words is given back if hardly more messages follow than it has values, as where one message makes up
+most of a log, and whatever is divided off by ``=`` under a key that says no field.
+
+Of the pattern :mod:`logexport.logs.headers` says what it means. All are linear: each repeats classes
+of characters that the next one does not begin with.
+"""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 
 from logexport.logs.headers import Header
 from logexport.training.times import find_time, generalise_times
 
-__all__ = ["learn_heads"]
+__all__ = ["learn_heads", "with_next_lines"]
 
 AGREE = 0.92
-SMALLEST = 0.05
-REACH = 200  # characters that a head may begin in
-_PUNCTUATION = '[](){}<>|:,;="'
-_PAIRS = {"[": "]", "(": ")", "<": ">", "{": "}"}
-_WORD = re.compile(r"[^\s\[\](){}<>|:,;=\"]+")
-_DASHES = re.compile(r"-{1,3}(?=\s|$)|->(?=\s)|/(?=\s)|»(?=\s)|>(?=\s)")
-_LEVEL_WORDS = set(
-    [
-        "debug",
-        "info",
-        "information",
-        "informational",
-        "notice",
-        "warn",
-        "warning",
-        "error",
-        "err",
-        "crit",
-        "critical",
-        "alert",
-        "emerg",
-        "emergency",
-        "fatal",
-        "severe",
-        "fine",
-        "finer",
-        "finest",
-        "config",
-        "trace",
-        "verbose",
-        "dbg",
-        "inf",
-        "wrn",
-        "eror",
-        "ftl",
-        "trc",
-        "panic",
-        "note",
-        "log",
-        "debug1",
-        "debug2",
-        "debug3",
-        "debug4",
-        "debug5",
-        "default",
-        "fault",
-        "default",
-        "dbug",
-        "fail",
-        "trce",
-        "assert",
-        "d!",
-        "i!",
-        "w!",
-        "e!",
-        "(ii)",
-        "(ww)",
-        "(ee)",
-        "(**)",
-        "critical:",
-        "system:",
-        "success",
-        "failure",
-        "audit",
-        "user",
-        "debug:",
-        "verb",
-        "dpanic",
-        "fatal:",
-        "vrb",
-        "warningfatal",
-    ]
+"""So many of the lines of a group have a column in common."""
+SMALLEST_SHARE = 0.05
+"""A head is learned from at least so many of the lines."""
+REACH = 200
+"""A head's first time begins within so many characters."""
+MOST_COLUMNS = 50
+MOST_PENDING = 3  # words in a row that may belong to a head, if a field follows
+MOST_HEADS = 32
+
+_LEVELS = frozenset(
+    """
+    debug info information informational notice warn warning error err crit critical alert emerg
+    emergency fatal severe fine finer finest config trace verbose dbg inf wrn eror ftl trc panic note
+    log debug1 debug2 debug3 debug4 debug5 default fault dbug fail trce assert system success failure
+    audit user verb dpanic vrb warningfatal detail hint statement context query location backtrace
+    d! i! w! e!
+    """.split()
 )
-_LETTERS = set("DIWEFNTVCAPS")
-_SYMBOLS = {".", "*", "#", "-", "!"}
+_LETTERS = frozenset("DIWEFNTVCAPS")
+_SYMBOLS = frozenset(".*#-!")
+_KEYS = {
+    **dict.fromkeys(("time", "ts", "t", "timestamp", "date", "datetime", "when"), ""),
+    **dict.fromkeys(("level", "lvl", "severity", "loglevel", "sev", "l", "prio"), "level"),
+    **dict.fromkeys(("pid", "process_id", "procid"), "pid"),
+    **dict.fromkeys(("tid", "thread", "thread_id", "threadid", "thr"), "thread"),
+    **dict.fromkeys(("host", "hostname", "node", "server", "machine"), "host"),
+    **dict.fromkeys(("app", "program", "process", "service", "svc", "proc"), "process"),
+    **dict.fromkeys(("logger", "module", "component", "class", "name", "category"), "logger"),
+    **dict.fromkeys(("file", "caller", "src", "source", "func", "line", "at"), "source"),
+    **dict.fromkeys(
+        ("req", "request", "request_id", "requestid", "rid", "trace", "trace_id", "traceid"),
+        "request",
+    ),
+    **dict.fromkeys(("span", "span_id", "session", "sid", "correlation_id", "cid", "seq"), ""),
+    **dict.fromkeys(("user", "uid", "auid", "ses", "tenant", "client", "conn", "id"), ""),
+    **dict.fromkeys(("type", "action"), "action"),
+}
+"""Keys before ``=`` that are of heads, and the field that they say."""
+
+_SIGNS = '[](){}<>|:,;="'
+_PAIRS = {"[": "]", "(": ")", "<": ">", "{": "}", '"': '"'}
+_CLASS = r'[^\s\[\](){}<>|:,;="]'
+_NAME = rf"{_CLASS}+(?:::{_CLASS}+)*"
+_WORD = re.compile(_NAME)
+_DASHES = re.compile(r"(?:-{1,3}>?|/|»|>|~|\+|#|\*)(?=\s|$)")
+_SOURCE = r"[^\s\[\](){}<>|,;=:\"]*\.[A-Za-z]{1,5}(?::\d+){1,2}(?::[\w.$<>~]+(?:\(\))?)?"
+_SOURCE_PATTERN = re.compile(_SOURCE + r"(?=[\s\])}>|:,;-]|$)")
 _INTEGER = re.compile(r"[#*]?\d+(?:[-#.]\d+)*")
-_HEX = re.compile(r"(?:0x)?[0-9a-fA-F]{4,}|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_HEX = re.compile(r"(?:0[xX])?[0-9a-fA-F]{4,}|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _ADDRESS = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}|[0-9a-fA-F:]*::[0-9a-fA-F:]*")
+_DOTTED = re.compile(r"(?=[^.:$/]*[A-Za-z])[\w$-]+(?:(?:\.|::|/|\$)[\w$<>-]+)+(?:#\w+)?")
+_DIGITS = re.compile(
+    r"(?<![A-Za-z0-9])(?:0x)?(?=[0-9]*[A-Fa-f])(?=[A-Fa-f]*[0-9])[0-9A-Fa-f]{4,}(?![A-Za-z0-9])|\d+"
+)
 
 
-@dataclass
-class _Item:
-    kind: str  # time, space, sign, level, integer, hex, address, word, unit
-    text: str = ""  # of a sign; the opener of a unit
-    values: list[str] = field(default_factory=list)
-    padded: bool = False
-    optional: bool = False
+_OF_WORDS = ("level", "integer", "hex", "address", "id", "dotted", "word")
 
 
 @dataclass
 class _Line:
+    """A line, and the place up to which its columns were read."""
+
     text: str
     time: tuple[int, int] | None
     place: int = 0
 
 
+@dataclass
+class _Column:
+    """What stands at one place of the lines.
+
+    Attributes:
+        kind: ``time``, ``space``, ``sign``, ``unit`` (brackets and what they hold), ``attached``
+            (brackets after a word that some lines have), ``source``; of words ``level``,
+            ``integer``, ``hex``, ``address``, ``id``, ``dotted``, ``key`` or ``word``.
+        text: of a sign; what opens a unit.
+        values: the texts.
+        inside: of a unit the kind of what it holds.
+        optional: white space that some lines lack.
+    """
+
+    kind: str
+    text: str = ""
+    values: list[str] = field(default_factory=list)
+    inside: str = ""
+    optional: bool = False
+
+
 def learn_heads(texts: Sequence[str]) -> tuple[Header, ...]:
-    """The headers of lines.
+    """The headers of lines, those of most lines first.
 
     Args:
         texts: decoded lines (or what structured ones were opened to), without continuation lines.
     """
-    groups: dict[object, list[_Line]] = {}
+    groups: dict[object, list[str]] = {}
     for text in texts:
-        line = _Line(text, _time_of(text))
-        groups.setdefault(_signature(line), []).append(line)
-    patterns: list[str] = []
-    for lines in sorted(groups.values(), key=len, reverse=True):
+        groups.setdefault(_signature(text), []).append(text)
+    patterns: dict[str, int] = {}
+    smallest = max(2, SMALLEST_SHARE * len(texts))
+    for group in groups.values():
+        left = group
         # What the first head of a group does not match may have one of its own.
         for _ in range(3):
-            if len(lines) < max(2, SMALLEST * len(texts)):
+            if len(left) < smallest:
                 break
-            pattern = _learn(lines)
-            if pattern is None or pattern in patterns:
+            pattern = _learn([_Line(text, find_time(text[:REACH])) for text in left])
+            if pattern is None:
                 break
-            patterns.append(pattern)
             match = re.compile(pattern, re.ASCII).match
-            lines = [
-                _Line(line.text, _time_of(line.text)) for line in lines if not match(line.text)
-            ]
-    return tuple(Header(f"head-{n}", pattern) for n, pattern in enumerate(patterns, 1))
+            missed = [text for text in left if not match(text)]
+            patterns[pattern] = patterns.get(pattern, 0) + len(left) - len(missed)
+            left = missed
+    ordered = sorted(patterns, key=lambda pattern: -patterns[pattern])[:MOST_HEADS]
+    return tuple(Header(f"head-{n}", pattern) for n, pattern in enumerate(ordered, 1))
 
 
-def _time_of(text: str) -> tuple[int, int] | None:
-    return find_time(text[:REACH])
+def with_next_lines(headers: Sequence[Header], texts: Sequence[str]) -> tuple[Header, ...]:
+    """The headers, those marked whose message stands on the next line: they never have one.
+
+    Args:
+        headers: that were learned.
+        texts: decoded lines of the log, all of them in their order.
+    """
+    matchers = [re.compile(header.pattern, re.ASCII).match for header in headers]
+    heads = [next((n for n, match in enumerate(matchers) if match(text)), None) for text in texts]
+    marked = list(headers)
+    for number, (header, match) in enumerate(zip(headers, matchers, strict=True)):
+        if "(?P<method>" in header.pattern:
+            continue
+        places = [place for place, head in enumerate(heads[:-1]) if head == number]
+        alone = [
+            place
+            for place in places
+            if (found := match(texts[place])) is not None and not found["message"]
+        ]
+        followed = sum(heads[place + 1] is None and bool(texts[place + 1]) for place in alone)
+        if followed >= AGREE * len(places) and followed >= 2:
+            marked[number] = replace(header, next_line=True)
+    return tuple(marked)
 
 
-def _signature(line: _Line) -> object:
-    if line.time is None:
+def _signature(text: str) -> object:
+    """What lines of one head have in common: what stands before the time, and the time's form."""
+    time = find_time(text[:REACH])
+    if time is None:
         return None
-    begin, end = line.time
-    before = re.sub(r"[^\W\d_][\w.-]*|\d+", "w", line.text[:begin])
+    begin, end = time
+    before = re.sub(r"[^\W\d_][\w.-]*|[\w.-]+", "w", text[:begin])
     if before.count("w") > 6:
         return None
-    return before.strip(), re.sub(r"\d+", "9", re.sub(r"[^\W\d_]+", "a", line.text[begin:end]))[:6]
+    form = re.sub(r"\d+", "9", re.sub(r"[^\W\d_]+", "a", text[begin:end]))
+    return re.sub(r"\s+", " ", before).strip(), form[:6]
+
+
+def _learn(lines: list[_Line]) -> str | None:
+    """The pattern of a group's head, or None if it has none."""
+    access = _find_access(lines)
+    if access is not None:
+        return access
+    columns = _read_columns(lines)
+    end = _find_end(columns)
+    while end > 0:
+        pattern = _write_pattern(columns[:end])
+        if pattern is None:
+            return None
+        shorter = _give_back(columns[:end], pattern, lines)
+        if shorter == end:
+            return pattern
+        end = shorter
+    return None
+
+
+# --- columns --------------------------------------------------------------------------------------
 
 
 def _next(line: _Line) -> tuple[str, str, int]:
@@ -163,48 +218,309 @@ def _next(line: _Line) -> tuple[str, str, int]:
         while end < len(text) and text[end].isspace():
             end += 1
         return "space", text[place:end], end
-    dashes = _DASHES.match(text, place)
-    if dashes:
-        return "sign", dashes[0], dashes.end()
-    if character in _PUNCTUATION:
+    found = _DASHES.match(text, place)
+    if found is not None:
+        return "sign", found[0], found.end()
+    if character in _SIGNS:
         return "sign", character, place + 1
+    found = _SOURCE_PATTERN.match(text, place)
+    if found is not None and (line.time is None or not place <= line.time[0] < found.end()):
+        return "source", found[0], found.end()
     word = _WORD.match(text, place)
-    assert word is not None
+    if word is None:
+        return "end", "", place
     end = word.end()
     if line.time is not None and place < line.time[0] < end:
         end = line.time[0]
     return "word", text[place:end], end
 
 
+def _read_columns(lines: list[_Line]) -> list[_Column]:
+    """The columns that the lines have in common, from the left."""
+    columns: list[_Column] = []
+    active = list(lines)
+    least = AGREE * len(lines)
+    while len(columns) < MOST_COLUMNS:
+        found = [_next(line) for line in active]
+        kinds = Counter(kind for kind, _, _ in found)
+        kind = next(
+            (one for one in ("space", "time", "source", "word") if kinds[one] >= least), None
+        )
+        sign = _most_common(text for one, text, _ in found if one == "sign")
+        if kind is None and sign[1] >= least:
+            unit = _read_unit(active, sign[0], least) if sign[0] in _PAIRS else None
+            if unit is not None:
+                columns.append(unit)
+                active = [line for line in active if line.place >= 0]
+                continue
+            kind = "sign"
+        if kind is None:
+            column = _read_padding(active, least) or _read_attached(active, least)
+            if column is None:
+                break
+            columns.append(column)
+            continue
+        column = _Column(kind, sign[0] if kind == "sign" else "")
+        rest = []
+        for line, (one, text, end) in zip(active, found, strict=True):
+            if one == kind and (kind != "sign" or text == column.text):
+                column.values.append(text)
+                line.place = end
+                rest.append(line)
+                if kind == "time":
+                    line.time = find_time(line.text[: max(REACH, end + 60)], end)
+        if kind == "word":
+            column.kind = _kind_of(column.values)
+        columns.append(column)
+        active = rest
+    return columns
+
+
+def _most_common(texts: Iterable[str]) -> tuple[str, int]:
+    return next(iter(Counter(texts).most_common(1)), ("", 0))
+
+
+def _read_padding(active: list[_Line], least: float) -> _Column | None:
+    """White space that some lines have: it fills a column up, before a sign or a level."""
+    ends = []
+    for line in active:
+        kind, _, end = _next(line)
+        ends.append(end if kind == "space" else line.place)
+    padded = [line for line, end in zip(active, ends, strict=True) if line.place < end]
+    after = [
+        _next(_Line(line.text, line.time, end)) for line, end in zip(active, ends, strict=True)
+    ]
+    sign = _most_common(text[0] for kind, text, _ in after if kind == "sign")
+    words = [text for kind, text, _ in after if kind == "word"]
+    if not padded or not (sign[1] >= least or (len(words) >= least and _kind_of(words) == "level")):
+        return None
+    for line, end in zip(active, ends, strict=True):
+        line.place = end
+    return _Column("space", optional=True)
+
+
+_BRACKETS = re.compile(r"(?:\[[^\]]*\]|\([^)]*\))+")
+
+
+def _read_attached(active: list[_Line], least: float) -> _Column | None:
+    """Brackets directly after a word that some lines have, if the same sign follows in all."""
+    ends = []
+    for line in active:
+        match = _BRACKETS.match(line.text, line.place)
+        ends.append(line.place if match is None else match.end())
+    sign = _most_common(line.text[end : end + 1] for line, end in zip(active, ends, strict=True))
+    if sign[1] < least or not sign[0] or sign[0] not in ":|>":
+        return None
+    for line, end in zip(active, ends, strict=True):
+        line.place = end
+    return _Column("attached")
+
+
+def _read_unit(active: list[_Line], opener: str, least: float) -> _Column | None:
+    """Brackets or quotes and what they hold, if it is neither a time nor a text.
+
+    Lines that have none are given the place -1.
+    """
+    closer = _PAIRS[opener]
+    ends: list[int] = []
+    for line in active:
+        start = line.place + 1
+        end = line.text.find(closer, start, start + 100) if line.text[start - 1] == opener else -1
+        if end >= 0 and (
+            (line.time is not None and start <= line.time[0] <= end)
+            or (opener != closer and opener in line.text[start:end])
+        ):
+            end = -1
+        ends.append(end)
+    if sum(end >= 0 for end in ends) < least:
+        return None
+    values = [
+        line.text[line.place + 1 : end] for line, end in zip(active, ends, strict=True) if end >= 0
+    ]
+    if opener == '"' and sum(" " in value for value in values) * 3 > len(values):
+        return None
+    for line, end in zip(active, ends, strict=True):
+        line.place = end + 1 if end >= 0 else -1
+    inside = _kind_of([value.strip() for value in values])
+    return _Column("unit", opener, values, inside)
+
+
+def _kind_of(values: Sequence[str]) -> str:
+    """What the words of a column are."""
+    least = AGREE * len(values)
+
+    def most(test: Callable[[str], object]) -> bool:
+        return sum(bool(test(value)) for value in values) >= least
+
+    distinct = set(values)
+    if most(lambda value: value.strip("*!.:-").lower() in _LEVELS or value.lower() in _LEVELS):
+        return "level"
+    if most(_LETTERS.__contains__) or (len(distinct) > 1 and most(_SYMBOLS.__contains__)):
+        return "level"
+    if most(_INTEGER.fullmatch):
+        return "integer"
+    if most(_ADDRESS.fullmatch):
+        return "address"
+    if most(_HEX.fullmatch) and any(re.search(r"\d", value) for value in values):
+        return "hex"
+    shapes = Counter(_DIGITS.sub("9", value) for value in values)
+    shape, count = shapes.most_common(1)[0]
+    if count >= least and "9" in shape and len(distinct) > max(3, len(values) / 8):
+        return "id"
+    if most(_DOTTED.fullmatch):
+        return "dotted"
+    return "word"
+
+
+# --- where the head ends --------------------------------------------------------------------------
+
+
+def _find_end(columns: list[_Column]) -> int:
+    """How many columns are the head; 0 if there is none.
+
+    Words are pending until a field or a sign follows.
+    """
+    end, pending = 0, 0
+    timed = strong = level = False
+    for place, column in enumerate(columns):
+        follows = columns[place + 1] if place + 1 < len(columns) else None
+        kind = column.kind
+        if place and columns[place - 1].text == "=" and end == place and kind in _OF_WORDS:
+            end, pending = place + 1, 0  # the value of a key
+            level = level or kind == "level"
+        elif kind == "space":
+            if 0 < pending <= 2 and follows is not None and _is_column(columns, place):
+                end, pending = place + 1, 0
+        elif kind == "time":
+            end, pending, timed, strong = place + 1, 0, True, True
+        elif kind == "level":
+            if pending > 2 or level:
+                pending += 1
+                continue
+            end, pending, level = place + 1, 0, True
+            strong = strong or (follows is not None and follows.kind == "sign")
+        elif kind == "unit":
+            if pending > 2:
+                break
+            end, pending = place + 1, 0
+            strong = strong or (place == 0 and len(set(column.values)) > 1)
+            level = level or column.inside == "level"
+        elif kind in ("source", *_OF_WORDS[1:-1]):
+            if pending > 2:
+                break
+            if timed or place == 0 or columns[place - 1].text in (":", "#", "=", "["):
+                # "worker 3 started" begins with a word; "[worker 3" does not.
+                if pending and kind in ("integer", "hex", "id") and not _divided(columns, place):
+                    pending += 1
+                    continue
+                end, pending = place + 1, 0
+        elif kind == "sign":
+            if pending > 2 or (column.text == "=" and not _may_divide(columns, place)):
+                break
+            if (
+                column.text == '"'
+                and (not follows or follows.kind != "time")
+                and not _closes(columns, place)
+            ):
+                break
+            end, pending = place + 1, 0
+            strong = strong or (column.text == "|" and place <= 2)
+        elif kind == "word":
+            pending += 1
+            if pending > MOST_PENDING:
+                break
+    return end if strong else 0
+
+
+def _divided(columns: list[_Column], place: int) -> bool:
+    """Whether a sign stands directly before a column."""
+    return place > 0 and columns[place - 1].kind == "sign"
+
+
+def _closes(columns: list[_Column], place: int) -> bool:
+    """Whether a quote stands after a time that one stands before."""
+    quotes = sum(column.text == '"' and column.kind == "sign" for column in columns[:place])
+    return quotes % 2 == 1
+
+
+def _may_divide(columns: list[_Column], place: int) -> bool:
+    """Whether ``=`` is of a rule of such signs, or behind a key of heads."""
+    before = columns[place - 1] if place else None
+    after = columns[place + 1] if place + 1 < len(columns) else None
+    if before is None or before.kind in ("space", "sign") or after is None:
+        return True
+    if after.kind == "space" or (after.kind == "sign" and after.text not in _PAIRS):
+        return True
+    return _most_common(before.values)[0].lower() in _KEYS
+
+
+def _is_column(columns: list[_Column], place: int) -> bool:
+    """Whether the white space behind a word ends a column: a tab, or both are equally wide."""
+    space, before = columns[place], columns[place - 1]
+    tabs = sum("\t" in text for text in space.values)
+    if tabs and tabs >= AGREE * len(space.values):
+        return True
+    if before.kind not in _OF_WORDS or len(before.values) != len(space.values):
+        return False
+    widths = Counter(len(a) + len(b) for a, b in zip(before.values, space.values, strict=True))
+    several = len(set(map(len, before.values))) > 1
+    return several and widths.most_common(1)[0][1] >= AGREE * len(space.values)
+
+
+def _give_back(columns: list[_Column], pattern: str, lines: Sequence[_Line]) -> int:
+    """The end without a last field of words that may be the message's.
+
+    It is a field if more different texts follow than it has values.
+    """
+    places = [
+        place
+        for place, column in enumerate(columns)
+        if column.kind == "word" or (column.kind == "unit" and column.inside == "word")
+    ]
+    if not places or any(
+        column.kind not in ("sign", "space", "attached") for column in columns[places[-1] + 1 :]
+    ):
+        return len(columns)
+    last = places[-1]
+    if not _says_message(columns[last].values, pattern, lines):
+        return len(columns)
+    while last > 0 and columns[last - 1].kind == "space":
+        last -= 1
+    return last
+
+
+def _says_message(values: Sequence[str], pattern: str, lines: Sequence[_Line]) -> bool:
+    """Whether a column of words goes with what follows, as a message's first words do."""
+    match = re.compile(pattern, re.ASCII).match
+    found = [match(line.text) for line in lines]
+    messages = [_DIGITS.sub("9", one["message"])[:60] for one in found if one is not None]
+    distinct, words = len(set(messages)), len(set(values))
+    if distinct < 2 or len(messages) != len(values):
+        return distinct < 2
+    pairs = len(set(zip(values, messages, strict=True)))
+    runs = words * 4 > len(values)
+    return not (runs or distinct > max(2, words) or pairs >= 1.5 * max(distinct, words))
+
+
+# --- requests -------------------------------------------------------------------------------------
+
 _METHODS = "GET|POST|PUT|DELETE|HEAD|OPTIONS|PATCH|CONNECT|TRACE|PROPFIND|PURGE|MKCOL|REPORT"
-_COLUMN_PATTERN = r"""(?:"(?:[^"\\]|\\.)*"|\[[^\]]*\]|\([^)]*\)|\{[^}]*\}|[^\s"\[({]\S*)"""
-_COLUMN = re.compile(_COLUMN_PATTERN)
+_CELL = r"""(?:"(?:[^"\\]|\\.)*"|\[[^\]]*\]|\([^)]*\)|\{[^}]*\}|[^\s"\[({]\S*)"""
+_CELL_PATTERN = re.compile(_CELL)
 _REQUEST = re.compile(rf'"?(?:{_METHODS})\b')
 _STATUS = re.compile(r"(?:[A-Z_]+/|\(HTTP/[\d.]+ |)([1-5]\d\d)\)?,?")
-_ACCESS_COLUMNS = 40
+_USUAL = frozenset("200 201 204 206 301 302 304 400 401 403 404 500 502 503".split())
+_MOST_CELLS = 40
 
 
-def _access(lines: list[_Line]) -> str | None:
-    """The pattern of lines that say a request's method and the status of its answer."""
-    rows = [[one[0] for one in _COLUMN.finditer(line.text)][:_ACCESS_COLUMNS] for line in lines]
-    least = AGREE * len(rows)
+def _find_access(lines: Sequence[_Line]) -> str | None:
+    """The pattern of lines that say a request's method and the status of its answer.
 
-    def column(pattern: re.Pattern[str]) -> int | None:
-        votes = Counter(
-            place
-            for row in rows
-            for place, text in enumerate(row)
-            if pattern.match(text)
-            if pattern is _REQUEST or pattern.fullmatch(text)
-        )
-        fitting = [place for place, count in votes.items() if count >= least]
-        if pattern is _STATUS:
-            fitting = [
-                p for p in fitting if _looks_like_status([row[p] for row in rows if p < len(row)])
-            ]
-        return min(fitting, default=None)
-
-    method, status = column(_REQUEST), column(_STATUS)
+    The method and the class of the status are the event; the message is empty.
+    """
+    rows = [[cell[0] for cell in _CELL_PATTERN.finditer(line.text)][:_MOST_CELLS] for line in lines]
+    method = _find_cell(rows, lambda cell: _REQUEST.match(cell) is not None)
+    status = _find_cell(rows, lambda cell: _STATUS.fullmatch(cell) is not None, _are_statuses)
     if method is None or status is None:
         return None
     parts = []
@@ -214,302 +530,149 @@ def _access(lines: list[_Line]) -> str | None:
             quoted = sample.startswith('"')
             parts.append('"(?P<method>[A-Z]+)[^"]*"' if quoted else "(?P<method>[A-Z]+)")
         elif place == status:
-            before = _STATUS.fullmatch(sample)
-            lead = sample[: before.start(1)] if before else ""
+            found = _STATUS.fullmatch(sample)
+            lead = sample[: found.start(1)] if found else ""
             lead = r"[A-Z_]+/" if lead.endswith("/") else (r"\(HTTP/[\d.]+ " if lead else "")
             parts.append(lead + r"(?P<status>\d{3})")
         else:
-            parts.append(_COLUMN_PATTERN)
+            parts.append(_CELL)
     return r"\s*" + r"\s+".join(parts) + r".*(?P<message>)$"
 
 
-def _looks_like_status(values: list[str]) -> bool:
-    found = Counter(match[1] for value in values if (match := _STATUS.fullmatch(value)))
-    usual = sum(
-        found[code]
-        for code in (
-            "200",
-            "201",
-            "204",
-            "206",
-            "301",
-            "302",
-            "304",
-            "400",
-            "401",
-            "403",
-            "404",
-            "500",
-            "502",
-            "503",
-        )
-    )
-    return usual >= 0.8 * len(values)
-
-
-def _learn(lines: list[_Line]) -> str | None:
-    access = _access(lines)
-    if access is not None:
-        return access
-    items = _grow(lines)
-    cut = _cut(items, lines)
-    if cut == 0:
-        return None
-    return _pattern(items[:cut])
-
-
-def _grow(lines: list[_Line]) -> list[_Item]:
-    items: list[_Item] = []
-    active = list(lines)
-    least = AGREE * len(lines)
-    while len(items) < 50:
-        found = [_next(line) for line in active]
-        kinds = Counter(kind for kind, _, _ in found)
-        if kinds["end"] > len(lines) - least:
-            break
-        spaces = kinds["space"]
-        if len(lines) - least < spaces < least:
-            # White space that some lines have: padding, if the same follows in all of them.
-            saved = [line.place for line in active]
-            for line, (kind, _, end) in zip(active, found, strict=True):
-                if kind == "space":
-                    line.place = end
-            after = [_next(line) for line in active]
-            signs = Counter(text for kind, text, _ in after if kind == "sign")
-            if signs and signs.most_common(1)[0][1] >= least:
-                items.append(_Item("space", optional=True, padded=True))
-                continue
-            for line, place in zip(active, saved, strict=True):
-                line.place = place
-            break
-        item = None
-        if spaces >= least:
-            item = _Item("space", values=[text for kind, text, _ in found if kind == "space"])
-            item.padded = len(set(map(len, item.values))) > 1 or len(item.values[0]) > 1
-            keep = "space"
-        elif kinds["time"] >= least:
-            item = _Item("time", values=[text for kind, text, _ in found if kind == "time"])
-            keep = "time"
-        elif kinds["sign"] >= least:
-            sign, count = Counter(text for kind, text, _ in found if kind == "sign").most_common(1)[
-                0
-            ]
-            if count < least:
-                attached = _attached(active, least)
-                if attached is None:
-                    break
-                items.append(attached)
-                continue
-            unit = _unit(active, found, sign, least) if sign in _PAIRS else None
-            if unit is not None:
-                items.append(unit)
-                active = [line for line, (_, text, _) in zip(active, found) if text == sign]
-                continue
-            item, keep = _Item("sign", sign), "sign"
-            found = [(k if t == sign else "other", t, e) for k, t, e in found]
-        elif kinds["word"] >= least:
-            item = _Item("word", values=[text for kind, text, _ in found if kind == "word"])
-            item.kind = _kind(item.values)
-            keep = "word"
-        if item is None:
-            break
-        items.append(item)
-        rest = []
-        for line, (kind, _, end) in zip(active, found, strict=True):
-            if kind == keep:
-                line.place = end
-                rest.append(line)
-                if kind == "time":
-                    line.time = find_time(line.text[:REACH], end)
-        active = rest
-    return items
-
-
-_UNITS = re.compile(r"(?:\[[^\]]*\]|\([^)]*\))+")
-
-
-def _attached(active: list[_Line], least: float) -> _Item | None:
-    """Brackets directly after a word that some lines have, if the same sign follows in all."""
-    ends = []
-    for line in active:
-        match = _UNITS.match(line.text, line.place)
-        ends.append(line.place if match is None else match.end())
-    signs = Counter(line.text[end : end + 1] for line, end in zip(active, ends, strict=True))
-    sign, count = signs.most_common(1)[0]
-    if count < least or not sign or sign not in ":|>":
-        return None
-    for line, end in zip(active, ends, strict=True):
-        line.place = end
-    return _Item("attached")
-
-
-def _unit(
-    active: list[_Line], found: list[tuple[str, str, int]], opener: str, least: float
-) -> _Item | None:
-    """What stands in brackets, if it holds no time and does not look the same inside."""
-    closer = _PAIRS[opener]
-    ends: list[int] = []
-    for line, (_, text, end) in zip(active, found, strict=True):
-        place = line.text.find(closer, end, end + 100) if text == opener else -1
-        inside = place >= 0 and line.time is not None and end <= line.time[0] <= place
-        if inside or (place >= 0 and opener in line.text[end:place]):
-            place = -1
-        ends.append(place)
-    if sum(place >= 0 for place in ends) < least:
-        return None
-    values = [
-        line.text[end:place]
-        for line, (_, _, end), place in zip(active, found, ends, strict=True)
-        if place >= 0
+def _find_cell(
+    rows: Sequence[Sequence[str]],
+    test: Callable[[str], bool],
+    judge: Callable[[Sequence[str]], bool] = bool,
+) -> int | None:
+    """The first place at which the cells of most rows pass a test."""
+    votes = Counter(place for row in rows for place, cell in enumerate(row) if test(cell))
+    fitting = [
+        place
+        for place, count in votes.items()
+        if count >= AGREE * len(rows) and judge([row[place] for row in rows if place < len(row)])
     ]
-    kind = _kind([value.strip() for value in values])
-    for line, place in zip(active, ends, strict=True):
-        if place >= 0:
-            line.place = place + 1
-    item = _Item("unit", opener, values)
-    item.optional = kind == "level"
-    item.padded = any(value != value.strip() for value in values)
-    return item
+    return min(fitting, default=None)
 
 
-def _kind(values: list[str]) -> str:
-    """Of words."""
-    total = len(values)
-    lower = [value.lower() for value in values]
-    if sum(value in _LEVEL_WORDS for value in lower) >= AGREE * total:
-        return "level"
-    if sum(value in _LETTERS for value in values) >= AGREE * total:
-        return "level"
-    if sum(value in _SYMBOLS for value in values) >= AGREE * total and len(set(values)) > 1:
-        return "level"
-    if sum(bool(_INTEGER.fullmatch(value)) for value in values) >= AGREE * total:
-        return "integer"
-    if sum(bool(_ADDRESS.fullmatch(value)) for value in values) >= AGREE * total:
-        return "address"
-    if sum(bool(_HEX.fullmatch(value)) for value in values) >= AGREE * total and any(
-        any(c.isdigit() for c in value) for value in values
-    ):
-        return "hex"
-    return "word"
+def _are_statuses(cells: Sequence[str]) -> bool:
+    codes = Counter(found[1] for cell in cells if (found := _STATUS.fullmatch(cell)))
+    return sum(codes[code] for code in _USUAL) >= 0.8 * len(cells)
 
 
-def _cut(items: list[_Item], lines: list[_Line]) -> int:
-    """How many items are the head."""
-    good, pending, strong, level = 0, 0, False, False
-    seen_time = False
-    for place, item in enumerate(items):
-        follows = items[place + 1] if place + 1 < len(items) else None
-        if item.kind == "space":
-            if pending and follows is not None and _is_column(items, place):
-                good, pending = place + 1, 0
-            continue
-        if item.kind == "attached":
-            continue
-        if item.kind == "time":
-            good, pending, seen_time, strong = place + 1, 0, True, True
-        elif item.kind == "level":
-            if pending <= 2 and not level:
-                good, pending, level = place + 1, 0, True
-                strong = strong or (follows is not None and follows.kind == "sign")
-            else:
-                pending += 1
-        elif item.kind == "unit":
-            if pending > 2:
-                break
-            good, pending = place + 1, 0
-            if place == 0 and len(set(item.values)) > 1:
-                strong = True
-            level = level or item.optional
-        elif item.kind in ("integer", "hex", "address"):
-            if pending:
-                pending += 1
-            elif seen_time or place == 0 or items[place - 1].text in (":", "#", "=", "["):
-                good = place + 1
-        elif item.kind == "sign":
-            if pending <= 2:
-                if item.text == '"':
-                    break
-                good, pending = place + 1, 0
-                if item.text == "|" and place <= 2:
-                    strong = True
-            else:
-                break
-        else:
-            pending += 1
-            if pending > 3:
-                break
-    return good if strong else 0
+# --- patterns -------------------------------------------------------------------------------------
 
 
-def _is_column(items: list[_Item], place: int) -> bool:
-    """Whether the space fills a column up: word and space together are equally wide."""
-    space, before = items[place], items[place - 1]
-    if not space.padded or before.kind != "word" or len(before.values) != len(space.values):
-        return False
-    widths = Counter(len(a) + len(b) for a, b in zip(before.values, space.values, strict=True))
-    several = len(set(map(len, before.values))) > 1
-    return several and widths.most_common(1)[0][1] >= AGREE * len(space.values)
-
-
-def _is_host(items: list[_Item], place: int) -> bool:
-    """As syslog has it: the word between the time and a process."""
-    kinds = [item.kind for item in items[max(place - 2, 0) : place + 3]]
-    after = [item.text or item.kind for item in items[place + 3 : place + 5]]
-    return kinds == ["time", "space", "word", "space", "word"] and (
-        after[:1] == [":"] or after[:2] in (["[", ":"], ["attached", ":"])
-    )
-
-
-_CLASS = r'[^\s\[\](){}<>|:,;="]'
-
-
-def _pattern(items: list[_Item]) -> str | None:
+def _write_pattern(columns: list[_Column]) -> str | None:
+    """The pattern of a head's columns; None if its times are not written alike."""
     out: list[str] = []
     named: set[str] = set()
 
-    def name(group: str, text: str) -> str:
-        if group in named:
-            return text
-        named.add(group)
-        return f"(?P<{group}>{text})"
+    def group(name: str, pattern: str) -> str:
+        if not name or name in named:
+            return pattern
+        named.add(name)
+        return f"(?P<{name}>{pattern})"
 
-    for place, item in enumerate(items):
-        after = items[place + 1 : place + 4]
-        texts = [one.text or one.kind for one in after]
-        if item.kind == "time":
-            pattern = generalise_times(item.values)
-            if pattern is None:
+    for place, column in enumerate(columns):
+        if column.kind == "time":
+            times = generalise_times(column.values, named="timestamp" not in named)
+            if times is None:
                 return None
-            out.append(name("timestamp", pattern))
-        elif item.kind == "space":
-            out.append(" *" if item.optional else (r"\s+" if item.padded or True else " "))
-        elif item.kind == "sign":
-            out.append(re.escape(item.text).replace(r"\-", "-").replace(r"\>", ">"))
-        elif item.kind == "unit":
-            closer = re.escape(_PAIRS[item.text]) if item.text in "[({" else ">"
-            inside = r"[^\]]*" if item.text == "[" else rf"[^{_PAIRS[item.text]}]*"
-            if item.optional:
-                stripped = (
-                    r"\s*"
-                    + name(
-                        "level",
-                        rf"[^\s{chr(92) + ']' if item.text == '[' else _PAIRS[item.text]}]+",
-                    )
-                    + r"\s*"
-                )
-                inside = stripped
-            opener = re.escape(item.text) if item.text in "[({" else "<"
-            out.append(opener + inside + closer)
-        elif item.kind == "attached":
+            out.append(group("timestamp", times))
+        elif column.kind == "space":
+            out.append(r"\s*" if column.optional else r"\s+")
+        elif column.kind == "sign":
+            out.append(_escape(column.text))
+        elif column.kind == "attached":
             out.append(r"(?:\[[^\]]*\]|\([^)]*\))*")
-        elif item.kind == "level":
-            out.append(name("level", _CLASS + "+"))
-        elif item.kind == "word" and (
-            texts[:1] == [":"] or texts[:2] in (["[", ":"], ["attached", ":"])
-        ):
-            out.append(name("process", _CLASS + "+"))
-        elif item.kind == "word" and _is_host(items, place):
-            out.append(name("host", _CLASS + "+"))
+        elif column.kind == "source":
+            out.append(group("source", _SOURCE))
+        elif column.kind == "unit":
+            out.append(_write_unit(column, place, columns, group))
         else:
-            out.append(_CLASS + "+")
-    return "".join(out) + r"(?:\s+|$)?(?P<message>.*)$".replace("(?:\\s+|$)?", r"\s*")
+            pattern = "[A-Z]" if {*map(len, column.values)} == {1} else _NAME
+            if column.kind != "level" or pattern == "[A-Z]" and not _all_letters(column.values):
+                pattern = _NAME
+            out.append(group(_field_of(column.kind, column.values, columns, place), pattern))
+    if columns[-1].kind == "space":
+        out.pop()
+    return "".join(out) + r"\s*(?P<message>.*)$"
+
+
+def _all_letters(values: Iterable[str]) -> bool:
+    return all("A" <= value <= "Z" for value in values)
+
+
+def _write_unit(
+    column: _Column,
+    place: int,
+    columns: list[_Column],
+    group: Callable[[str, str], str],
+) -> str:
+    closer = _PAIRS[column.text]
+    other = rf"[^{_escape(closer)}]"
+    name = _field_of(column.inside, [value.strip() for value in column.values], columns, place)
+    padded = any(value != value.strip() for value in column.values)
+    if column.text == "<" and place == 0 and all(map(str.isdigit, column.values)):
+        inside = group("priority", r"\d{1,3}")
+    elif column.inside == "level":
+        word = rf"[^\s{_escape(closer)}]+"
+        inside = rf"\s*{group(name, word)}\s*" if padded else group(name, word)
+    else:
+        inside = group(name, other + "*")
+    return f"{_escape(column.text)}{inside}{_escape(closer)}"
+
+
+def _field_of(kind: str, values: Sequence[str], columns: list[_Column], place: int) -> str:
+    """The field that a column of words or a unit is, or the empty text."""
+    before = columns[place - 1] if place else None
+    if before is not None and before.text == "=" and place > 1:
+        return _KEYS.get(_most_common(columns[place - 2].values)[0].lower(), "")
+    after = [column.text or column.kind for column in columns[place + 1 : place + 4]]
+    if after[:1] == ["="]:
+        return ""
+    if kind == "level":
+        return "level"
+    if kind in ("hex", "id") and len(set(values)) * 4 > len(values):
+        return "request" if kind == "hex" else ""
+    if kind == "integer":
+        return "pid" if _is_pid(columns, place) else ""
+    if kind == "address":
+        return "host" if _is_host(columns, place) else ""
+    if _is_host(columns, place):
+        return "host"
+    if columns[place].kind == "unit":
+        threads = sum(bool(re.search(r"\d$|^main$|[Tt]hread", value)) for value in values)
+        return "thread" if threads * 2 > len(values) else ("logger" if kind == "dotted" else "")
+    if after[:1] == [":"] or after[:2] in (["[", ":"], ["attached", ":"]) or after[:1] == ["["]:
+        return "logger" if kind == "dotted" else "process"
+    return "logger" if kind == "dotted" else ""
+
+
+def _is_pid(columns: list[_Column], place: int) -> bool:
+    """Whether a number is the first after the time or a process."""
+    numbers = [
+        column
+        for column in columns[:place]
+        if "integer" in (column.kind, column.inside) and column.text != "<"
+    ]
+    return not numbers
+
+
+def _is_host(columns: list[_Column], place: int) -> bool:
+    """As syslog has it: the word between the time and a process."""
+    kinds = [column.kind for column in columns[max(place - 2, 0) : place + 3]]
+    names = ("word", "id", "dotted", "address")
+    after = [column.text or column.kind for column in columns[place + 3 : place + 5]]
+    return (
+        len(kinds) == 5
+        and kinds[:2] == ["time", "space"]
+        and kinds[2] in names
+        and kinds[3] == "space"
+        and kinds[4] in names
+        and (after[:1] == [":"] or after[:1] in (["["], ["attached"]))
+    )
+
+
+def _escape(text: str) -> str:
+    return re.sub(r"([\\\[\](){}.*+?^$|])", r"\\\1", text)
