@@ -136,6 +136,7 @@ static enum logexport_status end_headed(struct le_joiner *joiner, struct logexpo
     struct le_event event = {.kind = LE_LINE,
                              .headed = true,
                              .opened = joiner->headed_opened,
+                             .time = joiner->headed_time,
                              .session = saved_text(&held->session)};
     if (joiner->reader->rules->continuation)
         event.opens = (uint8_t)le_trace_opens(message.data, message.length);
@@ -204,6 +205,7 @@ static enum logexport_status take_line(struct le_joiner *joiner, int64_t line,
         if (!event->next_line)
             return begin_record(joiner, line, event, error);
         joiner->headed_opened = event->opened;
+        joiner->headed_time = event->time;
         return hold(&joiner->headed, line, event, event->text) &&
                        save_fields(joiner, joiner->headed_fields, event)
                    ? LOGEXPORT_OK

@@ -36,6 +36,7 @@ struct le_joiner {
     struct le_saved by, stream, fields[LE_MAX_FIELDS];
     struct le_held headed; /* a header whose message goes on in the next line */
     struct le_saved headed_fields[LE_MAX_FIELDS];
+    struct le_written headed_time;
     bool headed_opened;
 };
 

@@ -14,6 +14,7 @@ Rules (the reference; each module names its own):
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -355,6 +356,7 @@ class ParsedLine(NamedTuple):
             (:class:`logexport.logs.structured.Opened`).
         blank: Docker or CRI were opened to white space, so that it is nothing.
         kept: the tokens of the kept fields.
+        time: the match of its header, if groups of time in it say ``timestamp``.
     """
 
     text: str
@@ -370,6 +372,7 @@ class ParsedLine(NamedTuple):
     stands_alone: bool = False
     blank: bool = False
     kept: tuple[str, ...] = ()
+    time: re.Match[str] | None = None
 
 
 class LineParser:
@@ -381,8 +384,8 @@ class LineParser:
 
     def __init__(self, preprocess: Preprocess) -> None:
         self.preprocess = preprocess
-        known = GROUPS if preprocess.encoding is None else FIELDS
-        self._headers = HeaderMatcher(preprocess.headers, known)
+        first = preprocess.encoding is None
+        self._headers = HeaderMatcher(preprocess.headers, GROUPS if first else FIELDS, not first)
         self._keep = preprocess.keep
         self._masker = Masker(preprocess.masks)
         rule = preprocess.session
@@ -435,6 +438,7 @@ class LineParser:
                 fields.process,
                 fields.header,
                 fields.next_line,
+                time=fields.time,
             )
         levels: list[Opened] = []
         if opened is not None:
@@ -470,6 +474,7 @@ class LineParser:
             any(level.stands_alone for level in levels),
             outside > 0 and levels[outside - 1].source is not None and is_blank(text),
             kept_tokens(self._keep, values) if self._keep else (),
+            None if any("timestamp" in level.fields for level in levels[outside:]) else fields.time,
         )
 
     def _open_further(self, text: str, levels: list[Opened]) -> str:
