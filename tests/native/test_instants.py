@@ -106,7 +106,9 @@ NAMES = (*" ".join(MONTHS).split(), *" ".join(HALVES).split(), "Août", "März",
 
 
 def cased(name: str) -> st.SearchStrategy[str]:
-    return st.sampled_from((name, name.upper(), name.capitalize(), name + ".", name + "x", name[:3]))
+    return st.sampled_from(
+        (name, name.upper(), name.capitalize(), name + ".", name + "x", name[:3])
+    )
 
 
 PIECE = st.one_of(st.sampled_from(PIECES), st.sampled_from(NAMES).flatmap(cased))
@@ -184,9 +186,7 @@ LINE = st.one_of(
 
 
 @settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
-@given(
-    st.lists(LINE, min_size=1, max_size=40), st.sampled_from((None, 1, 1999, 2023, 2024, 9998))
-)
+@given(st.lists(LINE, min_size=1, max_size=40), st.sampled_from((None, 1, 1999, 2023, 2024, 9998)))
 @example(["Dez 31>m", "Jan  1>m", "Dec 31>m", "Feb 29>m", "Feb 29>m"], 2023)
 @example(["Feb 29>m", "Mars  1>m", "Jan  1>m", "Feb 29>m"], 2023)
 def test_both_engines_say_the_same_instants(

@@ -64,7 +64,15 @@ from logexport.errors import InputError
 from logexport.logs.lines import WHITE_SPACE
 from logexport.logs.patterns import compile_portable
 
-__all__ = ["FORMS", "HALVES", "MONTHS", "TIME_GROUPS", "InstantReader", "WrittenTime", "to_datetime"]
+__all__ = [
+    "FORMS",
+    "HALVES",
+    "MONTHS",
+    "TIME_GROUPS",
+    "InstantReader",
+    "WrittenTime",
+    "to_datetime",
+]
 
 TIME_GROUPS = (
     *("year", "month", "day", "day_of_year", "hour", "minute", "second", "fraction", "half"),

@@ -36,7 +36,8 @@ from logexport.logs.structured import (
     read_json_object,
     read_logfmt,
 )
-from logexport.training.heads import learn_heads, with_next_lines
+from logexport.training.heads import REACH, learn_heads
+from logexport.training.times import find_time
 
 __all__ = ["find_format", "find_forms", "form_with_key"]
 
@@ -399,11 +400,15 @@ def find_heads(
         if count * 2 >= max(total, 1):
             return name, PRESETS[name], ()
     records = RecordReader(LineParser(replace(rules, headers=()))).read(lines)
-    texts = [record.parsed.text for record in records if record.parsed is not None]
-    headers = learn_heads(texts)
+    found = [record for record in records if record.parsed is not None]
+    texts = [record.parsed.text for record in found if record.parsed is not None]
+    timed = [find_time(text[:REACH]) is not None for text in texts]
+    followed = [
+        b"\n" in record.raw or not after
+        for record, after in zip(found, [*timed[1:], True], strict=True)
+    ]
+    headers = learn_heads(texts, followed)
     if headers:
-        every = [rules.decode(line.raw) for line in lines if not line.oversize]
-        headers = with_next_lines(headers, every)
         groups = {
             name for header in headers for name in re.findall(r"\(\?P<(\w+)>", header.pattern)
         }

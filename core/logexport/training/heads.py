@@ -26,7 +26,7 @@ from dataclasses import dataclass, field, replace
 from logexport.logs.headers import Header
 from logexport.training.times import find_time, generalise_times
 
-__all__ = ["learn_heads", "with_next_lines"]
+__all__ = ["learn_heads"]
 
 AGREE = 0.92
 """So many of the lines of a group have a column in common."""
@@ -77,7 +77,9 @@ _DASHES = re.compile(r"(?:-{1,3}>?|/|»|>|~|\+|#|\*)(?=\s|$)")
 _SOURCE = r"[^\s\[\](){}<>|,;=:\"]*\.[A-Za-z]{1,5}(?::\d+){1,2}(?::[\w.$<>~]+(?:\(\))?)?"
 _SOURCE_PATTERN = re.compile(_SOURCE + r"(?=[\s\])}>|:,;-]|$)")
 _INTEGER = re.compile(r"[#*]?\d+(?:[-#.]\d+)*")
-_HEX = re.compile(r"(?:0[xX])?[0-9a-fA-F]{4,}|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_HEX = re.compile(
+    r"0[xX][0-9a-fA-F]+|[0-9a-fA-F]{4,}|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+)
 _ADDRESS = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}|[0-9a-fA-F:]*::[0-9a-fA-F:]*")
 _DOTTED = re.compile(r"(?=[^.:$/]*[A-Za-z])[\w$-]+(?:(?:\.|::|/|\$)[\w$<>-]+)+(?:#\w+)?")
 _DIGITS = re.compile(
@@ -118,57 +120,35 @@ class _Column:
     optional: bool = False
 
 
-def learn_heads(texts: Sequence[str]) -> tuple[Header, ...]:
+def learn_heads(texts: Sequence[str], followed: Sequence[bool] = ()) -> tuple[Header, ...]:
     """The headers of lines, those of most lines first.
 
     Args:
         texts: decoded lines (or what structured ones were opened to), without continuation lines.
+        followed: of each text whether lines without a time follow it, where a message may stand.
     """
-    groups: dict[object, list[str]] = {}
-    for text in texts:
-        groups.setdefault(_signature(text), []).append(text)
-    patterns: dict[str, int] = {}
+    groups: dict[object, list[int]] = {}
+    for number, text in enumerate(texts):
+        groups.setdefault(_signature(text), []).append(number)
+    found: dict[Header, int] = {}
     smallest = max(2, SMALLEST_SHARE * len(texts))
-    for group in groups.values():
-        left = group
+    for left in groups.values():
         # What the first head of a group does not match may have one of its own.
         for _ in range(3):
             if len(left) < smallest:
                 break
-            pattern = _learn([_Line(text, find_time(text[:REACH])) for text in left])
-            if pattern is None:
+            with_lines = sum(followed[number] for number in left) if followed else 0
+            header = _learn(
+                [texts[number] for number in left], next_line=with_lines >= AGREE * len(left)
+            )
+            if header is None:
                 break
-            match = re.compile(pattern, re.ASCII).match
-            missed = [text for text in left if not match(text)]
-            patterns[pattern] = patterns.get(pattern, 0) + len(left) - len(missed)
+            match = re.compile(header.pattern, re.ASCII).match
+            missed = [number for number in left if not match(texts[number])]
+            found[header] = found.get(header, 0) + len(left) - len(missed)
             left = missed
-    ordered = sorted(patterns, key=lambda pattern: -patterns[pattern])[:MOST_HEADS]
-    return tuple(Header(f"head-{n}", pattern) for n, pattern in enumerate(ordered, 1))
-
-
-def with_next_lines(headers: Sequence[Header], texts: Sequence[str]) -> tuple[Header, ...]:
-    """The headers, those marked whose message stands on the next line: they never have one.
-
-    Args:
-        headers: that were learned.
-        texts: decoded lines of the log, all of them in their order.
-    """
-    matchers = [re.compile(header.pattern, re.ASCII).match for header in headers]
-    heads = [next((n for n, match in enumerate(matchers) if match(text)), None) for text in texts]
-    marked = list(headers)
-    for number, (header, match) in enumerate(zip(headers, matchers, strict=True)):
-        if "(?P<method>" in header.pattern:
-            continue
-        places = [place for place, head in enumerate(heads[:-1]) if head == number]
-        alone = [
-            place
-            for place in places
-            if (found := match(texts[place])) is not None and not found["message"]
-        ]
-        followed = sum(heads[place + 1] is None and bool(texts[place + 1]) for place in alone)
-        if followed >= AGREE * len(places) and followed >= 2:
-            marked[number] = replace(header, next_line=True)
-    return tuple(marked)
+    ordered = sorted(found, key=lambda header: -found[header])[:MOST_HEADS]
+    return tuple(replace(header, name=f"head-{n}") for n, header in enumerate(ordered, 1))
 
 
 def _signature(text: str) -> object:
@@ -184,20 +164,31 @@ def _signature(text: str) -> object:
     return re.sub(r"\s+", " ", before).strip(), form[:6]
 
 
-def _learn(lines: list[_Line]) -> str | None:
-    """The pattern of a group's head, or None if it has none."""
+def _learn(texts: Sequence[str], *, next_line: bool) -> Header | None:
+    """A group's head, or None if it has none.
+
+    Args:
+        texts: of the group.
+        next_line: the message may stand on the next line.
+    """
+    lines = [_Line(text, find_time(text[:REACH])) for text in texts]
     access = _find_access(lines)
     if access is not None:
-        return access
+        return Header("head", access)
     columns = _read_columns(lines)
     end = _find_end(columns)
     while end > 0:
         pattern = _write_pattern(columns[:end])
         if pattern is None:
             return None
-        shorter = _give_back(columns[:end], pattern, lines)
+        match = re.compile(pattern, re.ASCII).match
+        messages = [found["message"] for text in texts if (found := match(text)) is not None]
+        empty = messages.count("") >= AGREE * len(messages)
+        if empty and next_line:
+            return Header("head", pattern, next_line=True)
+        shorter = _give_back(columns[:end], messages)
         if shorter == end:
-            return pattern
+            return None if empty else Header("head", pattern)
         end = shorter
     return None
 
@@ -325,7 +316,7 @@ def _read_unit(active: list[_Line], opener: str, least: float) -> _Column | None
     ends: list[int] = []
     for line in active:
         start = line.place + 1
-        end = line.text.find(closer, start, start + 100) if line.text[start - 1] == opener else -1
+        end = line.text.find(closer, start, start + REACH) if line.text[start - 1] == opener else -1
         if end >= 0 and (
             (line.time is not None and start <= line.time[0] <= end)
             or (opener != closer and opener in line.text[start:end])
@@ -378,80 +369,63 @@ def _kind_of(values: Sequence[str]) -> str:
 def _find_end(columns: list[_Column]) -> int:
     """How many columns are the head; 0 if there is none.
 
-    Words are pending until a field or a sign follows.
+    All before the first time are. Behind it words are pending until a field or a sign follows; those
+    that never vary do not count.
     """
-    end, pending = 0, 0
-    timed = strong = level = False
+    end, pending, waits = 0, 0, False
+    first_time = next((n for n, column in enumerate(columns) if column.kind == "time"), -1)
+    strong = first_time >= 0
+    level = False
     for place, column in enumerate(columns):
         follows = columns[place + 1] if place + 1 < len(columns) else None
         kind = column.kind
-        if place and columns[place - 1].text == "=" and end == place and kind in _OF_WORDS:
-            end, pending = place + 1, 0  # the value of a key
+        if place <= first_time:
+            end = place + 1
+            level = level or "level" in (kind, column.inside)
+        elif place and columns[place - 1].text == "=" and end == place and kind in _OF_WORDS:
+            end = place + 1  # the value of a key
             level = level or kind == "level"
         elif kind == "space":
-            if 0 < pending <= 2 and follows is not None and _is_column(columns, place):
-                end, pending = place + 1, 0
-        elif kind == "time":
-            end, pending, timed, strong = place + 1, 0, True, True
-        elif kind == "level":
-            if pending > 2 or level:
-                pending += 1
-                continue
-            end, pending, level = place + 1, 0, True
-            strong = strong or (follows is not None and follows.kind == "sign")
-        elif kind == "unit":
-            if pending > 2:
-                break
-            end, pending = place + 1, 0
-            strong = strong or (place == 0 and len(set(column.values)) > 1)
-            level = level or column.inside == "level"
-        elif kind in ("source", *_OF_WORDS[1:-1]):
-            if pending > 2:
-                break
-            if timed or place == 0 or columns[place - 1].text in (":", "#", "=", "["):
-                # "worker 3 started" begins with a word; "[worker 3" does not.
-                if pending and kind in ("integer", "hex", "id") and not _divided(columns, place):
-                    pending += 1
-                    continue
-                end, pending = place + 1, 0
-        elif kind == "sign":
-            if pending > 2 or (column.text == "=" and not _may_divide(columns, place)):
-                break
-            if (
-                column.text == '"'
-                and (not follows or follows.kind != "time")
-                and not _closes(columns, place)
-            ):
-                break
-            end, pending = place + 1, 0
-            strong = strong or (column.text == "|" and place <= 2)
-        elif kind == "word":
-            pending += 1
+            if waits and pending <= 2 and follows is not None and _is_column(columns, place):
+                end, pending, waits = place + 1, 0, False
+        elif kind == "word" or (kind == "level" and (level or pending > 2)):
+            pending += len(set(column.values)) > 1
+            waits = True
             if pending > MOST_PENDING:
                 break
+        elif pending > 2 or (kind == "sign" and not _may_divide(columns, place)):
+            break
+        elif (
+            waits
+            and kind in ("integer", "hex", "id")
+            and columns[place - 1].kind != "sign"
+            and pending
+        ):
+            pending += 1  # "worker 3 started" begins with a word; "[worker 3" does not
+        elif kind != "attached":
+            if kind in ("sign", "unit"):
+                strong = strong or (column.text == "|" and place <= 2)
+                strong = strong or (kind == "unit" and place == 0 and len(set(column.values)) > 1)
+            if kind == "level":
+                strong = strong or (follows is not None and follows.kind == "sign")
+            level = level or "level" in (kind, column.inside)
+            end, pending, waits = place + 1, 0, False
     return end if strong else 0
 
 
-def _divided(columns: list[_Column], place: int) -> bool:
-    """Whether a sign stands directly before a column."""
-    return place > 0 and columns[place - 1].kind == "sign"
-
-
-def _closes(columns: list[_Column], place: int) -> bool:
-    """Whether a quote stands after a time that one stands before."""
-    quotes = sum(column.text == '"' and column.kind == "sign" for column in columns[:place])
-    return quotes % 2 == 1
-
-
 def _may_divide(columns: list[_Column], place: int) -> bool:
-    """Whether ``=`` is of a rule of such signs, or behind a key of heads."""
+    """Whether a sign divides fields: a quote behind a time, ``=`` in a rule or behind a known key."""
+    sign = columns[place].text
     before = columns[place - 1] if place else None
     after = columns[place + 1] if place + 1 < len(columns) else None
-    if before is None or before.kind in ("space", "sign") or after is None:
+    if sign == '"':
+        quotes = sum(column.text == '"' and column.kind == "sign" for column in columns[:place])
+        return quotes % 2 == 1 or (after is not None and after.kind == "time")
+    if sign != "=" or before is None or before.kind in ("space", "sign") or after is None:
         return True
     if after.kind == "space" or (after.kind == "sign" and after.text not in _PAIRS):
         return True
-    return _most_common(before.values)[0].lower() in _KEYS
+    return bool(before.values) and _most_common(before.values)[0].lower() in _KEYS
 
 
 def _is_column(columns: list[_Column], place: int) -> bool:
@@ -467,37 +441,36 @@ def _is_column(columns: list[_Column], place: int) -> bool:
     return several and widths.most_common(1)[0][1] >= AGREE * len(space.values)
 
 
-def _give_back(columns: list[_Column], pattern: str, lines: Sequence[_Line]) -> int:
-    """The end without a last field of words that may be the message's.
-
-    It is a field if more different texts follow than it has values.
-    """
+def _give_back(columns: list[_Column], messages: Sequence[str]) -> int:
+    """The end without a last field of words that may be the message's."""
     places = [
         place
         for place, column in enumerate(columns)
         if column.kind == "word" or (column.kind == "unit" and column.inside == "word")
     ]
-    if not places or any(
-        column.kind not in ("sign", "space", "attached") for column in columns[places[-1] + 1 :]
-    ):
+    if not places:
         return len(columns)
     last = places[-1]
-    if not _says_message(columns[last].values, pattern, lines):
+    fields = [c for c in columns[last + 1 :] if c.kind not in ("sign", "space", "attached")]
+    if fields and len({_DIGITS.sub("9", message) for message in messages}) > 1:
+        return len(columns)
+    if not _says_message(columns[last].values, messages):
         return len(columns)
     while last > 0 and columns[last - 1].kind == "space":
         last -= 1
     return last
 
 
-def _says_message(values: Sequence[str], pattern: str, lines: Sequence[_Line]) -> bool:
-    """Whether a column of words goes with what follows, as a message's first words do."""
-    match = re.compile(pattern, re.ASCII).match
-    found = [match(line.text) for line in lines]
-    messages = [_DIGITS.sub("9", one["message"])[:60] for one in found if one is not None]
-    distinct, words = len(set(messages)), len(set(values))
-    if distinct < 2 or len(messages) != len(values):
+def _says_message(values: Sequence[str], messages: Sequence[str]) -> bool:
+    """Whether a column of words goes with what follows, as a message's first words do.
+
+    It does not if it runs, if more texts follow than it has values, or if they are paired freely.
+    """
+    shapes = [_DIGITS.sub("9", message)[:60] for message in messages]
+    distinct, words = len(set(shapes)), len(set(values))
+    if distinct < 2 or len(shapes) != len(values):
         return distinct < 2
-    pairs = len(set(zip(values, messages, strict=True)))
+    pairs = len(set(zip(values, shapes, strict=True)))
     runs = words * 4 > len(values)
     return not (runs or distinct > max(2, words) or pairs >= 1.5 * max(distinct, words))
 
