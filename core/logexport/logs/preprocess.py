@@ -14,7 +14,7 @@ Rules (the reference; each module names its own):
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -445,12 +445,7 @@ class LineParser:
         message = fields.message
         if fields.header is not None and not fields.next_line and self.preprocess.structured:
             message = self._open_further(message, levels)
-        values: dict[str, str] = {}
-        for level in levels[:outside]:
-            values.update(level.fields)
-        values.update(_header_fields(fields))
-        for level in levels[outside:]:
-            values.update(level.fields)
+        values = _merge_fields(levels[:outside], fields, levels[outside:])
         if self._by == "host":
             session = values.get("host")
         elif self._field is not None:
@@ -472,6 +467,15 @@ class LineParser:
             kept_tokens(self._keep, values) if self._keep else (),
         )
 
+    def find_fields(self, text: str) -> dict[str, str]:
+        """All fields that structured forms and the header find in a decoded line, by name."""
+        levels: list[Opened] = []
+        fields = self._headers.match(self._open_further(text, levels))
+        outside = len(levels)
+        if fields.header is not None and not fields.next_line:
+            self._open_further(fields.message, levels)
+        return _merge_fields(levels[:outside], fields, levels[outside:])
+
     def _open_further(self, text: str, levels: list[Opened]) -> str:
         """The text opened as often as it can be; what it was opened to is added to the levels."""
         while len(levels) < MAX_LEVELS and (opened := self.open(text)) is not None:
@@ -480,6 +484,16 @@ class LineParser:
         return text
 
 
-def _header_fields(fields: Fields) -> dict[str, str]:
-    found = {"timestamp": fields.timestamp, "host": fields.host, "process": fields.process}
-    return {name: value for name, value in found.items() if value is not None} | dict(fields.others)
+def _merge_fields(
+    outside: Sequence[Opened], header: Fields, inside: Sequence[Opened]
+) -> dict[str, str]:
+    """The fields of a line by their names; of one that is found at several levels the innermost."""
+    values: dict[str, str] = {}
+    for level in outside:
+        values.update(level.fields)
+    found = {"timestamp": header.timestamp, "host": header.host, "process": header.process}
+    values.update((name, value) for name, value in found.items() if value is not None)
+    values.update(header.others)
+    for level in inside:
+        values.update(level.fields)
+    return values
