@@ -116,9 +116,7 @@ def test_what_cannot_be_kept_or_left_out_is_an_error_that_says_what_can(
     assert not out.exists()
 
 
-def test_rules_of_version_1_keep_nothing(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_rules_of_version_1_keep_nothing(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     log, rules = tmp_path / "x.log", tmp_path / "old.json"
     log.write_text("a: b\n")
     header = Header("h", "(?P<process>a): (?P<message>.*)")

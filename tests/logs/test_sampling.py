@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -48,7 +49,7 @@ def test_a_sample_is_bounded_in_order_and_at_equal_distances(counts: list[int]) 
             places = blocks_of(own, first)
             # Of a log that may give so many blocks, at least half as many are taken.
             assert len(places) >= min(-(-count // BLOCK), -(-share // 2))
-            assert len({after - before for before, after in zip(places, places[1:])}) <= 1
+            assert len({after - before for before, after in pairwise(places)}) <= 1
             assert not count or places[0] == 0
         first += count
 
