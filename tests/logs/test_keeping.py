@@ -9,12 +9,14 @@ from pathlib import Path
 import pytest
 from logexport.cli import main
 from logexport.errors import UsageError
+from logexport.logs.events import EventReader
 from logexport.logs.headers import FIELDS, Header
 from logexport.logs.kept import KeptField
 from logexport.logs.preprocess import Preprocess
 from logexport.logs.structured import StructuredForm
 from logexport.training.keeping import choose_kept, find_fields, parse_kept
 from logexport.training.line_tables import read_parsed
+from logexport.types import Vocabulary
 
 ACCESS = r"h=(?P<method>[A-Z]+) (?P<status>\d+) (?P<process>\w+): (?P<message>.*)$"
 LINES = "".join(
@@ -139,6 +141,29 @@ def test_heads_are_found_for_rules_of_version_1(tmp_path: Path) -> None:
     found = Preprocess.load(out / "preprocess.json")
     assert found.version == 1
     assert [header.name for header in found.headers] == ["iso8601-syslog", "iso8601"]
+
+
+def test_fields_of_very_many_values_are_bounded_and_a_warning(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("logexport.training.parse.MOST_MINERS", 3)
+    header = "h=(?P<pid>[0-9]+) (?P<code>[a-z]) (?P<message>.*)"
+    log = tmp_path / "pids.log"
+    log.write_text("".join(f"{n % 7} {'ab'[n % 2]} did it {n}\n" for n in range(50)))
+    rules = run("--header", header, "--keep", "pid", log="pids.log")
+    assert "The kept fields (code, pid) have more than 3 different values" in capfd.readouterr().err
+    found = {row.template for row in read_parsed(tmp_path / "out" / "parsed.parquet")}
+    assert found == {
+        "a 0 did it <NUM>",
+        "b 1 did it <NUM>",
+        "a 2 did it <NUM>",
+        "<*> <*> did it <NUM>",
+    }
+    reader = EventReader(rules, Vocabulary(tuple(sorted(map(str, found)))))
+    assert None not in [event.template for event in reader.read_logs([log])]
+    monkeypatch.setattr("logexport.training.parse.MOST_MINERS", 14)
+    run("--header", header, "--keep", "pid", log="pids.log")
+    assert "different values" not in capfd.readouterr().err
 
 
 def test_too_many_fields_are_refused() -> None:

@@ -28,7 +28,7 @@ from logexport.logs.headers import FORMATS, TimestampReader
 from logexport.logs.joining import RecordReader
 from logexport.logs.kept import KeptField
 from logexport.logs.lines import LogLine, LogPath
-from logexport.logs.matching import TemplateMatcher
+from logexport.logs.matching import WILDCARD, TemplateMatcher
 from logexport.logs.preprocess import LineParser, Preprocess
 from logexport.training.line_tables import ParsedRow, parsed_writer
 from logexport.training.mining import DrainOptions, TemplateMiner
@@ -41,6 +41,9 @@ __all__ = ["FORMATS", "ParseRequest", "ParseResult", "parse_logs"]
 
 PARSED = "parsed.parquet"
 PREPROCESS = "preprocess.json"
+
+MOST_MINERS = 1000
+"""How many different values the kept fields may have together in templates."""
 
 
 @dataclass(frozen=True)
@@ -149,10 +152,17 @@ def parse_logs(
         sample = sample_lines(passes.logs(), request.preprocess)
         format_name, rules = find_rules(request, sample)
         parser = LineParser(rules)
-        templates = _mine_templates(passes, parser, request.drain)
+        templates, is_crowded = _mine_templates(passes, parser, request.drain)
         builder = _RowBuilder(rules, parser, templates, request.year)
         _publish(request, format_name, passes, builder)
     counts = builder.counts
+    warnings = find_warnings(request, format_name, builder.tally, sample)
+    if is_crowded:
+        names = ", ".join(one.field for one in rules.keep)
+        warnings += (
+            f"The kept fields ({names}) have more than {MOST_MINERS:,} different values together; "
+            f"the templates of later ones have {WILDCARD} in their place. Leave one out by --drop",
+        )
     return ParseResult(
         parsed=request.output_dir / PARSED,
         preprocess=request.output_dir / PREPROCESS,
@@ -167,7 +177,7 @@ def parse_logs(
         headers=builder.tally.counts,
         keep=rules.keep,
         unmatched=builder.tally.describe_unmatched(),
-        warnings=find_warnings(request, format_name, builder.tally, sample),
+        warnings=warnings,
         templates=len(counts.templates),
         seconds=time.monotonic() - started,
     )
@@ -178,12 +188,22 @@ def parse_logs(
 
 def _mine_templates(
     passes: Passes, parser: LineParser, drain: DrainOptions
-) -> list[tuple[int, str]]:
-    """Mine every record that is not oversize; (cluster number, template), by number."""
+) -> tuple[list[tuple[int, str]], bool]:
+    """Mine every record that is not oversize.
+
+    Records that keep the same have a miner of their own. Once there are :data:`MOST_MINERS`, those
+    that keep something new share one, and their templates have ``<*>`` for what they keep.
+
+    Returns:
+        (cluster number, template), by number; and whether there are such records.
+    """
     miners: dict[tuple[str, ...], TemplateMiner] = {}
+    others = (WILDCARD,) * len(parser.preprocess.keep)
     for record in RecordReader(parser).read(passes.lines()):
         if record.parsed is not None:
             kept = record.parsed.kept
+            if kept not in miners and len(miners) >= MOST_MINERS:
+                kept = others
             if kept not in miners:
                 miners[kept] = TemplateMiner(drain)
             miners[kept].add(parser.mask(record.parsed.message))
@@ -192,7 +212,7 @@ def _mine_templates(
         for kept, miner in miners.items()
         for _, text in miner.templates()
     ]
-    return list(enumerate(templates, 1))
+    return list(enumerate(templates, 1)), len(miners) > MOST_MINERS
 
 
 # --- the third pass -------------------------------------------------------------------------------

@@ -194,8 +194,8 @@ def find_warnings(
     share, line, text = alike
     return (
         f"{share:.0%} of the records begin alike and fit no head, for example line {line}: "
-        f"{text!r}. See by `logexport heads` what was found; if these records have a head, give its "
-        "pattern: --header NAME=PATTERN",
+        f"{text!r}. See by `logexport heads` what was found; if these records have a head, give "
+        "its pattern: --header NAME=PATTERN",
     )
 
 
