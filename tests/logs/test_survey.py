@@ -5,13 +5,17 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from logexport.cli import main
 from logexport.errors import InputError
+from logexport.logs.headers import FIELDS
 from logexport.logs.preprocess import Preprocess
 from logexport.training.line_tables import read_parsed
 from logexport.training.parse import ParseRequest, ParseResult, parse_logs
@@ -295,6 +299,40 @@ def test_a_log_of_lines_that_are_too_long_is_an_error(tmp_path: Path) -> None:
 def test_no_log_is_an_error(capfd: pytest.CaptureFixture[str]) -> None:
     assert main(["heads"]) == 2
     assert "LOG" in capfd.readouterr().err
+
+
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    st.lists(
+        st.builds(old, st.integers(0, 99), st.sampled_from(MESSAGES))
+        | st.builds(new, st.integers(0, 99), st.sampled_from(MESSAGES))
+        | st.sampled_from(
+            (*PLAIN, "", "\tat a.B.c(B.java:1)", "java.lang.Error: no", '{"msg":"a b"}')
+        )
+        | st.text(max_size=12).filter(lambda text: "\n" not in text),
+        max_size=40,
+    )
+)
+def test_heads_says_of_any_log_what_parse_makes_of_it(tmp_path: Path, lines: list[str]) -> None:
+    log = tmp_path / "any.log"
+    log.write_bytes("\n".join(lines).encode())
+    try:
+        result = parse(log)
+    except InputError as error:
+        with pytest.raises(InputError, match=re.escape(str(error))):
+            survey(log)
+        return
+    found = survey(log)
+    assert found.tally.counts == result.headers
+    assert (found.format, found.warnings) == (result.format, result.warnings)
+    assert (found.lines, found.blank, found.oversize) == (result.lines, result.blank, 0)
+    document = found.to_json()
+    assert document["unmatched"] == result.unmatched
+    for head in document["heads"]:
+        assert (head["example"] is None) == (head["records"] == 0)
+        assert head["example"] is None or set(head["example"]["fields"]) <= set(FIELDS)
 
 
 # --- warnings -------------------------------------------------------------------------------------
