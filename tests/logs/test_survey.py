@@ -155,6 +155,26 @@ def test_structured_forms_are_shown(tmp_path: Path, capfd: pytest.CaptureFixture
     assert survey(log, find_forms=False).to_json()["structured"]["forms"] == []
 
 
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda text: json.dumps({"log": f"{text}\n", "stream": "s", "time": "t"}),
+        lambda text: f"2024-01-01T10:00:00Z stdout F {text}",
+        lambda text: json.dumps({"msg": text}),
+    ],
+)
+def test_what_docker_and_cri_surround_needs_a_head_and_json_does_not(
+    tmp_path: Path, wrap: Callable[[str], str]
+) -> None:
+    log = tmp_path / "app.log"
+    lines = [old(n, "job started") if n % 2 else PLAIN[n % 5] for n in range(100)]
+    log.write_text("".join(f"{wrap(line)}\n" for line in lines))
+    document = survey(log).to_json()
+    assert document["structured"]["records"] == 100
+    assert [head["records"] for head in document["heads"]] == [50]
+    assert document["unmatched"]["records"] == (0 if "msg" in wrap("") else 50)
+
+
 def test_a_message_on_the_next_line_is_shown(tmp_path: Path) -> None:
     log = tmp_path / "app.log"
     log.write_text("info: Shop.Cart[0]\n      order placed\n" * 5)

@@ -57,14 +57,15 @@ def _describe(survey: Survey) -> Iterator[str]:
     for head in document["heads"]:
         yield ""
         yield f"{head['name']}: {_share(head)}"
-        yield f"  pattern: {head['pattern']}"
+        yield f"  pattern: {_visible(head['pattern'])}"
         if head["next_line"]:
             yield "  the message is on the next line"
         yield from _example(head["example"])
     yield ""
     yield f"fields that stay in the event: {describe_kept(survey.tally.rules.keep)}"
     for kept in document["keep"]:
-        yield f"  {kept['field']}: {', '.join(value or '(none)' for value in kept['values'])}"
+        values = ", ".join(_visible(value or "(none)") for value in kept["values"])
+        yield f"  {kept['field']}: {values}"
     unmatched = document["unmatched"]
     yield f"without a head: {_share(unmatched)}"
     if unmatched["example"] is not None:

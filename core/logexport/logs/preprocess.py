@@ -355,6 +355,7 @@ class ParsedLine(NamedTuple):
             (:class:`logexport.logs.structured.Opened`).
         blank: Docker or CRI were opened to white space, so that it is nothing.
         kept: the tokens of the kept fields.
+        wrapped: Docker or CRI were opened to it, and no structured record is inside.
     """
 
     text: str
@@ -370,6 +371,7 @@ class ParsedLine(NamedTuple):
     stands_alone: bool = False
     blank: bool = False
     kept: tuple[str, ...] = ()
+    wrapped: bool = False
 
 
 class LineParser:
@@ -451,6 +453,7 @@ class LineParser:
         elif self._field is not None:
             keys = [level.by for level in levels if level.by is not None]
             session = keys[0] if keys else values.get(self._field)
+        is_wrapped = outside > 0 and levels[outside - 1].source is not None
         return ParsedLine(
             text,
             message,
@@ -463,8 +466,9 @@ class LineParser:
             outside > 0,
             len(levels) > outside,
             any(level.stands_alone for level in levels),
-            outside > 0 and levels[outside - 1].source is not None and is_blank(text),
+            is_wrapped and is_blank(text),
             kept_tokens(self._keep, values) if self._keep else (),
+            is_wrapped,
         )
 
     def find_fields(self, text: str) -> dict[str, str]:

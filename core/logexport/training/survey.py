@@ -14,7 +14,7 @@ from logexport.errors import InputError
 from logexport.logs.joining import LogRecord, RecordReader
 from logexport.logs.kept import ABSENT
 from logexport.logs.lines import LogLine, LogPath, tokens
-from logexport.logs.preprocess import LineParser, Preprocess
+from logexport.logs.preprocess import LineParser, ParsedLine, Preprocess
 from logexport.training.keeping import find_fields
 from logexport.training.rules import RulesRequest, find_rules, shorten
 from logexport.training.sampling import sample_lines
@@ -45,7 +45,8 @@ class HeadTally:
     Attributes:
         begun: records with a text that are not the exception of the record before.
         structured: records that are structured or have a structured one behind their head.
-        unmatched: of ``begun``, those that have no head and are not structured.
+        unmatched: of ``begun``, those that have no head and are not structured; what Docker and CRI
+            surround needs a head like any line.
     """
 
     def __init__(self, rules: Preprocess) -> None:
@@ -76,7 +77,7 @@ class HeadTally:
         if record.continues is not None:
             return
         self.begun += 1
-        if parsed.header is None and not parsed.opened:
+        if _has_no_head(parsed):
             self.unmatched += 1
             self._unmatched = self._unmatched or record
 
@@ -118,7 +119,9 @@ class HeadTally:
             {
                 "field": one.field,
                 "as": one.form,
-                "values": [None if value == ABSENT else value for value in self._values[one.field]],
+                "values": [
+                    None if value == ABSENT else shorten(value) for value in self._values[one.field]
+                ],
             }
             for one in self.rules.keep
         ]
@@ -136,6 +139,11 @@ class HeadTally:
 
     def _share(self, count: int) -> float:
         return round(count / self.begun, 4) if self.begun else 0.0
+
+
+def _has_no_head(parsed: ParsedLine) -> bool:
+    """Whether a record lacks a head, and is not a structured record that needs none."""
+    return parsed.header is None and (parsed.wrapped or not parsed.opened)
 
 
 def _first_text(record: LogRecord, rules: Preprocess) -> str:
@@ -212,7 +220,7 @@ def _find_alike(rules: Preprocess, sample: Sequence[LogLine]) -> tuple[float, in
         if parsed is None or record.continues is not None:
             continue
         total += 1
-        if parsed.header is not None or parsed.opened:
+        if not _has_no_head(parsed):
             continue
         text = parsed.text
         if find_time(text[:_REACH]) is not None:
