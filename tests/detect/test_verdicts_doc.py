@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from logexport.logs import headers, lines, masks, patterns, preprocess
-from logexport.training import parse
+from logexport.training import sampling
 from logexport.verdicts.tolerance import ABSOLUTE, RELATIVE
 
 DOC = Path(__file__).resolve().parents[2] / "docs" / "verdicts.md"
@@ -60,7 +60,7 @@ def test_bounds_and_tolerances_are_the_codes() -> None:
         f"`max_line_bytes` (`preprocess.json`; {lines.DEFAULT_MAX_LINE_BYTES:,} by default)" in text
     )
     assert f"({preprocess.DEFAULT_MAX_SESSIONS:,} by default" in text
-    assert f"first {parse.SAMPLE_LINES:,} lines" in text
+    assert f"at most {sampling.SAMPLE_LINES:,} lines that are not blank" in text
     assert (
         f"{patterns.MAX_PATTERN_LENGTH:,} characters, groups nested {patterns.MAX_NESTING}" in text
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from logexport.errors import InputError
 from logexport.logs.events import EventReader
@@ -125,3 +125,41 @@ def test_records_of_several_lines_keep_what_their_first_line_says() -> None:
     assert record.parsed is not None
     assert record.parsed.kept == ("WARN", first)
     assert parser.mask_record(record.parsed) == f"WARN {first} a b"
+
+
+LINES = st.lists(
+    st.sampled_from(
+        [
+            '{"m": "',
+            '", "l": ',
+            "7",
+            '"x"',
+            "}",
+            "<w>",
+            "<>",
+            "[9]",
+            '{\\"m\\": \\"',
+            '\\"}',
+            " a",
+            "m=b ",
+        ]
+    ),
+    max_size=9,
+).map("".join)
+
+
+@settings(max_examples=300, deadline=None)
+@given(LINES)
+@example('{"m": "<w>{\\"m\\": \\"a\\", \\"l\\": 8}", "l": 7}')
+@example('<w>{"m": "a", "l": 7}')
+def test_all_fields_of_a_line_are_those_that_would_be_kept(line: str) -> None:
+    rules = Preprocess(
+        structured=(StructuredForm("json", "m", level="l"), StructuredForm("logfmt", "m")),
+        headers=(
+            Header("h", r"<(?P<level>\w*)>(?P<message>.*)$"),
+            Header("n", r"\[(?P<pid>\d)\](?P<message>.*)$", next_line=True),
+        ),
+        keep=(KeptField("level"), KeptField("pid")),
+    )
+    parser = LineParser(rules)
+    assert kept_tokens(rules.keep, parser.find_fields(line)) == parser.parse(line.encode()).kept

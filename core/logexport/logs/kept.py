@@ -15,7 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from logexport.errors import InputError
 from logexport.logs.headers import FIELDS
@@ -26,7 +26,11 @@ __all__ = ["ABSENT", "KeptField"]
 ABSENT = "-\n"
 """The token of a field that a record does not have."""
 
-As = Literal["text", "severity", "class"]
+MAX_KEPT = 8
+"""How many fields rules may keep."""
+
+As: TypeAlias = Literal["text", "severity", "class"]
+"""What a kept field's token is made of."""
 SEVERITIES = ("emerg", "alert", "crit", "err", "warning", "notice", "info", "debug")
 _NUMBER = re.compile(r"[0-9]{1,9}")
 _STATUS = re.compile(r"[0-9]{3}")

@@ -15,7 +15,7 @@ Rules (the reference; each module names its own):
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -357,6 +357,7 @@ class ParsedLine(NamedTuple):
         blank: Docker or CRI were opened to white space, so that it is nothing.
         kept: the tokens of the kept fields.
         time: the match of its header, if groups of time in it say ``timestamp``.
+        wrapped: Docker or CRI were opened to it, and no structured record is inside.
     """
 
     text: str
@@ -373,6 +374,7 @@ class ParsedLine(NamedTuple):
     blank: bool = False
     kept: tuple[str, ...] = ()
     time: re.Match[str] | None = None
+    wrapped: bool = False
 
 
 class LineParser:
@@ -449,17 +451,13 @@ class LineParser:
         message = fields.message
         if fields.header is not None and not fields.next_line and self.preprocess.structured:
             message = self._open_further(message, levels)
-        values: dict[str, str] = {}
-        for level in levels[:outside]:
-            values.update(level.fields)
-        values.update(_header_fields(fields))
-        for level in levels[outside:]:
-            values.update(level.fields)
+        values = _merge_fields(levels[:outside], fields, levels[outside:])
         if self._by == "host":
             session = values.get("host")
         elif self._field is not None:
             keys = [level.by for level in levels if level.by is not None]
             session = keys[0] if keys else values.get(self._field)
+        is_wrapped = outside > 0 and levels[outside - 1].source is not None
         return ParsedLine(
             text,
             message,
@@ -472,10 +470,20 @@ class LineParser:
             outside > 0,
             len(levels) > outside,
             any(level.stands_alone for level in levels),
-            outside > 0 and levels[outside - 1].source is not None and is_blank(text),
+            is_wrapped and is_blank(text),
             kept_tokens(self._keep, values) if self._keep else (),
             None if any("timestamp" in level.fields for level in levels[outside:]) else fields.time,
+            is_wrapped,
         )
+
+    def find_fields(self, text: str) -> dict[str, str]:
+        """All fields that structured forms and the header find in a decoded line, by name."""
+        levels: list[Opened] = []
+        fields = self._headers.match(self._open_further(text, levels))
+        outside = len(levels)
+        if fields.header is not None and not fields.next_line:
+            self._open_further(fields.message, levels)
+        return _merge_fields(levels[:outside], fields, levels[outside:])
 
     def _open_further(self, text: str, levels: list[Opened]) -> str:
         """The text opened as often as it can be; what it was opened to is added to the levels."""
@@ -485,6 +493,16 @@ class LineParser:
         return text
 
 
-def _header_fields(fields: Fields) -> dict[str, str]:
-    found = {"timestamp": fields.timestamp, "host": fields.host, "process": fields.process}
-    return {name: value for name, value in found.items() if value is not None} | dict(fields.others)
+def _merge_fields(
+    outside: Sequence[Opened], header: Fields, inside: Sequence[Opened]
+) -> dict[str, str]:
+    """The fields of a line by their names; of one that is found at several levels the innermost."""
+    values: dict[str, str] = {}
+    for level in outside:
+        values.update(level.fields)
+    found = {"timestamp": header.timestamp, "host": header.host, "process": header.process}
+    values.update((name, value) for name, value in found.items() if value is not None)
+    values.update(header.others)
+    for level in inside:
+        values.update(level.fields)
+    return values

@@ -1,4 +1,4 @@
-"""What ``logexport parse`` finds out from the first lines of a log: structured forms, then heads.
+"""What ``logexport parse`` finds out from a sample of a log: structured forms, then heads.
 
 Structured forms (:mod:`logexport.logs.structured`): texts that are JSON objects, CRI lines or
 logfmt are looked at, then what they are opened to, then the messages behind heads. A form is taken
@@ -8,23 +8,21 @@ error or a request), else the texts with the most words, two at least, else what
 happened (``event_type``, ``method`` and the like). Of equals one that is the same in all lines is
 taken last. The other fields are found by their keys.
 
-Heads: a preset is taken if it matches at least half of the records, and more of them than any
+Heads: a preset of :data:`WRITTEN` is taken if it matches at least one record in twenty. From the
+records that none of these matches heads are learned (:mod:`logexport.training.heads`). If there is
+neither, the preset is taken that matches at least half of the records, and more of them than any
 other; of equal shares the one that stands first in :data:`logexport.logs.headers.PRESETS`.
-Continuation lines and messages on the next line are not records, so that they do not
-count.
+Continuation lines and messages on the next line are not records, so that they do not count.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias
 
-from logexport.errors import InputError
 from logexport.logs.headers import PRESETS, Header
 from logexport.logs.joining import RecordReader
-from logexport.logs.kept import KeptField
 from logexport.logs.lines import LogLine, tokens
 from logexport.logs.preprocess import LineParser, Preprocess
 from logexport.logs.structured import (
@@ -39,10 +37,10 @@ from logexport.logs.structured import (
 from logexport.training.heads import REACH, learn_heads
 from logexport.training.times import find_time
 
-__all__ = ["find_format", "find_forms", "form_with_key"]
+__all__ = ["find_format", "find_forms", "find_heads", "form_with_key"]
 
 SMALLEST_SHARE = 20
-"""A form is taken if it opens at least one text in so many."""
+"""A form is taken if it opens at least one text in so many, a preset if it matches one."""
 _DEPTH = 4  # objects in one another that are looked into for names
 
 _SURE_MESSAGES = (
@@ -372,61 +370,65 @@ def _objects_with(pool: Sequence[str], form: StructuredForm) -> list[Members]:
 
 WRITTEN = ("rfc5424", "java-util-logging", "dotnet-console", "logcat-long")
 """Presets that say more than can be learned: structured data, messages on the next line."""
-KEPT: Mapping[str, Literal["text", "severity", "class"]] = {
-    "level": "text",
-    "priority": "severity",
-    "method": "text",
-    "status": "class",
-    "action": "text",
-    "code": "text",
-}
-"""Fields that stay in the event where a head has them, and what their tokens are made of."""
 
 
-def find_heads(
-    lines: Sequence[LogLine], rules: Preprocess
-) -> tuple[str, tuple[Header, ...], tuple[KeptField, ...]]:
-    """The headers of a log, and the fields that stay in its events.
+def find_heads(lines: Sequence[LogLine], rules: Preprocess) -> tuple[str, tuple[Header, ...]]:
+    """The headers of a log, and what they are called.
 
     Args:
-        lines: the first of the log.
+        lines: a sample of the log.
         rules: the log's, whose headers are not looked at.
 
     Returns:
-        a preset's name, ``learned`` or ``plain``; the headers; the fields.
+        a preset's name (those of several joined by ``+``), ``learned`` or ``plain``; the headers.
     """
-    for name in WRITTEN:
-        count, total = _count_heads(lines, replace(rules, headers=PRESETS[name]))
-        if count * 2 >= max(total, 1):
-            return name, PRESETS[name], ()
-    records = RecordReader(LineParser(replace(rules, headers=()))).read(lines)
-    found = [record for record in records if record.parsed is not None]
-    texts = [record.parsed.text for record in found if record.parsed is not None]
-    timed = [find_time(text[:REACH]) is not None for text in texts]
-    followed = [
-        b"\n" in record.raw or not after
-        for record, after in zip(found, [*timed[1:], True], strict=True)
-    ]
-    headers = learn_heads(texts, followed)
-    if headers:
-        groups = {
-            name for header in headers for name in re.findall(r"\(\?P<(\w+)>", header.pattern)
-        }
-        keep = tuple(KeptField(name, form) for name, form in KEPT.items() if name in groups)
-        return "learned", headers, keep
+    if rules.version > 1:
+        written = [name for name in WRITTEN if _has_heads(lines, rules, PRESETS[name])]
+        known = tuple(header for name in written for header in PRESETS[name])
+        learned = _learn_others(lines, rules, known)
+        if learned:
+            return "learned", (*known, *learned)
+        if written:
+            return "+".join(written), known
     name = find_format(lines, rules)
-    return name, PRESETS[name], ()
+    return name, PRESETS[name]
+
+
+def _has_heads(lines: Sequence[LogLine], rules: Preprocess, headers: tuple[Header, ...]) -> bool:
+    """Whether headers match at least one record in :data:`SMALLEST_SHARE`."""
+    count, total = _count_heads(lines, replace(rules, headers=headers))
+    return count > 0 and count * SMALLEST_SHARE >= total
+
+
+def _learn_others(
+    lines: Sequence[LogLine], rules: Preprocess, known: tuple[Header, ...]
+) -> tuple[Header, ...]:
+    """The headers of records that no known one matches, as what structured ones were opened to."""
+    reader = RecordReader(LineParser(replace(rules, headers=known)))
+    texts: list[str] = []
+    followed: list[bool] = []
+    for record in reader.read(lines):
+        if record.parsed is None or record.continues:
+            continue
+        if followed and find_time(record.parsed.text[:REACH]) is None:
+            followed[-1] = True
+        if record.parsed.header is None:
+            texts.append(record.parsed.text)
+            followed.append(b"\n" in record.raw)
+    return learn_heads(texts, followed)
 
 
 def find_format(lines: Sequence[LogLine], rules: Preprocess) -> str:
     """The preset that fits a log best, ``plain`` if none does.
 
     Args:
-        lines: the first of the log.
+        lines: a sample of the log.
         rules: the log's, whose headers are not looked at.
     """
     best, best_count = "plain", 0
     for name, headers in PRESETS.items():
+        if rules.version == 1 and any(header.next_line for header in headers):
+            continue
         count, total = _count_heads(lines, replace(rules, headers=headers))
         if count > best_count and count * 2 >= total:
             best, best_count = name, count
