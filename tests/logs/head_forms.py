@@ -1,4 +1,4 @@
-"""Logs with heads of every kind, of the project's own making: forms of time, and fields around them."""
+"""Logs with heads of every kind, made here: forms of time, and fields around them."""
 
 from __future__ import annotations
 

@@ -246,7 +246,9 @@ def test_what_strftime_writes_is_read_as_python_reads_it(time: datetime) -> None
         expected = time.astimezone(timezone.utc).replace(tzinfo=None)
     except OverflowError:
         expected = None
-    groups = dict(zip("month day hour minute second".split(), time.timetuple()[1:6], strict=True))
+    groups = dict(
+        zip(("month", "day", "hour", "minute", "second"), time.timetuple()[1:6], strict=True)
+    )
     written = {name: str(number) for name, number in groups.items()}
     year, fraction = f"{time.year:04d}", f"{time.microsecond:06d}"
     zone = "-03:30" if time.utcoffset() else "Z"

@@ -1,18 +1,18 @@
 r"""Instants: when a record says that it happened.
 
-No verdict depends on an instant, and no line is sorted by one. An instant is a number of microseconds
-since 1970-01-01T00:00:00 UTC, of the years 1 to 9999 there, or null. It does not depend on the
-machine's clock, zone or language.
+No verdict depends on an instant, and no line is sorted by one. An instant is a number of
+microseconds since 1970-01-01T00:00:00 UTC, of the years 1 to 9999 there, or null. It does not
+depend on the machine's clock, zone or language.
 
 Rules (the reference; the engine's ``native/src/instants.c`` has the same):
 
-- By rules of version 2 a header's pattern may name groups of :data:`TIME_GROUPS`, if it has the group
-  ``timestamp`` too. If a record's field ``timestamp`` is from such a header, they say its time. Any
-  other ``timestamp``, of a structured record or of a header without these groups, is read by the
-  first of :data:`FORMS` that fits all of it. If none does, the instant is null.
-- White space at both ends of a group is left out. A group that took no part or is empty is absent. A
-  number is one of ASCII digits, and leading zeros count as digits. Small letters stand for capital
-  ones. If a group holds anything but what is told here, the instant is null.
+- By rules of version 2 a header's pattern may name groups of :data:`TIME_GROUPS`, if it has the
+  group ``timestamp`` too. If a record's field ``timestamp`` is from such a header, they say its
+  time. Any other ``timestamp``, of a structured record or of a header without these groups, is
+  read by the first of :data:`FORMS` that fits all of it. If none does, the instant is null.
+- White space at both ends of a group is left out. A group that took no part or is empty is absent.
+  A number is one of ASCII digits, and leading zeros count as digits. Small letters stand for
+  capital ones. If a group holds anything but what is told here, the instant is null.
 
 ===============  =================================================================================
 ``year``         four digits, 0001 to 9999; or two: 69 to 99 are 1969 to 1999, 00 to 68 are 2000 to
@@ -33,20 +33,22 @@ Rules (the reference; the engine's ``native/src/instants.c`` has the same):
                  nanoseconds. Beside it no other group counts
 ===============  =================================================================================
 
-- A date is a month and a day, or a day of the year, perhaps with a year. A clock is an hour, perhaps
-  with a minute, perhaps with a second, perhaps with a fraction; what is not there is zero. There is a
-  date or a clock, and no part of one that is not there: else the instant is null.
+- A date is a month and a day, or a day of the year, perhaps with a year. A clock is an hour,
+  perhaps with a minute, perhaps with a second, perhaps with a fraction; what is not there is zero.
+  There is a date or a clock, and no part of one that is not there: else the instant is null.
 - The second 60 is the instant of the second after 59: 23:59:60 is the next day's midnight.
 - The hour 24 is the midnight that ends the day, and nothing but zeros follows.
-- ``zone`` may be ``UTC`` or ``GMT``, then a sign (``+``, ``-`` or U+2212, a minus) and digits: ``1``,
-  ``01``, ``0100``, ``1:00`` or ``01:00``, at most 23:59. Behind them may follow ``[``, ``(`` or white
-  space and anything. Such a zone is ahead of UTC by that much. A text that begins with neither a sign
-  nor ``UTC`` or ``GMT`` and a sign is a name or a city, and ignored: it is UTC, as is no zone at all.
+- ``zone`` may be ``UTC`` or ``GMT``, then a sign (``+``, ``-`` or U+2212, a minus) and digits:
+  ``1``, ``01``, ``0100``, ``1:00`` or ``01:00``, at most 23:59. Behind them may follow ``[``,
+  ``(`` or white space and anything. Such a zone is ahead of UTC by that much. A text that begins
+  with neither a sign nor ``UTC`` or ``GMT`` and a sign is a name or a city, and ignored: it is
+  UTC, as is no zone at all.
 - No clock: the time is midnight, the one that begins the day.
-- No year: the instant is null, unless the first year is given. The first such time is of that year;
-  each next one is of the earliest year that puts it no more than 31 days before the latest of them so
-  far, as they are written, zones left aside. So the year turns from December to January, and a line
-  that comes late does not turn it. A day that its year does not have (29 February) is null.
+- No year: the instant is null, unless the first year is given. The first such time is of that
+  year; each next one is of the earliest year that puts it no more than 31 days before the latest
+  of them so far, as they are written, zones left aside. So the year turns from December to
+  January, and a line that comes late does not turn it. A day that its year does not have (29
+  February) is null.
 - No date: the day is that of the last record with a date and an instant, as it is written there;
   1970-01-01 if there is none.
 
@@ -106,7 +108,8 @@ FORMS = (
     r"(?P<month>[A-Z][a-z]{2})\s+(?P<day>\d{1,2})\s+"
     r"(?P<hour>\d\d):(?P<minute>\d\d):(?P<second>\d\d)$",
     r"[A-Z][a-z]{2} (?P<month>[A-Z][a-z]{2})\s+(?P<day>\d{1,2}) "
-    r"(?P<hour>\d\d):(?P<minute>\d\d):(?P<second>\d\d)(?:\.(?P<fraction>\d{1,6}))? (?P<year>\d{4})$",
+    r"(?P<hour>\d\d):(?P<minute>\d\d):(?P<second>\d\d)(?:\.(?P<fraction>\d{1,6}))? "
+    r"(?P<year>\d{4})$",
     r"(?P<year>\d\d)(?P<month>\d\d)(?P<day>\d\d) (?P<hour>\d\d)(?P<minute>\d\d)(?P<second>\d\d)$",
     r"(?P<epoch>\d{10}(?:\.\d{1,9})?|\d{13}|\d{16}|\d{19})$",
 )

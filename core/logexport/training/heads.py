@@ -12,8 +12,8 @@ not to be too long, since a word that is taken from the message is no longer see
 words is given back if hardly more messages follow than it has values, as where one message makes up
 most of a log, and whatever is divided off by ``=`` under a key that says no field.
 
-Of the pattern :mod:`logexport.logs.headers` says what it means. All are linear: each repeats classes
-of characters that the next one does not begin with.
+What a pattern means :mod:`logexport.logs.headers` says. All that are learned are linear: none
+repeats characters that what follows may begin with.
 """
 
 from __future__ import annotations
@@ -39,13 +39,15 @@ MOST_PENDING = 3  # words in a row that may belong to a head, if a field follows
 MOST_HEADS = 32
 
 _LEVELS = frozenset(
-    """
-    debug info information informational notice warn warning error err crit critical alert emerg
-    emergency fatal severe fine finer finest config trace verbose dbg inf wrn eror ftl trc panic note
-    log debug1 debug2 debug3 debug4 debug5 default fault dbug fail trce assert system success failure
-    audit user verb dpanic vrb warningfatal detail hint statement context query location backtrace
-    d! i! w! e!
-    """.split()
+    word
+    for words in (
+        "debug info information informational notice warn warning error err crit critical alert",
+        "emerg emergency fatal severe fine finer finest config trace verbose verb vrb dbg inf wrn",
+        "eror ftl trc panic dpanic note log debug1 debug2 debug3 debug4 debug5 default fault dbug",
+        "fail trce assert system success failure audit user warningfatal d! i! w! e!",
+        "detail hint statement context query location backtrace",
+    )
+    for word in words.split()
 )
 _LETTERS = frozenset("DIWEFNTVCAPS")
 _SYMBOLS = frozenset(".*#-!")
@@ -76,6 +78,7 @@ _WORD = re.compile(_NAME)
 _DASHES = re.compile(r"(?:-{1,3}>?|/|»|>|~|\+|#|\*)(?=\s|$)")
 _SOURCE = r"[^\s\[\](){}<>|,;=:\"]*\.[A-Za-z]{1,5}(?::\d+){1,2}(?::[\w.$<>~]+(?:\(\))?)?"
 _SOURCE_PATTERN = re.compile(_SOURCE + r"(?=[\s\])}>|:,;-]|$)")
+_OBJECT = re.compile(r'\{\s*"|\[\s*\{')
 _INTEGER = re.compile(r"[#*]?\d+(?:[-#.]\d+)*")
 _HEX = re.compile(
     r"0[xX][0-9a-fA-F]+|[0-9a-fA-F]{4,}|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
@@ -131,6 +134,7 @@ def learn_heads(texts: Sequence[str], followed: Sequence[bool] = ()) -> tuple[He
     for number, text in enumerate(texts):
         groups.setdefault(_signature(text), []).append(number)
     found: dict[Header, int] = {}
+    shorts: list[Header] = []
     smallest = max(2, SMALLEST_SHARE * len(texts))
     for left in groups.values():
         # What the first head of a group does not match may have one of its own.
@@ -146,8 +150,12 @@ def learn_heads(texts: Sequence[str], followed: Sequence[bool] = ()) -> tuple[He
             match = re.compile(header.pattern, re.ASCII).match
             missed = [number for number in left if not match(texts[number])]
             found[header] = found.get(header, 0) + len(left) - len(missed)
+            shorter = _shorten([texts[number] for number in left], [texts[n] for n in missed])
             left = missed
-    ordered = sorted(found, key=lambda header: -found[header])[:MOST_HEADS]
+            if shorter is not None:
+                shorts.append(shorter)
+    ordered = sorted(found, key=lambda header: -found[header])
+    ordered = _without_idle([*ordered, *shorts], texts)[:MOST_HEADS]
     return tuple(replace(header, name=f"head-{n}") for n, header in enumerate(ordered, 1))
 
 
@@ -160,7 +168,7 @@ def _signature(text: str) -> object:
     before = re.sub(r"[^\W\d_][\w.-]*|[\w.-]+", "w", text[:begin])
     if before.count("w") > 6:
         return None
-    form = re.sub(r"\d+", "9", re.sub(r"[^\W\d_]+", "a", text[begin:end]))
+    form = re.sub(r"\d+", "9", re.sub(r"[^\W\d_]+", "a", re.sub(" +", " ", text[begin:end])))
     return re.sub(r"\s+", " ", before).strip(), form[:6]
 
 
@@ -177,7 +185,8 @@ def _learn(texts: Sequence[str], *, next_line: bool) -> Header | None:
         return Header("head", access)
     columns = _read_columns(lines)
     end = _find_end(columns)
-    while end > 0:
+    first_time = next((n for n, column in enumerate(columns) if column.kind == "time"), -1)
+    while end > max(first_time, 0):
         pattern = _write_pattern(columns[:end])
         if pattern is None:
             return None
@@ -193,13 +202,42 @@ def _learn(texts: Sequence[str], *, next_line: bool) -> Header | None:
     return None
 
 
+def _shorten(texts: Sequence[str], missed: Sequence[str]) -> Header | None:
+    """As much of a group's head as most lines have that the whole head does not match."""
+    if not missed:
+        return None
+    columns = _read_columns([_Line(text, find_time(text[:REACH])) for text in texts])
+    first_time = next((n for n, column in enumerate(columns) if column.kind == "time"), None)
+    for end in range(len(columns), first_time + 1 if first_time is not None else len(columns), -1):
+        pattern = _write_pattern(columns[:end])
+        if pattern is None:
+            return None
+        match = re.compile(pattern, re.ASCII).match
+        if sum(match(text) is not None for text in missed) >= AGREE * len(missed):
+            return Header("head", pattern)
+    return None
+
+
+def _without_idle(headers: Sequence[Header], texts: Sequence[str]) -> list[Header]:
+    """The headers that are the first to match one of the lines."""
+    left = list(texts)
+    busy = []
+    for header in headers:
+        match = re.compile(header.pattern, re.ASCII).match
+        missed = [text for text in left if not match(text)]
+        if len(missed) < len(left):
+            busy.append(header)
+        left = missed
+    return busy
+
+
 # --- columns --------------------------------------------------------------------------------------
 
 
 def _next(line: _Line) -> tuple[str, str, int]:
     """Kind, text and end of what stands at the line's place."""
     text, place = line.text, line.place
-    if place >= len(text):
+    if place >= len(text) or _OBJECT.match(text, place):
         return "end", "", place
     if line.time is not None and place == line.time[0]:
         return "time", text[place : line.time[1]], line.time[1]
@@ -369,8 +407,8 @@ def _kind_of(values: Sequence[str]) -> str:
 def _find_end(columns: list[_Column]) -> int:
     """How many columns are the head; 0 if there is none.
 
-    All before the first time are. Behind it words are pending until a field or a sign follows; those
-    that never vary do not count.
+    All before the first time are. Behind it words are pending until a field or a sign follows;
+    those that never vary do not count.
     """
     end, pending, waits = 0, 0, False
     first_time = next((n for n, column in enumerate(columns) if column.kind == "time"), -1)
@@ -414,7 +452,7 @@ def _find_end(columns: list[_Column]) -> int:
 
 
 def _may_divide(columns: list[_Column], place: int) -> bool:
-    """Whether a sign divides fields: a quote behind a time, ``=`` in a rule or behind a known key."""
+    """Whether a sign divides fields: a quote around a time, ``=`` in a rule or behind a key."""
     sign = columns[place].text
     before = columns[place - 1] if place else None
     after = columns[place + 1] if place + 1 < len(columns) else None
@@ -482,7 +520,9 @@ _CELL = r"""(?:"(?:[^"\\]|\\.)*"|\[[^\]]*\]|\([^)]*\)|\{[^}]*\}|[^\s"\[({]\S*)""
 _CELL_PATTERN = re.compile(_CELL)
 _REQUEST = re.compile(rf'"?(?:{_METHODS})\b')
 _STATUS = re.compile(r"(?:[A-Z_]+/|\(HTTP/[\d.]+ |)([1-5]\d\d)\)?,?")
-_USUAL = frozenset("200 201 204 206 301 302 304 400 401 403 404 500 502 503".split())
+_USUAL = frozenset(
+    ("200", "201", "204", "206", "301", "302", "304", "400", "401", "403", "404", "500", "502")
+)
 _MOST_CELLS = 40
 
 
@@ -564,7 +604,7 @@ def _write_pattern(columns: list[_Column]) -> str | None:
             out.append(_write_unit(column, place, columns, group))
         else:
             pattern = "[A-Z]" if {*map(len, column.values)} == {1} else _NAME
-            if column.kind != "level" or pattern == "[A-Z]" and not _all_letters(column.values):
+            if column.kind != "level" or (pattern == "[A-Z]" and not _all_letters(column.values)):
                 pattern = _NAME
             out.append(group(_field_of(column.kind, column.values, columns, place), pattern))
     if columns[-1].kind == "space":
@@ -623,13 +663,14 @@ def _field_of(kind: str, values: Sequence[str], columns: list[_Column], place: i
 
 
 def _is_pid(columns: list[_Column], place: int) -> bool:
-    """Whether a number is the first after the time or a process."""
+    """Whether a number is the first in brackets, or behind the time."""
     numbers = [
         column
         for column in columns[:place]
         if "integer" in (column.kind, column.inside) and column.text != "<"
     ]
-    return not numbers
+    timed = any(column.kind == "time" for column in columns[:place])
+    return not numbers and (timed or columns[place].kind == "unit")
 
 
 def _is_host(columns: list[_Column], place: int) -> bool:

@@ -1,4 +1,4 @@
-r"""Dates and times as logs write them: where one stands in a text, and a pattern for all of its kind.
+r"""Dates and times as logs write them: where one stands, and a pattern for all that are alike.
 
 A time is a date, a clock, or both in either order, in any of the spellings that strftime of some
 program and locale gives, or an epoch, a TAI64N label, or seconds since boot.
@@ -15,38 +15,19 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from logexport.logs.instants import HALVES, MONTHS
+
 __all__ = ["find_time", "generalise_times"]
 
-_MONTHS = frozenset(
-    """
-    jan january janv janvier januar enero ene gennaio gen janeiro
-    feb february févr février fév februar febrero febbraio fevereiro fev
-    mar march mars märz mär mrz maart mrt marzo março
-    apr april avr avril abril abr aprile
-    may mai mei mayo mag maggio maio
-    jun june juin juni junio giu giugno junho
-    jul july juil juillet juli julio lug luglio julho
-    aug august août augustus ago agosto
-    sep sept september septembre septiembre set settembre setembro
-    oct october octobre okt oktober octubre ott ottobre outubro out
-    nov november novembre noviembre novembro
-    dec december déc décembre dez dezember dic diciembre dicembre dezembro
-    """.split()
-)
-_DAYS = frozenset(
-    """
-    mon tue wed thu fri sat sun
-    monday tuesday wednesday thursday friday saturday sunday
-    """.split()
-)
+_ACCENTS = {"a": "[aä]", "c": "[cç]", "e": "[eé]", "u": "[uû]"}
+_NAMES = sorted({name for names in MONTHS for name in names.split()}, key=len, reverse=True)
+_MONTH_NAME = "(?:" + "|".join("".join(_ACCENTS.get(c, c) for c in name) for name in _NAMES) + ")"
+_DAY = "(?:(?:mon|tues|wednes|thurs|fri|satur|sun)day|mon|tue|wed|thu|fri|sat|sun)"
 
 
-def _any_of(words: frozenset[str]) -> str:
-    return "(?:" + "|".join(sorted(words, key=lambda word: (-len(word), word))) + ")"
-
-
-_MONTH = rf"(?:{_any_of(_MONTHS)}\.?|\d{{1,2}}月)"
-_DAY = _any_of(_DAYS)
+_MONTH = rf"(?:{_MONTH_NAME}\.?|\d{{1,2}}月)"
+_IS_MONTH = re.compile(_MONTH_NAME, re.IGNORECASE).fullmatch
+_IS_DAY = re.compile(_DAY, re.IGNORECASE).fullmatch
 _ZONE_NAMES = (
     r"(?:UTC|GMT|Z|C[SE]?S?T|CET|CEST|CDT|EST|EDT|EET|EEST|WET|WEST|MST|MDT|PST|PDT|MSK|MSD|IST"
     r"|JST|KST|BST|HKT|SGT|A[EWC][SD]T|NZ[SD]T|BRT|ART|WIB)(?:[+-]\d{1,2})?"
@@ -55,9 +36,11 @@ _OFFSET = r"[+\-\u2212]\d{2}(?::?\d{2})?(?![\d:])"
 _ZONE = rf"(?:{_OFFSET}|\({_OFFSET}\)|(?-i:{_ZONE_NAMES})(?![A-Za-z]))"
 _CITY = r"(?-i:\[[A-Z][A-Za-z]+/[A-Za-z_/]+\]|[A-Z][a-z]+/[A-Z][A-Za-z_/]+)"
 _YEAR = r"(?:19|20)\d{2}(?![\d-])"
-_HALF = r"(?:[AaPp]\.? ?[Mm]\b\.?|πμ|μμ|오전|오후)"
+_OTHER_HALVES = "|".join(name for names in HALVES for name in names.split() if not name.isascii())
+_HALF = rf"(?:[AaPp]\.? ?[Mm]\b\.?|{_OTHER_HALVES})"
 _CLOCK = (
-    r"(?:\d{1,2}:\d{2}:\d{1,2}(?:[.,:]\d{1,9})?|(?<!\w:)\d{1,2}:\d{2}(?![\d:])|\d{2}\.\d{2}\.\d{2}\.\d{3,9}"
+    rf"(?:(?:(?:{_OTHER_HALVES}) ?)?\d{{1,2}}:\d{{2}}:\d{{1,2}}(?:[.,:]\d{{1,9}})?"
+    r"|(?<!\w:)\d{1,2}:\d{2}(?![\d:])|\d{2}\.\d{2}\.\d{2}\.\d{3,9}"
     r"|\d{1,2}[时時]\d{1,2}分\d{1,2}秒|\d{1,2}:\d{1,2}:\d{1,2}:\d{1,3})"
 )
 _COMPACT_CLOCK = r"\d{6}(?:[.,]\d{1,9})?(?!\d)"
@@ -162,9 +145,9 @@ def _divide(time: str) -> list[_Part]:
             pieces += [_Part("", text[0]), _Part("number", text[1:])]
         elif kind in ("half", "zone", "city", "number"):
             pieces.append(_Part(kind, text))
-        elif kind == "word" and word in _MONTHS:
+        elif kind == "word" and _IS_MONTH(word):
             pieces.append(_Part("name", text))
-        elif kind == "word" and word in _DAYS:
+        elif kind == "word" and _IS_DAY(word):
             pieces.append(_Part("weekday", text))
         elif kind == "space":
             pieces.append(_Part("space", text))
@@ -208,13 +191,13 @@ def _name_numbers(pieces: list[_Part]) -> list[_Part]:
                 {4: "Y", 3: "J"}.get(len(part.text), "N" if len(part.text) <= 2 else "L")
             )
         else:
-            names = {"name": "M", "weekday": "W", "zone": "Z", "city": "C", "half": "H"}
-            letters.append(names.get(part.role) or (" " if part.role == "space" else part.text[0]))
+            known = {"name": "M", "weekday": "W", "zone": "Z", "city": "C", "half": "H"}
+            letters.append(known.get(part.role) or (" " if part.role == "space" else part.text[0]))
     skeleton = "".join(letters)
     roles = [part.role for part in pieces]
 
-    def give(start: int, end: int, names: Sequence[str]) -> None:
-        left = iter(names)
+    def give(start: int, end: int, given: Sequence[str]) -> None:
+        left = iter(given)
         for place in range(start, end):
             if roles[place] in ("number", "name"):
                 roles[place] = next(left, roles[place])
@@ -267,7 +250,7 @@ _WORD = r"[^\s\d,/\[\]:-]{2,10}"
 _WIDE = {
     "name": _WORD,
     "weekday": _WORD,
-    "half": r"(?:[AaPp]\.? ?[Mm]\.?|πμ|μμ|오전|오후)",
+    "half": rf"(?:[AaPp]\.? ?[Mm]\.?|{_OTHER_HALVES})",
     "zone": "(?:[A-Za-z]{1,5})?(?:[+\\-\u2212]\\d{1,2}(?::?\\d{2})?)?",
     "city": r"\[?[A-Za-z]+/[A-Za-z_/]+\]?",
     "fraction": r"\d{1,9}",
