@@ -199,6 +199,9 @@ def test_what_is_not_a_half_is_not_a_time(half: str) -> None:
     assert clock(hour="1", half=half) is None
 
 
+PARTS = ("month", "day", "hour", "minute", "second")
+
+
 # --- zones ----------------------------------------------------------------------------------------
 
 
@@ -207,7 +210,13 @@ def test_what_is_not_a_half_is_not_a_time(half: str) -> None:
     [
         *((None, 0), ("", 0), (" ", 0), ("Z", 0), ("z", 0), ("UTC", 0), ("gmt", 0)),
         *(("+01", 60), ("+0100", 60), ("+01:00", 60), ("-0330", -210), ("\u22120330", -210)),
-        *(("\u22125", -300), ("UTC+1", 60), ("GMT-03:30", -210), ("utc\u221201", -60), ("+1:30", 90)),
+        *(
+            ("\u22125", -300),
+            ("UTC+1", 60),
+            ("GMT-03:30", -210),
+            ("utc\u221201", -60),
+            ("+1:30", 90),
+        ),
         *(("+00:00", 0), ("-00", 0), ("+2359", 1439), ("+14", 840)),
         *(("CET", 0), ("CEST", 0), ("Europe/Paris", 0), ("[Europe/Paris]", 0), ("(UTC)", 0)),
         *(("CET+1", 0), ("UTCX", 0), ("UTC 1", 0), ("MSK-3", 0), ("0100", 0), ("\U0001f552", 0)),
@@ -240,7 +249,7 @@ def test_what_strftime_writes_is_read_as_python_reads_it(time: datetime) -> None
         expected = time.astimezone(timezone.utc).replace(tzinfo=None)
     except OverflowError:
         expected = None
-    groups = dict(zip("month day hour minute second".split(), time.timetuple()[1:6], strict=True))
+    groups = dict(zip(PARTS, time.timetuple()[1:6], strict=True))
     written = {name: str(number) for name, number in groups.items()}
     year, fraction = f"{time.year:04d}", f"{time.microsecond:06d}"
     zone = "-03:30" if time.utcoffset() else "Z"
@@ -280,7 +289,9 @@ def test_seconds_and_what_is_finer_since_1970(epoch: str, expected: datetime | N
 # --- what the lines before say --------------------------------------------------------------------
 
 
-def yearless(month: str, day: str, hour: str = "0", zone: str | None = None) -> dict[str, str | None]:
+def yearless(
+    month: str, day: str, hour: str = "0", zone: str | None = None
+) -> dict[str, str | None]:
     return {"month": month, "day": day, "hour": hour, "zone": zone}
 
 
@@ -412,7 +423,9 @@ GROUPED = Header(
     "grouped",
     r"(?P<timestamp>(?P<month>[^ :]+) (?P<day>[ \d]\d)(?: (?P<hour>\d\d))?)?:(?P<message>.*)$",
 )
-WAITS = Header("waits", r"(?P<timestamp>(?P<month>\w+) (?P<day>\d+))>(?P<message>.*)$", next_line=True)
+WAITS = Header(
+    "waits", r"(?P<timestamp>(?P<month>\w+) (?P<day>\d+))>(?P<message>.*)$", next_line=True
+)
 
 
 def instants(rules: Preprocess, lines: list[str], year: int | None = 2023) -> list[datetime | None]:
