@@ -58,15 +58,20 @@ static void the_year_turns_with_the_lines(void)
 }
 
 #define GROUPED "(?P<timestamp>(?P<hour>[0-9]+)h(?P<minute>[0-9]*)) (?P<message>.*)$"
-static const char rules[] =
-    "{\"schema_version\": 2, \"encoding\": \"utf-8\", \"structured\": [{\"form\": \"json\", "
-    "\"message\": \"m\", \"timestamp\": \"t\"}], \"continuation\": true, \"keep\": [{\"field\": "
-    "\"timestamp\", \"as\": \"text\"}], \"headers\": [{\"name\": \"h\", \"pattern\": \"" GROUPED
-    "\"}], \"masks\": [], \"matching\": {\"prefer\": \"general\"}, \"session\": {\"by\": \"none\", "
-    "\"pattern\": null}, \"max_sessions\": 2, \"max_line_bytes\": 100}";
+#define UNGROUPED "(?P<hour>[0-9]+)h (?P<message>.*)$"
+#define HEADERS(pattern)                                                                                \
+    "\"headers\": [{\"name\": \"h\", \"pattern\": \"" pattern                                           \
+    "\"}], \"masks\": [], \"matching\": "                                                               \
+    "{\"prefer\": \"general\"}, \"session\": {\"by\": \"none\", \"pattern\": null}, \"max_sessions\": " \
+    "2, \"max_line_bytes\": 100}"
+#define RULES(pattern)                                                                             \
+    "{\"schema_version\": 2, \"encoding\": \"utf-8\", \"structured\": [{\"form\": \"json\", "      \
+    "\"message\": \"m\", \"timestamp\": \"t\"}], \"continuation\": true, \"keep\": [{\"field\": "  \
+    "\"timestamp\", \"as\": \"text\"}], " HEADERS(pattern)
+static const char rules[] = RULES(GROUPED);
 
-/* Loads the rules of a bundle. */
-static void load_rules(struct le_preprocess *loaded, const char *text, bool times)
+/* Loads rules from a bundle. */
+static enum logexport_status load_rules(struct le_preprocess *loaded, const char *text, bool times)
 {
     char path[64];
     struct le_bundle bundle;
@@ -74,10 +79,12 @@ static void load_rules(struct le_preprocess *loaded, const char *text, bool time
     make_bundle(path, "events 6 wild", events_topk, text);
     NEED(le_bundle_open(&bundle, path, true, NULL) == LOGEXPORT_OK);
     NEED(le_metadata_load(&metadata, &bundle, "tiny", NULL) == LOGEXPORT_OK);
-    NEED(le_preprocess_load(loaded, &bundle, &metadata, NULL, true, times, NULL) == LOGEXPORT_OK);
+    enum logexport_status status =
+        le_preprocess_load(loaded, &bundle, &metadata, NULL, true, times, NULL);
     le_metadata_free(&metadata);
     le_bundle_close(&bundle);
     remove_bundle(path);
+    return status;
 }
 
 /* What a line says of its time. */
@@ -102,7 +109,7 @@ static void lines_say_their_time_if_times_are_wanted(void)
     for (int version = 0; version < 2; version++)
         for (int times = 0; times < 2; times++) {
             struct le_preprocess loaded;
-            load_rules(&loaded, versions[version], times != 0);
+            NEED(load_rules(&loaded, versions[version], times != 0) == LOGEXPORT_OK);
             bool reads = times != 0 && version == 0;
             CHECK(loaded.times == (times != 0));
             struct le_written head = written_on(&loaded, "13h5 a");
@@ -116,10 +123,21 @@ static void lines_say_their_time_if_times_are_wanted(void)
         }
 }
 
+static void groups_of_time_belong_to_version_2_and_to_a_timestamp(void)
+{
+    struct le_preprocess loaded;
+    CHECK(load_rules(&loaded, "{\"schema_version\": 1, " HEADERS(GROUPED), false) ==
+          LOGEXPORT_BUNDLE);
+    CHECK(load_rules(&loaded, RULES(UNGROUPED), false) == LOGEXPORT_BUNDLE);
+    CHECK(load_rules(&loaded, RULES(GROUPED), false) == LOGEXPORT_OK);
+    le_preprocess_free(&loaded);
+}
+
 int main(void)
 {
     timestamps_are_instants_in_microseconds();
     the_year_turns_with_the_lines();
     lines_say_their_time_if_times_are_wanted();
+    groups_of_time_belong_to_version_2_and_to_a_timestamp();
     return failures != 0;
 }

@@ -35,8 +35,8 @@ Rules (the reference; the engine's ``native/src/instants.c`` has the same):
 
 - A date is a month and a day, or a day of the year, perhaps with a year. A clock is an hour,
   perhaps with a minute, perhaps with a second, perhaps with a fraction. A part that is left out at
-  the end of a clock is zero. If there is neither a date nor a clock, or a part lacks the one that it belongs
-  to, the instant is null.
+  the end of a clock is zero. If there is neither a date nor a clock, or a part lacks the one that
+  it belongs to, the instant is null.
 - The second 60 is the instant of the second after 59: 23:59:60 is the next day's midnight.
 - The hour 24 is the midnight that ends the day, and nothing but zeros follows.
 - ``zone`` may be ``UTC`` or ``GMT`` or neither, then a sign (``+``, ``-`` or U+2212, a minus), then
