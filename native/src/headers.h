@@ -9,6 +9,7 @@
 struct le_header {
     struct le_pattern pattern;      /* anchored at the start of the line */
     uint32_t message;               /* the number of its group */
+    uint32_t pid, level;            /* of theirs; 0: it has none */
     uint32_t fields[LE_MAX_FIELDS]; /* of those of the wanted fields; 0: it has none */
     int field_count;
     bool next_line; /* the message goes on in the next line */
@@ -19,6 +20,7 @@ struct le_fields {
     const char *message;
     size_t message_length;
     const struct le_header *header;      /* NULL: none matched */
+    struct le_text pid, level;           /* of the header */
     struct le_text texts[LE_MAX_FIELDS]; /* of a header's field_count */
 };
 
@@ -26,7 +28,7 @@ struct le_fields {
  * not one. */
 const char *le_field_name(const char *name, size_t length);
 
-/* Looks up the message of a header whose pattern is compiled. False: there is no group for it, or one
+/* Looks up the groups of a header whose pattern is compiled. False: there is no group for it, or one
  * of a name that no header has by rules of this version. */
 bool le_header_find_groups(struct le_header *header, bool version_1);
 

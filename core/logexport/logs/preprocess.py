@@ -355,6 +355,7 @@ class ParsedLine(NamedTuple):
             (:class:`logexport.logs.structured.Opened`).
         blank: Docker or CRI were opened to white space, so that it is nothing.
         kept: the tokens of the kept fields.
+        head_pid, head_level: what the header itself says in these groups, or None.
     """
 
     text: str
@@ -370,6 +371,8 @@ class ParsedLine(NamedTuple):
     stands_alone: bool = False
     blank: bool = False
     kept: tuple[str, ...] = ()
+    head_pid: str | None = None
+    head_level: str | None = None
 
 
 class LineParser:
@@ -435,6 +438,8 @@ class LineParser:
                 fields.process,
                 fields.header,
                 fields.next_line,
+                head_pid=fields.others.get("pid"),
+                head_level=fields.others.get("level"),
             )
         levels: list[Opened] = []
         if opened is not None:
@@ -470,6 +475,8 @@ class LineParser:
             any(level.stands_alone for level in levels),
             outside > 0 and levels[outside - 1].source is not None and is_blank(text),
             kept_tokens(self._keep, values) if self._keep else (),
+            fields.others.get("pid"),
+            fields.others.get("level"),
         )
 
     def _open_further(self, text: str, levels: list[Opened]) -> str:
