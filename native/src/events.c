@@ -91,6 +91,27 @@ static bool open_further(const struct le_preprocess *rules, struct le_scratch *s
     return true;
 }
 
+/* Reads what the timestamp of a text says, once all of its fields are known. `match` is its header's;
+ * `inside` says which levels stand behind that. */
+static enum logexport_status read_time(const struct le_preprocess *rules,
+                                       struct le_scratch *scratch, const struct le_fields *fields,
+                                       struct le_text text, int inside, int levels,
+                                       struct le_event *event, struct logexport_error *error)
+{
+    int place = rules->field_count - 1;
+    struct le_text timestamp = event->fields[place];
+    bool of_header =
+        fields->header != NULL && fields->header->timed && fields->texts[place].data != NULL;
+    for (int level = inside; level < levels; level++)
+        of_header = of_header && scratch->levels[level].fields[place].data == NULL;
+    if (of_header)
+        le_time_read(fields->header->times, &scratch->match, text.data, &event->time);
+    else if (timestamp.data != NULL && le_time_forms_read(&rules->time_forms, &scratch->match,
+                                                          timestamp, &event->time) == LE_ENDLESS)
+        return refuse_endless(error, "a time");
+    return LOGEXPORT_OK;
+}
+
 /* The way on from a text that was opened once, or not at all. */
 static enum logexport_status read_text(const struct le_event_reader *reader,
                                        struct le_scratch *scratch, struct le_text text, int levels,
@@ -98,6 +119,7 @@ static enum logexport_status read_text(const struct le_event_reader *reader,
 {
     const struct le_preprocess *rules = reader->rules;
     bool structured = rules->structure.form_count > 0;
+    enum logexport_status status;
     event->opened = levels > 0;
     if (event->opened && !open_further(rules, scratch, &text, &levels, event))
         return le_out_of_memory(error);
@@ -119,9 +141,13 @@ static enum logexport_status read_text(const struct le_event_reader *reader,
         event->pid = le_pid(fields.pid);
         event->field = le_is_field_level(fields.level);
     }
+    int inside = levels;
     if (structured && event->headed && !event->next_line &&
         !open_further(rules, scratch, &message, &levels, event))
         return le_out_of_memory(error);
+    if (rules->times &&
+        (status = read_time(rules, scratch, &fields, text, inside, levels, event, error)))
+        return status;
     if (rules->by == LE_BY_HOST)
         event->session = event->fields[0];
     else if (rules->by == LE_BY_FIELD)

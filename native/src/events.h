@@ -39,6 +39,7 @@ struct le_event {
     struct le_look look;    /* of a line without a header, if continuation lines are looked for */
     uint8_t opens;          /* enum le_trace_state: the one that the message begins as an event */
     int32_t template_index; /* LE_UNSEEN, or an index; not of a piece */
+    struct le_written time; /* what its timestamp says, if times are wanted; not of a piece */
     struct le_text session; /* of a piece what the pattern finds */
     struct le_text text;    /* the message of a header with next_line; the text without a header */
     /* What its header says of records that belong together, if the rules ask by_pid. */

@@ -23,6 +23,11 @@ bool le_header_find_groups(struct le_header *header, bool version_1)
     pcre2_pattern_info(header->pattern.code, PCRE2_INFO_NAMECOUNT, &named);
     for (size_t i = 0; i < count; i++)
         known += le_pattern_group(&header->pattern, names[i]) != 0;
+    header->timed = !version_1 && le_time_find_groups(&header->pattern, header->times);
+    for (int i = 0; header->timed && i < LE_TIME_GROUPS; i++)
+        known += header->times[i] != 0;
+    if (header->timed && le_pattern_group(&header->pattern, "timestamp") == 0)
+        return false;
     return header->message != 0 && named == known;
 }
 

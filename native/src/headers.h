@@ -3,6 +3,7 @@
 #ifndef LE_HEADERS_H
 #define LE_HEADERS_H
 
+#include "instants.h"
 #include "kept.h"
 #include "patterns.h"
 
@@ -13,6 +14,8 @@ struct le_header {
     uint32_t fields[LE_MAX_FIELDS]; /* of those of the wanted fields; 0: it has none */
     int field_count;
     bool next_line; /* the message goes on in the next line */
+    bool timed;     /* groups of time say its timestamp */
+    uint32_t times[LE_TIME_GROUPS];
 };
 
 /* What a header found in a line; all of it lies in the line. */
@@ -28,8 +31,8 @@ struct le_fields {
  * not one. */
 const char *le_field_name(const char *name, size_t length);
 
-/* Looks up the groups of a header whose pattern is compiled. False: there is no group for it, or one
- * of a name that no header has by rules of this version. */
+/* Looks up the groups of a header whose pattern is compiled. False: there is none for the message, one
+ * of a name that no header has by rules of this version, or groups of time without a timestamp. */
 bool le_header_find_groups(struct le_header *header, bool version_1);
 
 /* Says which fields are wanted beside the message; NULL is none. */

@@ -149,6 +149,7 @@ static enum logexport_status end_headed(struct le_joiner *joiner, struct logexpo
                              .opened = joiner->headed_opened,
                              .pid = saved_text(&joiner->headed_pid),
                              .field = joiner->headed_field,
+                             .time = joiner->headed_time,
                              .session = saved_text(&held->session)};
     if (joiner->reader->rules->continuation)
         event.opens = (uint8_t)le_trace_opens(message.data, message.length);
@@ -218,6 +219,7 @@ static enum logexport_status take_line(struct le_joiner *joiner, int64_t line,
             return begin_record(joiner, line, event, error);
         joiner->headed_opened = event->opened;
         joiner->headed_field = event->field;
+        joiner->headed_time = event->time;
         return hold(&joiner->headed, line, event, event->text) &&
                        save_fields(joiner, joiner->headed_fields, event) &&
                        save(&joiner->headed_pid, event->pid)

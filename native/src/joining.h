@@ -40,6 +40,7 @@ struct le_joiner {
     bool headed_opened, headed_field;
     struct le_saved headed_pid;
     struct le_pids *pids; /* NULL: the rules do not ask by_pid */
+    struct le_written headed_time;
 };
 
 bool le_joiner_init(struct le_joiner *joiner, const struct le_event_reader *reader,

@@ -9,7 +9,8 @@
 
 enum {
     LE_MAX_KEPT = 8,
-    LE_MAX_FIELDS = LE_MAX_KEPT + 1 /* that are wanted of a record: the sessions' comes first */
+    /* That are wanted of a record: the sessions' comes first, the timestamp last. */
+    LE_MAX_FIELDS = 1 + LE_MAX_KEPT + 1
 };
 
 /* What the token of a field is made of. */

@@ -18,7 +18,7 @@ struct reader {
     struct le_preprocess *rules;
     struct le_place place;
     char where[700]; /* the file's path, for errors about patterns */
-    bool jit;
+    bool jit, times;
     int64_t version;
     struct logexport_error *error;
 };
@@ -158,8 +158,9 @@ static enum logexport_status read_headers(struct reader *reader,
             return status;
         if (!le_header_find_groups(header, reader->version == 1))
             return le_fail(reader->error, LOGEXPORT_BUNDLE,
-                           "%s: the pattern of %s has no group \"message\", or one beside it that "
-                           "is not a field by rules of version %d.",
+                           "%s: the pattern of %s has no group \"message\", one beside it that "
+                           "is not a field by rules of version %d, or one of a time outside of "
+                           "\"timestamp\".",
                            reader->where, what, (int)reader->version);
     }
     return LOGEXPORT_OK;
@@ -451,6 +452,17 @@ static void want_session_field(struct le_preprocess *rules)
     rules->field_count = 1;
 }
 
+/* Notes that times are wanted, and what is needed for them. */
+static enum logexport_status want_times(struct reader *reader)
+{
+    struct le_preprocess *rules = reader->rules;
+    rules->times = true;
+    rules->fields[rules->field_count++] = "timestamp";
+    if (rules->max_groups < LE_TIME_GROUPS)
+        rules->max_groups = LE_TIME_GROUPS;
+    return le_time_forms_compile(&rules->time_forms, reader->jit, reader->error);
+}
+
 /* How records are formed: what rules of version 1 do not have. The sessions are read already. */
 static enum logexport_status read_reading(struct reader *reader,
                                           const struct le_json_value *document)
@@ -462,8 +474,9 @@ static enum logexport_status read_reading(struct reader *reader,
             return le_json_malformed(reader->error, reader->place,
                                      "\"%s\" belongs to version 2 only", keys[i]);
     if (reader->version == 1)
-        return LOGEXPORT_OK;
+        return reader->times ? want_times(reader) : LOGEXPORT_OK;
     if ((status = read_encoding(reader, document)) || (status = read_keep(reader, document)) ||
+        (reader->times && (status = want_times(reader))) ||
         (status = read_structured(reader, document)))
         return status;
     return read_continuation(reader, document);
@@ -516,11 +529,14 @@ static enum logexport_status read_rules(struct reader *reader, const struct le_j
 enum logexport_status le_preprocess_load(struct le_preprocess *rules,
                                          const struct le_bundle *bundle,
                                          const struct le_metadata *metadata, const char *session_by,
-                                         bool jit, struct logexport_error *error)
+                                         bool jit, bool times, struct logexport_error *error)
 {
     *rules = (struct le_preprocess){0};
-    struct reader reader = {rules, {bundle->path, metadata->preprocess_file, ""}, "", jit, 0,
-                            error};
+    struct reader reader = {.rules = rules,
+                            .place = {bundle->path, metadata->preprocess_file, ""},
+                            .jit = jit,
+                            .times = times,
+                            .error = error};
     snprintf(reader.where, sizeof reader.where, "%.300s/%.130s", bundle->path,
              metadata->preprocess_file);
     struct le_buffer bytes = {0};
@@ -548,6 +564,7 @@ void le_preprocess_free(struct le_preprocess *rules)
     free(rules->masks);
     free(rules->mask_names);
     le_pattern_free(&rules->session);
+    le_time_forms_free(&rules->time_forms);
     le_structure_free(&rules->structure);
     le_buffer_free(&rules->session_key);
     *rules = (struct le_preprocess){0};

@@ -1,4 +1,4 @@
-"""Headers: presets on lines of each kind, detection, timestamps."""
+"""Headers: presets on lines of each kind, detection."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from logexport.logs.headers import (
     Fields,
     Header,
     HeaderMatcher,
-    TimestampReader,
     parse_header,
 )
 from logexport.logs.lines import LogLine, decode, iter_logs
@@ -271,49 +270,3 @@ def test_a_header_is_read_from_the_command_line() -> None:
     for text in ("(?P<message>.*)", "=x", "a b=x"):
         with pytest.raises(InputError, match="NAME=PATTERN"):
             parse_header(text)
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("2003-10-11T22:14:15.003Z", datetime(2003, 10, 11, 22, 14, 15, 3000)),
-        ("2003-08-24T05:14:15.000003-07:00", datetime(2003, 8, 24, 12, 14, 15, 3)),
-        ("2024-01-01 00:00:00 +0530", datetime(2023, 12, 31, 18, 30)),
-        ("2015-10-18 18:01:47,978", datetime(2015, 10, 18, 18, 1, 47, 978000)),
-        ("2015-10-18T18:01:47.123456789", datetime(2015, 10, 18, 18, 1, 47, 123456)),
-        ("081109 203615", datetime(2008, 11, 9, 20, 36, 15)),
-        ("Sun Dec 04 04:47:44 2005", datetime(2005, 12, 4, 4, 47, 44)),
-        ("Sun Dec 04 04:47:44.5 2005", datetime(2005, 12, 4, 4, 47, 44, 500000)),
-        ("Mon Jun  5 12:00:00 2023", datetime(2023, 6, 5, 12)),
-        ("Jun 14 15:16:01", None),
-        ("2015-02-29 00:00:00", None),
-        ("2016-12-31T23:59:60Z", None),
-        ("0001-01-01T00:00:00+01:00", None),
-        ("2024-01-01T00:00:00+01:99", None),
-        ("Foo 14 15:16:01", None),
-        ("yesterday", None),
-        ("", None),
-        (None, None),
-        ("٢015-10-18 18:01:47", None),
-    ],
-)
-def test_timestamps(text: str | None, expected: datetime | None) -> None:
-    assert TimestampReader().read(text) == expected
-
-
-def test_a_year_less_time_takes_the_given_year_and_turns_with_the_year() -> None:
-    reader = TimestampReader(2023)
-    texts = ["Dec 31 23:59:59", "Jan  1 00:00:01", "Dec 31 23:59:58", "Jan  2 00:00:00"]
-    assert [reader.read(text) for text in texts] == [
-        datetime(2023, 12, 31, 23, 59, 59),
-        datetime(2024, 1, 1, 0, 0, 1),
-        datetime(2023, 12, 31, 23, 59, 58),
-        datetime(2024, 1, 2),
-    ]
-    assert reader.read("Feb 29 12:00:00") == datetime(2024, 2, 29, 12)
-    assert TimestampReader(2023).read("Feb 29 12:00:00") is None
-
-
-def test_a_year_out_of_range_is_refused() -> None:
-    with pytest.raises(InputError, match="is not a year"):
-        TimestampReader(0)

@@ -10,7 +10,7 @@ Rules (the reference of headers):
 - Nothing is stripped.
 
 Timestamps are for people and for other tools: nothing in logexport orders lines by them, and no
-verdict depends on them. See :class:`TimestampReader`.
+verdict depends on them. :mod:`logexport.logs.instants` says how they are read.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import NamedTuple
 
 from logexport.errors import InputError
+from logexport.logs.instants import TIME_GROUPS
 from logexport.logs.patterns import analyse, compile_portable
 
 __all__ = [
@@ -32,7 +32,6 @@ __all__ = [
     "Fields",
     "Header",
     "HeaderMatcher",
-    "TimestampReader",
     "headers_of",
     "parse_header",
 ]
@@ -43,7 +42,8 @@ FIELDS = (
     *("timestamp", "level", "logger", "host", "process", "pid", "thread", "source", "request"),
     *("code", "method", "status", "action", "priority"),
 )
-"""What a pattern may name beside the message by rules of version 2."""
+"""What a pattern may name beside the message by rules of version 2; and, if ``timestamp`` is one of
+them, :data:`logexport.logs.instants.TIME_GROUPS`."""
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 
 
@@ -67,7 +67,15 @@ _NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 class Fields(NamedTuple):
-    """What a line's header says. ``header`` is its name, None where no header matched."""
+    """What a line's header says.
+
+    Args:
+        message, timestamp, host, process: groups.
+        header: its name, None if no header matched.
+        next_line: see :class:`Header`.
+        others: further fields, by their names.
+        time: its match, if groups of time say its timestamp.
+    """
 
     message: str
     timestamp: str | None = None
@@ -76,6 +84,7 @@ class Fields(NamedTuple):
     header: str | None = None
     next_line: bool = False
     others: Mapping[str, str] = _NOTHING
+    time: re.Match[str] | None = None
 
 
 _MONTH = "[A-Z][a-z]{2}"
@@ -228,12 +237,20 @@ def parse_header(text: str) -> Header:
 class HeaderMatcher:
     """The headers of a log, compiled.
 
+    Args:
+        headers: in their order.
+        known: the fields that a pattern may name.
+        times: it may name groups of time.
+
     Raises:
         InputError: a pattern that is not portable, lacks the group ``message``, has a named group
-            that logexport does not know, or a name that is given twice.
+            that logexport does not know, groups of time without ``timestamp``, or a name that is
+            given twice.
     """
 
-    def __init__(self, headers: Sequence[Header], known: Sequence[str] = GROUPS) -> None:
+    def __init__(
+        self, headers: Sequence[Header], known: Sequence[str] = GROUPS, times: bool = False
+    ) -> None:
         self.headers = tuple(headers)
         names = [header.name for header in self.headers]
         self._steps: list[
@@ -241,37 +258,50 @@ class HeaderMatcher:
                 Callable[[str], re.Match[str] | None],
                 str,
                 bool,
+                bool,
                 tuple[int, ...],
                 tuple[tuple[str, int], ...],
             ]
         ] = []
+        allowed = {"message", *known, *(TIME_GROUPS if times else ())}
         for header in self.headers:
             where = f"header {header.name!r}"
             if names.count(header.name) > 1:
                 raise InputError(f"Two headers are named {header.name!r}", "Rename one of them.")
             pattern = compile_portable(header.pattern, where)
             groups = analyse(header.pattern, where).names
-            if "message" not in groups or not set(groups) <= {"message", *known}:
+            if "message" not in groups or not set(groups) <= allowed:
                 lacks = "" if "message" in groups else ", but not message"
                 raise InputError(
                     f"The pattern of {where} names the groups ({', '.join(groups)}){lacks}",
                     "Name the group (?P<message>...), and none but these beside it: "
                     f"{', '.join(name for name in known if name != 'message')}.",
                 )
+            timed = not set(groups).isdisjoint(TIME_GROUPS)
+            if timed and "timestamp" not in groups:
+                raise InputError(
+                    f"The pattern of {where} names groups of time, but not timestamp",
+                    "Put the groups of time into a group (?P<timestamp>...).",
+                )
             numbers = tuple(
                 pattern.groupindex.get(name, 0)
                 for name in ("message", "timestamp", "host", "process")
             )
             others = tuple(
-                (name, number) for name, number in pattern.groupindex.items() if name not in GROUPS
+                (name, number)
+                for name, number in pattern.groupindex.items()
+                if name not in GROUPS and name not in TIME_GROUPS
             )
-            self._steps.append((pattern.match, header.name, header.next_line, numbers, others))
+            self._steps.append(
+                (pattern.match, header.name, header.next_line, timed, numbers, others)
+            )
 
     def match(self, text: str) -> Fields:
         """The header's fields and the message of a decoded line."""
-        for match, name, next_line, (message, timestamp, host, process), others in self._steps:
+        for match, name, next_line, timed, numbers, others in self._steps:
             found = match(text)
             if found is not None:
+                message, timestamp, host, process = numbers
                 return Fields(
                     found[message] or "",
                     found[timestamp] if timestamp else None,
@@ -282,104 +312,6 @@ class HeaderMatcher:
                     {other: found[number] for other, number in others if found[number] is not None}
                     if others
                     else _NOTHING,
+                    found if timed and found[timestamp] is not None else None,
                 )
         return Fields(text)
-
-
-_MONTHS = {
-    name: number
-    for number, name in enumerate(
-        ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"), 1
-    )
-}
-_ISO = re.compile(
-    r"(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d):(\d\d)(?:[.,](\d{1,9}))?(?: ?(Z|[+-]\d\d:?\d\d))?",
-    re.ASCII,
-)
-_YEARLESS = re.compile(r"([A-Z][a-z]{2})\s+(\d{1,2})\s+(\d\d):(\d\d):(\d\d)", re.ASCII)
-_WEEKDAY = re.compile(
-    r"[A-Z][a-z]{2} ([A-Z][a-z]{2})\s+(\d{1,2}) (\d\d):(\d\d):(\d\d)(?:\.(\d{1,6}))? (\d{4})",
-    re.ASCII,
-)
-_COMPACT = re.compile(r"(\d\d)(\d\d)(\d\d) (\d\d)(\d\d)(\d\d)", re.ASCII)
-
-
-class TimestampReader:
-    """Header texts to naive datetimes, in UTC where the text names a zone.
-
-    Understood: ISO 8601 (``T`` or a space, fraction after ``.`` or ``,`` cut to microseconds,
-    zone), ``Sun Dec 04 04:47:44.123456 2005``, ``081109 203615`` (years 2000 to 2099) and the
-    year-less ``Jun 14 15:16:01``. Anything else, a date that does not exist and a leap second are
-    null.
-
-    A year-less time is null unless ``year`` is given. The first such time is of that year; each
-    next one is of the earliest year that puts it no more than 31 days before the latest one so far.
-    So the year turns from December to January, and a line that comes late does not turn it. (The
-    29th of February is null where that year has none.)
-
-    Args:
-        year: of the first year-less timestamp, or None.
-    """
-
-    def __init__(self, year: int | None = None) -> None:
-        if year is not None and not 1 <= year <= 9998:
-            raise InputError(f"{year} is not a year", "Use four digits, such as 2024.")
-        self._year = year
-        self._latest: datetime | None = None
-        self._remembered: tuple[str, datetime | None] = ("", None)
-
-    def read(self, text: str | None) -> datetime | None:
-        """The time that ``text`` says, or None."""
-        if not text:
-            return None
-        if text == self._remembered[0]:  # many lines share a second
-            return self._remembered[1]
-        value = self._read(text)
-        self._remembered = (text, value)
-        return value
-
-    def _read(self, text: str) -> datetime | None:
-        try:
-            if match := _ISO.fullmatch(text):
-                year, month, day, hour, minute, second = map(int, match.group(1, 2, 3, 4, 5, 6))
-                micro = int((match[7] or "")[:6].ljust(6, "0"))
-                return datetime(year, month, day, hour, minute, second, micro) - _offset(match[8])
-            if match := _YEARLESS.fullmatch(text):
-                return self._with_year(match)
-            if match := _WEEKDAY.fullmatch(text):
-                day, hour, minute, second, year = map(int, match.group(2, 3, 4, 5, 7))
-                micro = int((match[6] or "").ljust(6, "0"))
-                return datetime(year, _MONTHS[match[1]], day, hour, minute, second, micro)
-            if match := _COMPACT.fullmatch(text):
-                year, month, day, hour, minute, second = map(int, match.groups())
-                return datetime(2000 + year, month, day, hour, minute, second)
-        except (ValueError, KeyError, OverflowError):
-            pass  # a time that does not exist: null, as the docstring says
-        return None
-
-    def _with_year(self, match: re.Match[str]) -> datetime | None:
-        if self._year is None:
-            return None
-        month = _MONTHS[match[1]]
-        day, hour, minute, second = map(int, match.group(2, 3, 4, 5))
-        if self._latest is None:
-            self._latest = datetime(self._year, month, day, hour, minute, second)
-            return self._latest
-        earliest = self._latest - timedelta(days=31)
-        for year in range(max(earliest.year, 1), earliest.year + 2):
-            # Compared as numbers: 29 February of another year is no datetime.
-            if (year, month, day, hour, minute, second) >= earliest.timetuple()[:6]:
-                value = datetime(year, month, day, hour, minute, second)
-                self._latest = max(self._latest, value)
-                return value
-        return None
-
-
-def _offset(zone: str | None) -> timedelta:
-    if zone is None or zone == "Z":
-        return timedelta()
-    hours, minutes = int(zone[1:3]), int(zone[-2:])
-    if minutes > 59:
-        raise ValueError(zone)
-    offset = timedelta(hours=hours, minutes=minutes)
-    return -offset if zone[0] == "-" else offset

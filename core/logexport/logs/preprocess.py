@@ -14,6 +14,7 @@ Rules (the reference; each module names its own):
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -356,6 +357,7 @@ class ParsedLine(NamedTuple):
         blank: Docker or CRI were opened to white space, so that it is nothing.
         kept: the tokens of the kept fields.
         head_pid, head_level: what the header itself says in these groups, or None.
+        time: the match of its header, if groups of time in it say ``timestamp``.
     """
 
     text: str
@@ -373,6 +375,7 @@ class ParsedLine(NamedTuple):
     kept: tuple[str, ...] = ()
     head_pid: str | None = None
     head_level: str | None = None
+    time: re.Match[str] | None = None
 
 
 class LineParser:
@@ -384,8 +387,8 @@ class LineParser:
 
     def __init__(self, preprocess: Preprocess) -> None:
         self.preprocess = preprocess
-        known = GROUPS if preprocess.encoding is None else FIELDS
-        self._headers = HeaderMatcher(preprocess.headers, known)
+        first = preprocess.encoding is None
+        self._headers = HeaderMatcher(preprocess.headers, GROUPS if first else FIELDS, not first)
         self._keep = preprocess.keep
         self._masker = Masker(preprocess.masks)
         rule = preprocess.session
@@ -440,6 +443,7 @@ class LineParser:
                 fields.next_line,
                 head_pid=fields.others.get("pid"),
                 head_level=fields.others.get("level"),
+                time=fields.time,
             )
         levels: list[Opened] = []
         if opened is not None:
@@ -477,6 +481,7 @@ class LineParser:
             kept_tokens(self._keep, values) if self._keep else (),
             fields.others.get("pid"),
             fields.others.get("level"),
+            None if any("timestamp" in level.fields for level in levels[outside:]) else fields.time,
         )
 
     def _open_further(self, text: str, levels: list[Opened]) -> str:

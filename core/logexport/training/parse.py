@@ -26,7 +26,8 @@ from pathlib import Path
 from typing import Any
 
 from logexport.errors import InputError, OutputError
-from logexport.logs.headers import FORMATS, TimestampReader, headers_of
+from logexport.logs.headers import FORMATS, headers_of
+from logexport.logs.instants import InstantReader, to_datetime
 from logexport.logs.joining import RecordReader
 from logexport.logs.lines import LogLine, LogPath, as_log, is_blank, iter_lines
 from logexport.logs.matching import TemplateMatcher
@@ -308,7 +309,7 @@ class _RowBuilder:
         self._parser = parser
         self._templates = templates
         self._matcher = TemplateMatcher([text for _, text in templates], (), rules.prefer)
-        self._timestamps = TimestampReader(year)
+        self._instants = InstantReader(year)
 
     def build_rows(self, passes: TwoPasses) -> Iterator[ParsedRow]:
         """The rows of the second pass, in the order of the lines, a row a record.
@@ -331,9 +332,11 @@ class _RowBuilder:
             self.counts.structured += parsed.opened or parsed.opened_behind
             self.counts.templates.add(index)
             number, template = self._templates[index]
+            groups = None if parsed.time is None else parsed.time.groupdict()
+            instant = self._instants.read(parsed.timestamp, groups)
             yield ParsedRow(
                 record.number,
-                self._timestamps.read(parsed.timestamp),
+                None if instant is None else to_datetime(instant),
                 parsed.host,
                 parsed.process,
                 record.raw,
