@@ -31,6 +31,7 @@ from logexport.logs.headers import (
     Fields,
     Header,
     HeaderMatcher,
+    header_of,
 )
 from logexport.logs.kept import KeptField, kept_tokens
 from logexport.logs.lines import DEFAULT_MAX_LINE_BYTES, Reading, decode, is_blank
@@ -254,7 +255,7 @@ class Preprocess:
         schemas.check(document, "preprocess", Path(name), remedy=_REMEDY)
         data: Mapping[str, Any] = document
         rules = cls(
-            headers=tuple(Header(h["name"], h["pattern"], "message" in h) for h in data["headers"]),
+            headers=tuple(map(header_of, data["headers"])),
             masks=tuple(Mask(m["name"], m["pattern"], m["replacement"]) for m in data["masks"]),
             prefer=data["matching"]["prefer"],
             session=SessionRule(**data["session"]),
