@@ -7,7 +7,7 @@ import random
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from logexport.logs.headers import Header
 from logexport.logs.kept import KeptField
@@ -103,6 +103,8 @@ def bundles(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
+@example(data=b"[7] LOG: x" + b"\n" * 1000 + b"[7] HINT: x", seed=0)
+@example(data=b"[7] LOG: x" + b"\n" * 1001 + b"[7] HINT: x", seed=0)
 @given(data=logs, seed=st.integers(0, 1 << 30))
 def test_engine_and_reference_join_the_same(
     bundles: dict[str, Path], name: str, data: bytes, seed: int
