@@ -159,7 +159,7 @@ static enum logexport_status read_headers(struct reader *reader,
         if (!le_header_find_groups(header, reader->version == 1))
             return le_fail(reader->error, LOGEXPORT_BUNDLE,
                            "%s: the pattern of %s has no group \"message\", one beside it that "
-                           "is not a field by rules of version %d, or one of a time outside of "
+                           "is not a field by rules of version %d, or groups of time without "
                            "\"timestamp\".",
                            reader->where, what, (int)reader->version);
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -14,6 +15,8 @@ from logexport.logs.joining import RecordReader
 from logexport.logs.lines import LogLine
 from logexport.logs.preprocess import LineParser, Preprocess
 from logexport.logs.structured import StructuredForm
+from logexport.training.line_tables import read_parsed
+from logexport.training.parse import ParseRequest, parse_logs
 
 DATE = {"year": "2024", "month": "2", "day": "29"}
 CLOCK = {"hour": "12", "minute": "34", "second": "56"}
@@ -199,6 +202,9 @@ def test_what_is_not_a_half_is_not_a_time(half: str) -> None:
     assert clock(hour="1", half=half) is None
 
 
+PARTS = ("month", "day", "hour", "minute", "second")
+
+
 # --- zones ----------------------------------------------------------------------------------------
 
 
@@ -207,7 +213,13 @@ def test_what_is_not_a_half_is_not_a_time(half: str) -> None:
     [
         *((None, 0), ("", 0), (" ", 0), ("Z", 0), ("z", 0), ("UTC", 0), ("gmt", 0)),
         *(("+01", 60), ("+0100", 60), ("+01:00", 60), ("-0330", -210), ("\u22120330", -210)),
-        *(("\u22125", -300), ("UTC+1", 60), ("GMT-03:30", -210), ("utc\u221201", -60), ("+1:30", 90)),
+        *(
+            ("\u22125", -300),
+            ("UTC+1", 60),
+            ("GMT-03:30", -210),
+            ("utc\u221201", -60),
+            ("+1:30", 90),
+        ),
         *(("+00:00", 0), ("-00", 0), ("+2359", 1439), ("+14", 840)),
         *(("CET", 0), ("CEST", 0), ("Europe/Paris", 0), ("[Europe/Paris]", 0), ("(UTC)", 0)),
         *(("CET+1", 0), ("UTCX", 0), ("UTC 1", 0), ("MSK-3", 0), ("0100", 0), ("\U0001f552", 0)),
@@ -240,7 +252,7 @@ def test_what_strftime_writes_is_read_as_python_reads_it(time: datetime) -> None
         expected = time.astimezone(timezone.utc).replace(tzinfo=None)
     except OverflowError:
         expected = None
-    groups = dict(zip("month day hour minute second".split(), time.timetuple()[1:6], strict=True))
+    groups = dict(zip(PARTS, time.timetuple()[1:6], strict=True))
     written = {name: str(number) for name, number in groups.items()}
     year, fraction = f"{time.year:04d}", f"{time.microsecond:06d}"
     zone = "-03:30" if time.utcoffset() else "Z"
@@ -280,7 +292,9 @@ def test_seconds_and_what_is_finer_since_1970(epoch: str, expected: datetime | N
 # --- what the lines before say --------------------------------------------------------------------
 
 
-def yearless(month: str, day: str, hour: str = "0", zone: str | None = None) -> dict[str, str | None]:
+def yearless(
+    month: str, day: str, hour: str = "0", zone: str | None = None
+) -> dict[str, str | None]:
     return {"month": month, "day": day, "hour": hour, "zone": zone}
 
 
@@ -412,7 +426,9 @@ GROUPED = Header(
     "grouped",
     r"(?P<timestamp>(?P<month>[^ :]+) (?P<day>[ \d]\d)(?: (?P<hour>\d\d))?)?:(?P<message>.*)$",
 )
-WAITS = Header("waits", r"(?P<timestamp>(?P<month>\w+) (?P<day>\d+))>(?P<message>.*)$", next_line=True)
+WAITS = Header(
+    "waits", r"(?P<timestamp>(?P<month>\w+) (?P<day>\d+))>(?P<message>.*)$", next_line=True
+)
 
 
 def instants(rules: Preprocess, lines: list[str], year: int | None = 2023) -> list[datetime | None]:
@@ -458,6 +474,18 @@ def test_a_record_of_several_lines_has_the_time_of_its_first_one() -> None:
         '{"log": "d\\n", "time": "2024-01-01T00:00:01Z"}',
     ]
     assert instants(rules, lines) == [datetime(2023, 6, 4), datetime(2024, 1, 1)]
+
+
+def test_the_column_of_a_parsed_log_has_the_times_that_groups_say(tmp_path: Path) -> None:
+    log = tmp_path / "app.log"
+    log.write_text("Déz 31 23:late\nDez 31 23:a\nJanv.  1 01:b\nelse\n", encoding="utf-8")
+    rules = Preprocess(headers=(GROUPED,), continuation=False)
+    request = ParseRequest([log], tmp_path, format=None, preprocess=rules, year=2023)
+    result = parse_logs(request)
+    rows = list(read_parsed(result.parsed))
+    assert [row.timestamp for row in rows] == [
+        *(datetime(2023, 12, 31, 23), datetime(2023, 12, 31, 23), datetime(2024, 1, 1, 1), None)
+    ]
 
 
 @pytest.mark.parametrize("group", TIME_GROUPS)

@@ -6,6 +6,7 @@ instant of each, with what earlier ones say of the year and the day.
 
 from __future__ import annotations
 
+import random
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -102,11 +103,16 @@ PIECES = (
     *("Z", "UTC", "gmt", "CET", "[Europe/Paris]", "+01:00", "-0330", "UTC+1", "x", "é", "É", "Ü"),
     *("٣", "²", "\ufffd", "\x00", "😀"),
 )
-NAMES = (*" ".join(MONTHS).split(), *" ".join(HALVES).split(), "Août", "März", "DÉC.", "a.\u00a0m.")
+NAMES = (
+    *(*" ".join(MONTHS).split(), *" ".join(HALVES).split(), "a.\u00a0m.", "P.\u202fM."),
+    *("Août", "AOÛT", "März", "MÄR", "déc.", "DÉC.", "Março", "MARÇO", "févr", "Ça"),
+)
 
 
 def cased(name: str) -> st.SearchStrategy[str]:
-    return st.sampled_from((name, name.upper(), name.capitalize(), name + ".", name + "x", name[:3]))
+    return st.sampled_from(
+        (name, name.upper(), name.capitalize(), name + ".", name + "x", name[:3])
+    )
 
 
 PIECE = st.one_of(st.sampled_from(PIECES), st.sampled_from(NAMES).flatmap(cased))
@@ -179,20 +185,62 @@ LINE = st.one_of(
     TIMESTAMP.map('{{"time": "{}", "log": "piece"}}'.format),
     TIMESTAMP.map('Juin  4>{{"time": "{}", "msg": "m"}}'.format),
     st.sampled_from(('Juin  4>{"time": null, "msg": "m"}', "# m", "m", ">m", "", "KeyError: 1")),
-    st.just("2024-02-29T23:59:60Z stdout P piece"),
+    st.sampled_from(("2024-02-29T23:59:60Z stdout P piece", "2024-02-29T23:59:59Z stdout F end")),
 )
 
 
 @settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
-@given(
-    st.lists(LINE, min_size=1, max_size=40), st.sampled_from((None, 1, 1999, 2023, 2024, 9998))
-)
+@given(st.lists(LINE, min_size=1, max_size=40), st.sampled_from((None, 1, 1999, 2023, 2024, 9998)))
 @example(["Dez 31>m", "Jan  1>m", "Dec 31>m", "Feb 29>m", "Feb 29>m"], 2023)
 @example(["Feb 29>m", "Mars  1>m", "Jan  1>m", "Feb 29>m"], 2023)
+@example(['Juin  4>{"time": "1700000000", "msg": "m"}', '{"time": "1", "msg": "Juin  4>m"}'], 2023)
 def test_both_engines_say_the_same_instants(
     driver: Path, lines: list[str], year: int | None
 ) -> None:
     assert of_engine(driver, lines, year) == of_reference(lines, year)
+
+
+def draw_number(numbers: random.Random, low: int, high: int) -> str:
+    return numbers.choice(("{}", "{:02d}", "{:2d}")).format(numbers.randint(low, high))
+
+
+def draw_groups(numbers: random.Random) -> str:
+    """A line of usual shape, whose parts are near their bounds more often than not."""
+    bounds = {"month": (1, 12), "day": (1, 31), "day_of_year": (1, 366), "hour": (0, 24)}
+    bounds |= {"minute": (0, 59), "second": (0, 60)}
+    values = {}
+    for name in numbers.choice(SHAPES).split():
+        if name == "year":
+            values[name] = numbers.choice(("2023", "2024", "68", "69", "1900", "0001", "9999"))
+        elif name in bounds:
+            low, high = bounds[name]
+            values[name] = draw_number(numbers, low - (numbers.random() < 0.02), high)
+        elif name == "half":
+            values[name] = numbers.choice(" ".join(HALVES).split())
+        elif name == "zone":
+            sign, offset = numbers.choice("+-\u2212"), numbers.choice(("01", "0330", "23:59", "2"))
+            values[name] = numbers.choice(("", "Z", "UTC", "CET", sign + offset, f"UTC{sign}1"))
+        else:
+            values[name] = "".join(numbers.choices("0123456789", k=numbers.randint(1, 19)))
+    return "".join(f"{values.get(name, '')}|" for name in TIME_GROUPS) + "m"
+
+
+@pytest.mark.parametrize("year", [None, 1, 2023, 9998])
+def test_long_logs_have_the_same_instants(driver: Path, year: int | None) -> None:
+    numbers = random.Random(year)
+    lines = []
+    for _ in range(4000):
+        lines.append(draw_groups(numbers))
+        day, month = numbers.randint(1, 31), numbers.choice(("Jan", "Dez", "Feb", "Nov", "Mars"))
+        if numbers.random() < 0.5:
+            lines.append(f"{month} {day:2d} {numbers.randint(0, 24):02d}>m")
+        if numbers.random() < 0.1:
+            lines += [f"{numbers.randint(1, 366)}<", "joined"]
+    found = of_engine(driver, lines, year)
+    assert found == of_reference(lines, year)
+    times = {instant for _, instant in found}
+    assert len(times) > 1000
+    assert None in times
 
 
 def test_every_name_of_a_month_and_of_a_half_is_known_to_the_engine(driver: Path) -> None:

@@ -1,20 +1,20 @@
-r"""Instants: when a record says that it happened.
+"""Instants: when a record says that it happened.
 
-No verdict depends on an instant, and no line is sorted by one. An instant is a number of microseconds
-since 1970-01-01T00:00:00 UTC, of the years 1 to 9999 there, or null. It does not depend on the
-machine's clock, zone or language.
+No verdict depends on an instant, and no line is sorted by one. An instant is a number of
+microseconds since 1970-01-01T00:00:00 UTC, of the years 1 to 9999 there, or null. The machine's
+clock, zone and language do not change it.
 
 Rules (the reference; the engine's ``native/src/instants.c`` has the same):
 
-- By rules of version 2 a header's pattern may name groups of :data:`TIME_GROUPS`, if it has the group
-  ``timestamp`` too. If a record's field ``timestamp`` is from such a header, they say its time. Any
-  other ``timestamp``, of a structured record or of a header without these groups, is read by the
-  first of :data:`FORMS` that fits all of it. If none does, the instant is null.
-- White space at both ends of a group is left out. A group that took no part or is empty is absent. A
-  number is one of ASCII digits, and leading zeros count as digits. Small letters stand for capital
+- By rules of version 2 a header's pattern may name groups of :data:`TIME_GROUPS`, if it has the
+  group ``timestamp`` too. If a record's field ``timestamp`` is from such a header, they say its
+  time. Any other ``timestamp``, of a structured record or of a header without these groups, is read
+  by the first of :data:`FORMS` that fits all of it. If none does, the instant is null.
+- White space at both ends of a group is left out. A group that took no part or is empty is absent.
+  Digits are ASCII digits, and leading zeros count as digits. Capital letters are read like small
   ones. If a group holds anything but what is told here, the instant is null.
 
-===============  =================================================================================
+===============  ===================================================================================
 ``year``         four digits, 0001 to 9999; or two: 69 to 99 are 1969 to 1999, 00 to 68 are 2000 to
                  2068 (POSIX, strptime)
 ``month``        one or two digits, 1 to 12, perhaps with ``月`` after them; or a name of
@@ -31,24 +31,26 @@ Rules (the reference; the engine's ``native/src/instants.c`` has the same):
 ``epoch``        since 1970: seconds, at most twelve digits, perhaps with ``.`` or ``,`` and a
                  fraction; or thirteen digits, milliseconds; sixteen, microseconds; nineteen,
                  nanoseconds. Beside it no other group counts
-===============  =================================================================================
+===============  ===================================================================================
 
-- A date is a month and a day, or a day of the year, perhaps with a year. A clock is an hour, perhaps
-  with a minute, perhaps with a second, perhaps with a fraction; what is not there is zero. There is a
-  date or a clock, and no part of one that is not there: else the instant is null.
+- A date is a month and a day, or a day of the year, perhaps with a year. A clock is an hour,
+  perhaps with a minute, perhaps with a second, perhaps with a fraction. A part that is left out at
+  the end of a clock is zero. If there is neither a date nor a clock, or a part lacks the one that
+  it belongs to, the instant is null.
 - The second 60 is the instant of the second after 59: 23:59:60 is the next day's midnight.
 - The hour 24 is the midnight that ends the day, and nothing but zeros follows.
-- ``zone`` may be ``UTC`` or ``GMT``, then a sign (``+``, ``-`` or U+2212, a minus) and digits: ``1``,
-  ``01``, ``0100``, ``1:00`` or ``01:00``, at most 23:59. Behind them may follow ``[``, ``(`` or white
-  space and anything. Such a zone is ahead of UTC by that much. A text that begins with neither a sign
-  nor ``UTC`` or ``GMT`` and a sign is a name or a city, and ignored: it is UTC, as is no zone at all.
-- No clock: the time is midnight, the one that begins the day.
-- No year: the instant is null, unless the first year is given. The first such time is of that year;
-  each next one is of the earliest year that puts it no more than 31 days before the latest of them so
-  far, as they are written, zones left aside. So the year turns from December to January, and a line
-  that comes late does not turn it. A day that its year does not have (29 February) is null.
-- No date: the day is that of the last record with a date and an instant, as it is written there;
-  1970-01-01 if there is none.
+- ``zone`` may be ``UTC`` or ``GMT`` or neither, then a sign (``+``, ``-`` or U+2212, a minus), then
+  ``1``, ``01``, ``0100``, ``1:00`` or ``01:00``, at most 23:59. Behind them may follow ``[``, ``(``
+  or white space, and anything after that. Such a zone is so far ahead of UTC. A text without this
+  sign is a name or a city, and ignored: the time is UTC, as it is without a zone.
+- A date without a clock is midnight, the one that begins the day.
+- Without a year the instant is null, unless the first year is given. The first such time is of
+  that year; each next one is of the earliest year that puts it no more than 31 days before the
+  latest of them so far. Times are compared as they are written, zones left aside. So the year turns
+  from December to January, and a line that comes late does not turn it. A day that its year does
+  not have (29 February) is null.
+- Without a date the day is that of the last record with a date and an instant, as it is written
+  there; 1970-01-01 if there is none.
 
 The latest time and the last day go on from line to line, over all files that are read as one log.
 """
@@ -64,7 +66,7 @@ from logexport.errors import InputError
 from logexport.logs.lines import WHITE_SPACE
 from logexport.logs.patterns import compile_portable
 
-__all__ = ["FORMS", "HALVES", "MONTHS", "TIME_GROUPS", "InstantReader", "WrittenTime", "to_datetime"]
+__all__ = ["TIME_GROUPS", "InstantReader", "to_datetime"]
 
 TIME_GROUPS = (
     *("year", "month", "day", "day_of_year", "hour", "minute", "second", "fraction", "half"),
@@ -98,7 +100,8 @@ FORMS = (
     r"(?P<month>[A-Z][a-z]{2})\s+(?P<day>\d{1,2})\s+"
     r"(?P<hour>\d\d):(?P<minute>\d\d):(?P<second>\d\d)$",
     r"[A-Z][a-z]{2} (?P<month>[A-Z][a-z]{2})\s+(?P<day>\d{1,2}) "
-    r"(?P<hour>\d\d):(?P<minute>\d\d):(?P<second>\d\d)(?:\.(?P<fraction>\d{1,6}))? (?P<year>\d{4})$",
+    r"(?P<hour>\d\d):(?P<minute>\d\d):(?P<second>\d\d)(?:\.(?P<fraction>\d{1,6}))? "
+    r"(?P<year>\d{4})$",
     r"(?P<year>\d\d)(?P<month>\d\d)(?P<day>\d\d) (?P<hour>\d\d)(?P<minute>\d\d)(?P<second>\d\d)$",
     r"(?P<epoch>\d{10}(?:\.\d{1,9})?|\d{13}|\d{16}|\d{19})$",
 )
@@ -108,7 +111,6 @@ _FORMS = [compile_portable(form, f"time {number}") for number, form in enumerate
 _MONTH_OF = {name: number for number, names in enumerate(MONTHS, 1) for name in names.split()}
 _HALF_OF = {name: half for half, names in enumerate(HALVES) for name in names.split()}
 _LENGTHS = (365, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)  # of a year, then of its months
-# Capital letters and accents of the names above; spaces of HALVES.
 _PLAIN = str.maketrans("ABCDEFGHIJKLMNOPQRSTUVWXYZéÉûÛäÄçÇ", "abcdefghijklmnopqrstuvwxyzeeuuaacc")
 _DOTS_AND_SPACES = str.maketrans("", "", ". \u00a0\u202f")
 _OFFSET = re.compile(
@@ -199,7 +201,7 @@ class InstantReader:
         if timestamp is None:
             return None
         written = self._read_form(timestamp) if groups is None else read_time(groups)
-        return None if written is None else self.place(written)
+        return None if written is None else self._place(written)
 
     def _read_form(self, timestamp: str) -> WrittenTime | None:
         if timestamp != self._remembered[0]:  # many lines share a second
@@ -208,7 +210,7 @@ class InstantReader:
             self._remembered = (timestamp, read_time(groups))
         return self._remembered[1]
 
-    def place(self, written: WrittenTime) -> int | None:
+    def _place(self, written: WrittenTime) -> int | None:
         """The instant of a time, by what the times before it say."""
         if written.day == 0:
             return _in_range(self._day * _DAY + written.clock - written.offset * _MINUTE)
