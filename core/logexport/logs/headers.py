@@ -193,9 +193,10 @@ class HeaderMatcher:
             groups = analyse(header.pattern, where).names
             if "message" not in groups or not set(groups) <= allowed:
                 lacks = "" if "message" in groups else ", but not message"
+                bound = "none" if times else "by rules of version 1 none"
                 raise InputError(
                     f"The pattern of {where} names the groups ({', '.join(groups)}){lacks}",
-                    "Name the group (?P<message>...), and none but these beside it: "
+                    f"Name the group (?P<message>...), and {bound} but these beside it: "
                     f"{', '.join(name for name in known if name != 'message')}.",
                 )
             timed = not set(groups).isdisjoint(TIME_GROUPS)
