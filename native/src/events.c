@@ -1,6 +1,7 @@
 #include "events.h"
 
 #include "lines.h"
+#include "pids.h"
 #include "utf8.h"
 
 bool le_scratch_init(struct le_scratch *scratch, const struct le_preprocess *rules)
@@ -136,6 +137,10 @@ static enum logexport_status read_text(const struct le_event_reader *reader,
     event->text = event->headed ? message : text;
     if (event->headed)
         keep_fields(event, fields.texts, fields.header->field_count);
+    if (event->headed && rules->by_pid) {
+        event->pid = le_pid(fields.pid);
+        event->field = le_is_field_level(fields.level);
+    }
     int inside = levels;
     if (structured && event->headed && !event->next_line &&
         !open_further(rules, scratch, &message, &levels, event))

@@ -42,7 +42,10 @@ struct le_event {
     struct le_written time; /* what its timestamp says, if times are wanted; not of a piece */
     struct le_text session; /* of a piece what the pattern finds */
     struct le_text text;    /* the message of a header with next_line; the text without a header */
-    size_t bytes;           /* of the line */
+    /* What its header says of records that belong together, if the rules ask by_pid. */
+    struct le_text pid; /* le_pid()'s */
+    bool field;         /* the level is that of a field */
+    size_t bytes;       /* of the line */
     /* What pieces are joined by: of a piece, and of a line that may be the last one. */
     int source; /* le_opened's; -1: it is neither */
     struct le_text message, stream;

@@ -18,6 +18,8 @@ bool le_header_find_groups(struct le_header *header, bool version_1)
     size_t count = version_1 ? 3 : sizeof names / sizeof names[0];
     uint32_t named = 0, known = 1;
     header->message = le_pattern_group(&header->pattern, "message");
+    header->pid = le_pattern_group(&header->pattern, "pid");
+    header->level = le_pattern_group(&header->pattern, "level");
     pcre2_pattern_info(header->pattern.code, PCRE2_INFO_NAMECOUNT, &named);
     for (size_t i = 0; i < count; i++)
         known += le_pattern_group(&header->pattern, names[i]) != 0;
@@ -34,6 +36,14 @@ void le_header_want(struct le_header *header, const char *const *wanted, int cou
     for (int i = 0; i < count; i++)
         header->fields[i] = wanted[i] == NULL ? 0 : le_pattern_group(&header->pattern, wanted[i]);
     header->field_count = count;
+}
+
+static struct le_text group_text(struct le_match *match, const char *line, uint32_t group)
+{
+    struct le_text text = {NULL, 0};
+    if (group != 0)
+        text.data = le_match_group(match, line, group, &text.length);
+    return text;
 }
 
 enum le_search le_headers_find(const struct le_header *headers, int count, struct le_match *match,
@@ -54,12 +64,10 @@ enum le_search le_headers_find(const struct le_header *headers, int count, struc
             fields->message = line;
             fields->message_length = 0;
         }
-        for (int field = 0; field < header->field_count; field++) {
-            struct le_text *text = &fields->texts[field];
-            text->data = header->fields[field] == 0
-                             ? NULL
-                             : le_match_group(match, line, header->fields[field], &text->length);
-        }
+        for (int field = 0; field < header->field_count; field++)
+            fields->texts[field] = group_text(match, line, header->fields[field]);
+        fields->pid = group_text(match, line, header->pid);
+        fields->level = group_text(match, line, header->level);
         fields->header = header;
         return found;
     }

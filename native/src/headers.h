@@ -10,6 +10,7 @@
 struct le_header {
     struct le_pattern pattern;      /* anchored at the start of the line */
     uint32_t message;               /* the number of its group */
+    uint32_t pid, level;            /* of theirs; 0: it has none */
     uint32_t fields[LE_MAX_FIELDS]; /* of those of the wanted fields; 0: it has none */
     int field_count;
     bool next_line; /* the message goes on in the next line */
@@ -22,6 +23,7 @@ struct le_fields {
     const char *message;
     size_t message_length;
     const struct le_header *header;      /* NULL: none matched */
+    struct le_text pid, level;           /* of the header */
     struct le_text texts[LE_MAX_FIELDS]; /* of a header's field_count */
 };
 

@@ -7,6 +7,11 @@ bool le_joiner_init(struct le_joiner *joiner, const struct le_event_reader *read
 {
     *joiner = (struct le_joiner){.reader = reader, .detector = detector};
     joiner->before_session.null = true;
+    if (reader->rules->by_pid) {
+        joiner->pids = calloc(1, sizeof *joiner->pids);
+        if (joiner->pids == NULL)
+            return false;
+    }
     return le_scratch_init(&joiner->scratch, reader->rules);
 }
 
@@ -23,6 +28,8 @@ void le_joiner_free(struct le_joiner *joiner)
         le_buffer_free(&joiner->fields[i].text);
         le_buffer_free(&joiner->headed_fields[i].text);
     }
+    le_buffer_free(&joiner->headed_pid.text);
+    free(joiner->pids);
     *joiner = (struct le_joiner){0};
 }
 
@@ -72,11 +79,15 @@ static void restore_fields(const struct le_joiner *joiner, const struct le_saved
 
 /* --- events ------------------------------------------------------------------------------------- */
 
-/* Hands on an event that those after it may belong to. */
+/* Hands on an event that those after it may belong to, unless it is a field of one before. */
 static enum logexport_status begin_record(struct le_joiner *joiner, int64_t line,
                                           const struct le_event *event,
                                           struct logexport_error *error)
 {
+    if (event->pid.data != NULL && le_pids_take(joiner->pids, line, event->pid, event->field)) {
+        joiner->trace = LE_TRACE_POSTGRES;
+        return LOGEXPORT_OK;
+    }
     joiner->trace = (enum le_trace_state)event->opens;
     joiner->any_before = true;
     joiner->before_headed = event->headed;
@@ -136,6 +147,8 @@ static enum logexport_status end_headed(struct le_joiner *joiner, struct logexpo
     struct le_event event = {.kind = LE_LINE,
                              .headed = true,
                              .opened = joiner->headed_opened,
+                             .pid = saved_text(&joiner->headed_pid),
+                             .field = joiner->headed_field,
                              .time = joiner->headed_time,
                              .session = saved_text(&held->session)};
     if (joiner->reader->rules->continuation)
@@ -205,9 +218,11 @@ static enum logexport_status take_line(struct le_joiner *joiner, int64_t line,
         if (!event->next_line)
             return begin_record(joiner, line, event, error);
         joiner->headed_opened = event->opened;
+        joiner->headed_field = event->field;
         joiner->headed_time = event->time;
         return hold(&joiner->headed, line, event, event->text) &&
-                       save_fields(joiner, joiner->headed_fields, event)
+                       save_fields(joiner, joiner->headed_fields, event) &&
+                       save(&joiner->headed_pid, event->pid)
                    ? LOGEXPORT_OK
                    : le_out_of_memory(error);
     }
@@ -276,5 +291,7 @@ enum logexport_status le_joiner_finish(struct le_joiner *joiner, struct logexpor
     joiner->trace = LE_TRACE_NONE;
     joiner->any_before = joiner->before_headed = joiner->before_opened = false;
     joiner->before_session.null = true;
+    if (joiner->pids != NULL)
+        *joiner->pids = (struct le_pids){0};
     return status;
 }

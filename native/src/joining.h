@@ -5,6 +5,7 @@
 
 #include "detector.h"
 #include "events.h"
+#include "pids.h"
 
 /* A text of an earlier line. */
 struct le_saved {
@@ -36,8 +37,10 @@ struct le_joiner {
     struct le_saved by, stream, fields[LE_MAX_FIELDS];
     struct le_held headed; /* a header whose message goes on in the next line */
     struct le_saved headed_fields[LE_MAX_FIELDS];
+    bool headed_opened, headed_field;
+    struct le_saved headed_pid;
+    struct le_pids *pids; /* NULL: the rules do not ask by_pid */
     struct le_written headed_time;
-    bool headed_opened;
 };
 
 bool le_joiner_init(struct le_joiner *joiner, const struct le_event_reader *reader,

@@ -512,8 +512,12 @@ static enum logexport_status read_rules(struct reader *reader, const struct le_j
     if ((status = REFUSE_OTHER_KEYS(reader, place, matching, "prefer")) ||
         (status = le_json_name(matching, "prefer", place, &prefer, reader->error)))
         return status;
-    for (int i = 0; i < rules->header_count; i++)
+    for (int i = 0; i < rules->header_count; i++) {
+        const struct le_header *header = &rules->headers[i];
         le_header_want(&rules->headers[i], rules->fields, rules->field_count);
+        if (rules->continuation && header->pid != 0 && header->level != 0)
+            rules->by_pid = true;
+    }
     rules->general = strcmp(prefer, "general") == 0;
     if (!rules->general && strcmp(prefer, "specific") != 0)
         return le_json_malformed(reader->error, place, "\"prefer\" is not specific or general");

@@ -27,6 +27,7 @@ struct le_preprocess {
     enum le_encoding encoding; /* LE_BYTES: these are rules of version 1 */
     struct le_structure structure;
     bool continuation;
+    bool by_pid; /* a record may belong to another one of its pid (pids.h) */
     /* The fields that are wanted of a record, in this order everywhere: the one that sessions are by
      * (NULL: none is), then those that are kept, then the timestamp if times are wanted. */
     const char *fields[LE_MAX_FIELDS];

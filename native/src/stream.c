@@ -18,9 +18,9 @@ struct place {
 /* What became of a line. */
 struct line {
     int32_t template_index;
-    struct place session;
+    struct place session, pid;
     uint8_t kind; /* enum le_line_kind */
-    bool empty, headed, next_line, opened;
+    bool empty, headed, next_line, opened, field;
     uint8_t opens;
     struct le_look look;
     uint32_t more; /* its place in the chunk's `more`; NO_TEXT: nothing else is needed of it */
@@ -149,10 +149,12 @@ static bool add_line(struct le_chunk *chunk, const struct le_event *event, bool 
                           .headed = event->headed,
                           .next_line = event->next_line,
                           .opened = event->opened,
+                          .field = event->field,
                           .opens = event->opens,
                           .look = event->look,
                           .more = NO_TEXT};
-    if (!add_text(chunk, event->session, &line->session))
+    if (!add_text(chunk, event->session, &line->session) ||
+        !add_text(chunk, event->pid, &line->pid))
         return false;
     if (may_be_joined(chunk->stream->reader->rules, event, follows_piece)) {
         line->more = (uint32_t)(chunk->more.length / sizeof(struct more));
@@ -209,6 +211,8 @@ static struct le_event event_at(const struct le_chunk *chunk, const struct line 
                              .headed = line->headed,
                              .next_line = line->next_line,
                              .opened = line->opened,
+                             .pid = text_at(chunk, line->pid),
+                             .field = line->field,
                              .opens = line->opens,
                              .look = line->look,
                              .template_index = line->template_index,

@@ -1,9 +1,11 @@
 /* Lines: where one ends; decoding with replacement, by the cases of the WHATWG algorithm and at the fast
- * path's borders; white space and tokens; kept fields; continuation lines; structured records. */
+ * path's borders; white space and tokens; kept fields; continuation lines; PostgreSQL's fields;
+ * structured records. */
 #include "continuation.h"
 #include "decoding.h"
 #include "kept.h"
 #include "lines.h"
+#include "pids.h"
 #include "structured.h"
 #include "test.h"
 #include "utf8.h"
@@ -504,6 +506,45 @@ static void the_first_form_that_fits_wins(void)
     le_structure_free(&structure);
 }
 
+static struct le_text text_of(const char *text)
+{
+    return (struct le_text){text, text == NULL ? 0 : strlen(text)};
+}
+
+static void fields_belong_to_the_last_record_of_their_pid(void)
+{
+    struct le_pids *pids = calloc(1, sizeof *pids);
+    NEED(pids != NULL);
+    CHECK(!le_pids_take(pids, 1, text_of("7"), true));
+    CHECK(!le_pids_take(pids, 2, text_of("7"), false));
+    for (int64_t line = 3; line < 1002; line++) { /* as many as may stand between */
+        char pid[8];
+        snprintf(pid, sizeof pid, "%d", (int)line + 100);
+        CHECK(!le_pids_take(pids, line, text_of(pid), false));
+    }
+    CHECK(le_pids_take(pids, 1002, text_of("7"), true));
+    CHECK(!le_pids_take(pids, 1003, text_of("7"), true));
+    CHECK(le_pids_take(pids, 1003, text_of("103"), true));
+    CHECK(!le_pids_take(pids, 1003, text_of("10"), true));
+    CHECK(!le_pids_take(pids, (INT64_C(1) << 40) + 2, text_of("7"), true));
+    free(pids);
+}
+
+static void only_fields_have_their_levels_and_pids_are_short(void)
+{
+    char pid[66];
+    memset(pid, 'x', sizeof pid - 1);
+    pid[65] = '\0';
+    CHECK(le_pid(text_of(pid)).data == NULL);
+    pid[64] = '\0';
+    CHECK(le_pid(text_of(pid)).length == 64);
+    CHECK(le_pid(text_of("")).data == NULL);
+    CHECK(le_pid(text_of(NULL)).data == NULL);
+    CHECK(le_is_field_level(text_of("DETAIL")) && le_is_field_level(text_of("BACKTRACE")));
+    CHECK(!le_is_field_level(text_of("DETAILS")) && !le_is_field_level(text_of("detail")));
+    CHECK(!le_is_field_level(text_of("")) && !le_is_field_level(text_of(NULL)));
+}
+
 int main(void)
 {
     a_line_ends_before_its_feed_and_one_return();
@@ -518,6 +559,8 @@ int main(void)
     kept_tokens_stand_before_those_of_the_message();
     lines_of_stack_traces_are_nothing();
     indented_lines_are_of_a_record_with_a_head();
+    fields_belong_to_the_last_record_of_their_pid();
+    only_fields_have_their_levels_and_pids_are_short();
     json_is_opened_to_its_message();
     json_is_64_deep_at_most();
     cri_and_logfmt_are_opened();

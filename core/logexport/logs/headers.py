@@ -16,7 +16,7 @@ verdict depends on them. :mod:`logexport.logs.instants` says how they are read.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import NamedTuple
@@ -24,6 +24,7 @@ from typing import NamedTuple
 from logexport.errors import InputError
 from logexport.logs.instants import TIME_GROUPS
 from logexport.logs.patterns import analyse, compile_portable
+from logexport.logs.presets import NAMES, read_preset
 
 __all__ = [
     "ALOG_DETECT_HEADERS",
@@ -87,108 +88,28 @@ class Fields(NamedTuple):
     time: re.Match[str] | None = None
 
 
-_MONTH = "[A-Z][a-z]{2}"
-_CLOCK = r"\d{2}:\d{2}:\d{2}"
-_ISO_DAY = r"\d{4}-\d{2}-\d{2}"
-_ISO_TIME = rf"{_CLOCK}(?:[.,]\d{{1,9}})?"
-_ISO_ZONE = r"(?:Z|[+-]\d{2}:?\d{2})"
-# RFC 3164, 4.1: [<PRI>]Mmm dd hh:mm:ss HOST, the day padded with a space (or, in the wild, a zero).
-_SYSLOG = rf"(?:<\d{{1,3}}>)?(?P<timestamp>{_MONTH} [ \d]\d {_CLOCK}) (?P<host>\S+)"
-# The tag: a name, perhaps a version after a space ("syslogd 1.4.1:") or dashes before it
-# ("-- root[12]:"), perhaps [pid]; then the kernel's own time since boot, whose padding would
-# otherwise change the number of tokens.
-_TAG = (
-    r"(?P<process>(?:-- )?[^\s\[\]:]+(?: \d[\w.\-]*)?)(?:\[[\w.\-]*\])?:(?: +|$)"
-    r"(?:\[ *\d+\.\d+\] )?(?P<message>.*)$"
-)
+class _Presets(Mapping[str, tuple[Header, ...]]):
+    """The headers of each preset, read from its file when they are asked for."""
 
-PRESETS: dict[str, tuple[Header, ...]] = {
-    # RFC 5424, 6: <PRI>VERSION TIMESTAMP HOST APP-NAME PROCID MSGID SD [BOM MSG]; "-" is null.
-    "rfc5424": (
-        Header(
-            "rfc5424",
-            rf"<\d{{1,3}}>\d{{1,2}} (?:-|(?P<timestamp>{_ISO_DAY}T{_ISO_TIME}{_ISO_ZONE})) "
-            r"(?:- |(?P<host>\S+) )(?:- |(?P<process>\S+) )\S+ \S+ "
-            r'(?:-|(?:\[[^\s=\]"]+(?: [^\s=\]"]+="(?:[^"\\\]]|\\.)*")*\])+)'
-            "(?: |$)\ufeff?(?P<message>.*)$",
-        ),
-    ),
-    # yymmdd hhmmss thread level class: message
-    "hdfs": (
-        Header(
-            "hdfs",
-            r"(?P<timestamp>\d{6} \d{6}) \d+ [A-Z]+ (?P<process>[^\s:]+):(?: |$)(?P<message>.*)$",
-        ),
-    ),
-    # [Www Mmm dd hh:mm:ss[.uuuuuu] yyyy] [[module:]level] [[pid n[:tid n]]] message
-    "apache": (
-        Header(
-            "apache",
-            rf"\[(?P<timestamp>{_MONTH} {_MONTH} [ \d]\d {_CLOCK}(?:\.\d{{1,6}})? \d{{4}})\] "
-            r"\[(?:(?P<process>[\w.\-]+):|:)?[a-z]+[0-9]?\](?: \[pid \d+(?::tid \d+)?\])?"
-            r"(?: |$)(?P<message>.*)$",
-        ),
-    ),
-    # RFC 3164; the second for lines without a tag, such as "last message repeated 2 times"
-    "syslog": (
-        Header("syslog", rf"{_SYSLOG} {_TAG}"),
-        Header("syslog-untagged", rf"{_SYSLOG}(?: |$)(?P<message>.*)$"),
-    ),
-    # seconds since boot, perhaps with the level before and the caller after; or dmesg -T
-    "dmesg": (
-        Header(
-            "dmesg",
-            r"(?:<\d{1,3}>)?\[ *\d+\.\d+\](?:\[ *[CT]\d+\])?(?: |$)(?P<message>.*)$",
-        ),
-        Header(
-            "dmesg-time",
-            rf"\[(?P<timestamp>{_MONTH} {_MONTH} [ \d]\d {_CLOCK} \d{{4}})\]"
-            r"(?: |$)(?P<message>.*)$",
-        ),
-    ),
-    # java.util.logging's SimpleFormatter; newer ones write U+202F before AM and PM
-    "java-util-logging": (
-        Header(
-            "java-util-logging",
-            rf"(?P<timestamp>{_MONTH} \d{{1,2}}, \d{{4}} \d{{1,2}}:\d{{2}}:\d{{2}}"
-            "(?:[ \u202f][AP]M)?"
-            r") (?P<process>[\w.$]+) [^\s]+$(?P<message>)",
-            next_line=True,
-        ),
-    ),
-    # .NET's console logger: "info: Category[0]", perhaps with a time before it; the level is kept
-    "dotnet-console": (
-        Header(
-            "dotnet-console",
-            rf"(?:\[?(?P<timestamp>(?:{_ISO_DAY}[T ])?{_ISO_TIME}(?: ?{_ISO_ZONE})?)\]? )?"
-            r"(?P<message>trce|dbug|info|warn|fail|crit): (?P<process>[\w.`+<>]+)\[-?\d+\]$",
-            next_line=True,
-        ),
-    ),
-    # logcat -v long; the level is kept
-    "logcat-long": (
-        Header(
-            "logcat-long",
-            rf"\[ (?P<timestamp>\d{{2}}-\d{{2}} {_CLOCK}\.\d{{3}}) +\d+: *\d+ "
-            r"(?P<message>[VDIWEFA])/(?P<process>[^\s]+) *\]$",
-            next_line=True,
-        ),
-    ),
-    # ISO 8601; the first is syslog with such a time (RFC 3339), as rsyslog writes it
-    "iso8601": (
-        Header(
-            "iso8601-syslog",
-            rf"(?P<timestamp>{_ISO_DAY}T{_ISO_TIME}{_ISO_ZONE}) (?P<host>[\w.\-]+) {_TAG}",
-        ),
-        Header(
-            "iso8601",
-            rf"\[?(?P<timestamp>{_ISO_DAY}[T ]{_ISO_TIME}(?: ?{_ISO_ZONE})?)\]?"
-            r"(?:[ :]+|$)(?P<message>.*)$",
-        ),
-    ),
-    "plain": (),
-}
-"""Header patterns by the name of their format, the most specific first."""
+    def __getitem__(self, name: str) -> tuple[Header, ...]:
+        if name not in NAMES:
+            raise KeyError(name)
+        return tuple(map(header_of, read_preset(name)["headers"]))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(NAMES)
+
+    def __len__(self) -> int:
+        return len(NAMES)
+
+
+def header_of(entry: Mapping[str, str]) -> Header:
+    """A header as ``preprocess.json`` and the files of presets have it."""
+    return Header(entry["name"], entry["pattern"], "message" in entry)
+
+
+PRESETS: Mapping[str, tuple[Header, ...]] = _Presets()
+"""Headers by the name of their format, the most specific first (:mod:`logexport.logs.presets`)."""
 
 ALOG_DETECT_HEADERS = (
     Header(
@@ -200,7 +121,7 @@ ALOG_DETECT_HEADERS = (
 )
 """The rules of alog-detect, as they are; never detected, since ``syslog`` matches more."""
 
-FORMATS = (*PRESETS, "alog-detect")
+FORMATS = (*NAMES, "alog-detect")
 """What ``--format`` takes, beside ``auto``."""
 
 
@@ -212,7 +133,7 @@ def headers_of(format_name: str) -> tuple[Header, ...]:
     """
     if format_name == "alog-detect":
         return ALOG_DETECT_HEADERS
-    if format_name not in PRESETS:
+    if format_name not in NAMES:
         raise InputError(
             f"There is no log format {format_name!r}", f"Use auto or one of {', '.join(FORMATS)}."
         )
@@ -272,9 +193,10 @@ class HeaderMatcher:
             groups = analyse(header.pattern, where).names
             if "message" not in groups or not set(groups) <= allowed:
                 lacks = "" if "message" in groups else ", but not message"
+                bound = "none" if times else "by rules of version 1 none"
                 raise InputError(
                     f"The pattern of {where} names the groups ({', '.join(groups)}){lacks}",
-                    "Name the group (?P<message>...), and none but these beside it: "
+                    f"Name the group (?P<message>...), and {bound} but these beside it: "
                     f"{', '.join(name for name in known if name != 'message')}.",
                 )
             timed = not set(groups).isdisjoint(TIME_GROUPS)

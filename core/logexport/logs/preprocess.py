@@ -31,6 +31,7 @@ from logexport.logs.headers import (
     Fields,
     Header,
     HeaderMatcher,
+    header_of,
 )
 from logexport.logs.kept import KeptField, kept_tokens
 from logexport.logs.lines import DEFAULT_MAX_LINE_BYTES, Reading, decode, is_blank
@@ -254,7 +255,7 @@ class Preprocess:
         schemas.check(document, "preprocess", Path(name), remedy=_REMEDY)
         data: Mapping[str, Any] = document
         rules = cls(
-            headers=tuple(Header(h["name"], h["pattern"], "message" in h) for h in data["headers"]),
+            headers=tuple(map(header_of, data["headers"])),
             masks=tuple(Mask(m["name"], m["pattern"], m["replacement"]) for m in data["masks"]),
             prefer=data["matching"]["prefer"],
             session=SessionRule(**data["session"]),
@@ -356,6 +357,7 @@ class ParsedLine(NamedTuple):
             (:class:`logexport.logs.structured.Opened`).
         blank: Docker or CRI were opened to white space, so that it is nothing.
         kept: the tokens of the kept fields.
+        head_pid, head_level: what the header itself says in these groups, or None.
         time: the match of its header, if groups of time in it say ``timestamp``.
         wrapped: Docker or CRI were opened to it, and no structured record is inside.
     """
@@ -373,6 +375,8 @@ class ParsedLine(NamedTuple):
     stands_alone: bool = False
     blank: bool = False
     kept: tuple[str, ...] = ()
+    head_pid: str | None = None
+    head_level: str | None = None
     time: re.Match[str] | None = None
     wrapped: bool = False
 
@@ -440,6 +444,8 @@ class LineParser:
                 fields.process,
                 fields.header,
                 fields.next_line,
+                head_pid=fields.others.get("pid"),
+                head_level=fields.others.get("level"),
                 time=fields.time,
             )
         levels: list[Opened] = []
@@ -472,6 +478,8 @@ class LineParser:
             any(level.stands_alone for level in levels),
             is_wrapped and is_blank(text),
             kept_tokens(self._keep, values) if self._keep else (),
+            fields.others.get("pid"),
+            fields.others.get("level"),
             None if any("timestamp" in level.fields for level in levels[outside:]) else fields.time,
             is_wrapped,
         )
