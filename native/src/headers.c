@@ -1,9 +1,9 @@
 #include "headers.h"
 
 /* Those of version 1 first. */
-static const char *const names[] = {"timestamp", "host",   "process", "level",   "logger",
-                                    "pid",       "thread", "source",  "request", "code",
-                                    "method",    "status", "action",  "priority"};
+static const char *const names[] = {"timestamp", "host",   "process", "level",    "logger",
+                                    "pid",       "thread", "source",  "request",  "code",
+                                    "method",    "status", "action",  "priority", "msgid"};
 
 const char *le_field_name(const char *name, size_t length)
 {

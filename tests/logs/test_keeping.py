@@ -131,39 +131,43 @@ def test_rules_of_version_1_keep_nothing(tmp_path: Path, capfd: pytest.CaptureFi
     assert kept["schema_version"] == 1
 
 
-def test_heads_are_found_for_rules_of_version_1(tmp_path: Path) -> None:
+def test_rules_of_version_1_take_no_heads_of_version_2(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     log, rules = tmp_path / "x.log", tmp_path / "old.json"
     log.write_text("2024-01-01 10:00:00 started\n" * 3)
     Preprocess(encoding=None).save(rules)
     out = tmp_path / "out"
     options = ["--preprocess", str(rules), "--format", "auto"]
-    assert main(["parse", str(log), "-o", str(out), *options]) == 0
-    found = Preprocess.load(out / "preprocess.json")
-    assert found.version == 1
-    assert [header.name for header in found.headers] == ["iso8601-syslog", "iso8601"]
+    assert main(["parse", str(log), "-o", str(out), *options]) == 2
+    assert "version 1" in capfd.readouterr().err
+    assert not out.exists()
 
 
-def test_fields_of_very_many_values_are_bounded_and_a_warning(
-    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+def test_kept_fields_of_very_many_values_are_an_error_that_names_the_worst(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("logexport.training.parse.MOST_MINERS", 3)
-    header = "h=(?P<pid>[0-9]+) (?P<code>[a-z]) (?P<message>.*)"
+    monkeypatch.setattr("logexport.training.parse.MOST_MINERS", 13)
     log = tmp_path / "pids.log"
     log.write_text("".join(f"{n % 7} {'ab'[n % 2]} did it {n}\n" for n in range(50)))
-    rules = run("--header", header, "--keep", "pid", log="pids.log")
-    assert "The kept fields (code, pid) have more than 3 different values" in capfd.readouterr().err
-    found = {row.template for row in read_parsed(tmp_path / "out" / "parsed.parquet")}
-    assert found == {
-        "a 0 did it <NUM>",
-        "b 1 did it <NUM>",
-        "a 2 did it <NUM>",
-        "<*> <*> did it <NUM>",
-    }
-    reader = EventReader(rules, Vocabulary(tuple(sorted(map(str, found)))))
-    assert None not in [event.template for event in reader.read_logs([log])]
+    header = "h=(?P<pid>[0-9]+) (?P<code>[a-z]) (?P<message>.*)"
+    command = ["parse", str(log), "-o", str(tmp_path / "out"), "--header", header, "--keep", "pid"]
+    assert main(command) == 2
+    error = capfd.readouterr().err
+    assert "more than 13 different values together, the field 'pid' 7 of them" in error
+    assert "--drop pid" in error
+    assert not (tmp_path / "out").exists()
     monkeypatch.setattr("logexport.training.parse.MOST_MINERS", 14)
-    run("--header", header, "--keep", "pid", log="pids.log")
-    assert "different values" not in capfd.readouterr().err
+    assert main(command) == 0
+
+
+def test_a_field_of_very_many_values_is_not_kept_by_itself(run: Run, tmp_path: Path) -> None:
+    header = "h=(?P<code>[a-z]+[0-9]+) (?P<level>[A-Z]+) (?P<message>.*)"
+    (tmp_path / "codes.log").write_text("".join(f"c{n} INFO did it\n" for n in range(300)))
+    rules = run("--header", header, log="codes.log")
+    assert rules.keep == (KeptField("level"),)
+    rules = run("--header", header, "--keep", "code", log="codes.log")
+    assert rules.keep == (KeptField("level"), KeptField("code"))
 
 
 def test_too_many_fields_are_refused() -> None:

@@ -41,7 +41,7 @@ GROUPS = ("timestamp", "host", "process", "message")
 """What a pattern may name by rules of version 1."""
 FIELDS = (
     *("timestamp", "level", "logger", "host", "process", "pid", "thread", "source", "request"),
-    *("code", "method", "status", "action", "priority"),
+    *("code", "method", "status", "action", "priority", "msgid"),
 )
 """What a pattern may name beside the message by rules of version 2; and, if ``timestamp`` is one of
 them, :data:`logexport.logs.instants.TIME_GROUPS`."""

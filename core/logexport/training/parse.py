@@ -29,7 +29,7 @@ from logexport.logs.instants import InstantReader, to_datetime
 from logexport.logs.joining import RecordReader
 from logexport.logs.kept import KeptField
 from logexport.logs.lines import LogLine, LogPath
-from logexport.logs.matching import WILDCARD, TemplateMatcher
+from logexport.logs.matching import TemplateMatcher
 from logexport.logs.preprocess import LineParser, Preprocess
 from logexport.training.line_tables import ParsedRow, parsed_writer
 from logexport.training.mining import DrainOptions, TemplateMiner
@@ -153,17 +153,11 @@ def parse_logs(
         sample = sample_lines(passes.logs(), request.preprocess)
         format_name, rules = find_rules(request, sample)
         parser = LineParser(rules)
-        templates, is_crowded = _mine_templates(passes, parser, request.drain)
+        templates = _mine_templates(passes, parser, request.drain)
         builder = _RowBuilder(rules, parser, templates, request.year)
         _publish(request, format_name, passes, builder)
     counts = builder.counts
     warnings = find_warnings(request, format_name, builder.tally, sample)
-    if is_crowded:
-        names = ", ".join(one.field for one in rules.keep)
-        warnings += (
-            f"The kept fields ({names}) have more than {MOST_MINERS:,} different values together; "
-            f"the templates of later ones have {WILDCARD} in their place. Leave one out by --drop",
-        )
     return ParseResult(
         parsed=request.output_dir / PARSED,
         preprocess=request.output_dir / PREPROCESS,
@@ -189,23 +183,18 @@ def parse_logs(
 
 def _mine_templates(
     passes: Passes, parser: LineParser, drain: DrainOptions
-) -> tuple[list[tuple[int, str]], bool]:
-    """Mine every record that is not oversize.
+) -> list[tuple[int, str]]:
+    """Mine every record that is not oversize; (cluster number, template), by number.
 
-    Records that keep the same have a miner of their own. Once there are :data:`MOST_MINERS`, those
-    that keep something new share one, and their templates have ``<*>`` for what they keep.
-
-    Returns:
-        (cluster number, template), by number; and whether there are such records.
+    Records that keep the same have a miner of their own.
     """
     miners: dict[tuple[str, ...], TemplateMiner] = {}
-    others = (WILDCARD,) * len(parser.preprocess.keep)
     for record in RecordReader(parser).read(passes.lines()):
         if record.parsed is not None:
             kept = record.parsed.kept
-            if kept not in miners and len(miners) >= MOST_MINERS:
-                kept = others
             if kept not in miners:
+                if len(miners) >= MOST_MINERS:
+                    raise _build_crowd_error(parser, miners)
                 miners[kept] = TemplateMiner(drain)
             miners[kept].add(parser.mask(record.parsed.message))
     templates = [
@@ -213,7 +202,18 @@ def _mine_templates(
         for kept, miner in miners.items()
         for _, text in miner.templates()
     ]
-    return list(enumerate(templates, 1)), len(miners) > MOST_MINERS
+    return list(enumerate(templates, 1))
+
+
+def _build_crowd_error(parser: LineParser, kept: Iterable[tuple[str, ...]]) -> InputError:
+    """The kept fields tell too many events apart; the one with the most values is named."""
+    counts = [len(set(values)) for values in zip(*kept, strict=True)]
+    field = parser.preprocess.keep[counts.index(max(counts))].field
+    return InputError(
+        f"The kept fields have more than {MOST_MINERS:,} different values together, the field "
+        f"{field!r} {max(counts):,} of them",
+        f"What varies so much is no event: leave it out by --drop {field}.",
+    )
 
 
 # --- the third pass -------------------------------------------------------------------------------

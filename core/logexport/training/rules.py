@@ -16,6 +16,8 @@ from logexport.training.keeping import KEPT, choose_kept, find_fields
 
 __all__ = ["RulesRequest", "find_rules", "shorten"]
 
+MOST_VALUES = 200
+"""A field with more values in the sample of a log does not stay in the event by itself."""
 _SHOWN = 200
 
 
@@ -30,8 +32,8 @@ class RulesRequest:
         preprocess: masks, matching and limits; headers if ``format`` is None, structured forms and
             kept fields if they are not found.
         find_forms: find the structured forms of the log.
-        find_kept: keep those of :data:`logexport.training.keeping.KEPT` that the log has, in
-            place of what ``preprocess`` keeps.
+        find_kept: keep those of :data:`logexport.training.keeping.KEPT` that the log has, with at
+            most :data:`MOST_VALUES` values in the sample, in place of what ``preprocess`` keeps.
         message_key: the key that has the message in JSON or logfmt; None to find it.
         keep, drop: see :func:`logexport.training.keeping.choose_kept`.
     """
@@ -92,8 +94,21 @@ def find_rules(request: RulesRequest, lines: Sequence[LogLine]) -> tuple[str, Pr
     fields = find_fields(rules.headers, rules.structured)
     kept = rules.keep
     if request.find_kept:
-        kept = tuple(one for one in KEPT if one.field in fields)
+        few = _fields_of_few_values(lines, rules)
+        kept = tuple(one for one in KEPT if one.field in fields and one.field in few)
     return name, replace(rules, keep=choose_kept(kept, fields, request.keep, request.drop))
+
+
+def _fields_of_few_values(lines: Sequence[LogLine], rules: Preprocess) -> set[str]:
+    """The fields that tell events apart: of at most :data:`MOST_VALUES` values in a sample."""
+    parser = LineParser(rules)
+    values: dict[str, set[str]] = {one.field: set() for one in KEPT}
+    for line in lines:
+        if not line.oversize:
+            for field_name, value in parser.find_fields(rules.decode(line.raw)).items():
+                if field_name in values:
+                    values[field_name].add(value)
+    return {field_name for field_name, found in values.items() if len(found) <= MOST_VALUES}
 
 
 def shorten(text: str) -> str:
