@@ -9,14 +9,12 @@ from pathlib import Path
 import pytest
 from logexport.cli import main
 from logexport.errors import UsageError
-from logexport.logs.events import EventReader
 from logexport.logs.headers import FIELDS, Header
 from logexport.logs.kept import KeptField
 from logexport.logs.preprocess import Preprocess
 from logexport.logs.structured import StructuredForm
 from logexport.training.keeping import choose_kept, find_fields, parse_kept
 from logexport.training.line_tables import read_parsed
-from logexport.types import Vocabulary
 
 ACCESS = r"h=(?P<method>[A-Z]+) (?P<status>\d+) (?P<process>\w+): (?P<message>.*)$"
 LINES = "".join(
