@@ -117,6 +117,13 @@ class Moment:
 
 
 Head = Callable[[str, str, random.Random], str]
+_SEVERITIES = {"DEBUG": 7, "INFO": 6, "WARNING": 4}
+
+
+def _priority(level: str, numbers: random.Random) -> int:
+    """Of any facility (RFC 5424, 6.2.1)."""
+    return numbers.randrange(24) * 8 + _SEVERITIES[level]
+
 
 #: What stands around a time: of the time, the level and a source of numbers.
 HEADS: dict[str, Head] = {
@@ -132,7 +139,7 @@ HEADS: dict[str, Head] = {
     "tabs": lambda time, level, n: f"{time}\t{level}\tcart.go:{n.randrange(400)}\t",
     "bars": lambda time, level, n: f"{time} | {level:<7} | shop | ",
     "level first": lambda time, level, n: f"{level} {time}: ",
-    "quoted key": lambda time, level, n: f"<{n.randrange(8, 192)}>{time} shop: ",
+    "priority": lambda time, level, n: f"<{_priority(level, n)}>{time} shop: ",
     "request": lambda time, level, n: f"{time} [{n.randrange(1 << 60):015x}] {level}: ",
 }
 
@@ -262,7 +269,7 @@ def compose_head(seed: int) -> Head:
         parts = [field(level, n) for field in fields]
         parts.insert(place, around.format(time))
         text = "".join(a + b for a, b in zip(parts, [*separators, end], strict=True))
-        return before.replace("PRI", str(n.randrange(8, 192))) + text
+        return before.replace("PRI", str(_priority(level, n))) + text
 
     return head
 

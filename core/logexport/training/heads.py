@@ -43,12 +43,20 @@ _LEVELS = frozenset(
     for words in (
         "debug info information informational notice warn warning error err crit critical alert",
         "emerg emergency fatal severe fine finer finest config trace verbose verb vrb dbg inf wrn",
-        "eror ftl trc panic dpanic note log debug1 debug2 debug3 debug4 debug5 default fault dbug",
-        "fail trce assert system success failure audit user warningfatal d! i! w! e!",
+        "eror ftl trc panic dpanic debug1 debug2 debug3 debug4 debug5 dbug trce warningfatal d! i!",
+        "w! e!",
+    )
+    for word in words.split()
+)
+_DOUBTFUL_LEVELS = frozenset(
+    word
+    for words in (
+        "note log default fault fail assert system success failure audit user",
         "detail hint statement context query location backtrace",
     )
     for word in words.split()
 )
+"""Levels of some programs: where they are not in small letters, or beside one of the others."""
 _LETTERS = frozenset("DIWEFNTVCAPS")
 _SYMBOLS = frozenset(".*#-!")
 _KEYS = {
@@ -64,11 +72,10 @@ _KEYS = {
         ("req", "request", "request_id", "requestid", "rid", "trace", "trace_id", "traceid"),
         "request",
     ),
-    **dict.fromkeys(("span", "span_id", "session", "sid", "correlation_id", "cid", "seq"), ""),
-    **dict.fromkeys(("user", "uid", "auid", "ses", "tenant", "client", "conn", "id"), ""),
-    **dict.fromkeys(("type", "action"), "action"),
+    **dict.fromkeys(("span", "span_id", "correlation_id", "cid"), ""),
 }
 """Keys before ``=`` that are of heads, and the field that they say."""
+_FIRST_KEYS = {**_KEYS, "type": "action", "action": "action"}  # before the time
 
 _SIGNS = '[](){}<>|:,;="'
 _PAIRS = {"[": "]", "(": ")", "<": ">", "{": "}", '"': '"'}
@@ -209,6 +216,9 @@ def _shorten(texts: Sequence[str], missed: Sequence[str]) -> Header | None:
     columns = _read_columns([_Line(text, find_time(text[:REACH])) for text in texts])
     first_time = next((n for n, column in enumerate(columns) if column.kind == "time"), None)
     for end in range(len(columns), first_time + 1 if first_time is not None else len(columns), -1):
+        last = columns[end - 1]
+        if last.kind in ("space", "word", "dotted") and not _is_host(columns, end - 1):
+            continue
         pattern = _write_pattern(columns[:end])
         if pattern is None:
             return None
@@ -300,6 +310,8 @@ def _read_columns(lines: list[_Line]) -> list[_Column]:
                     line.time = find_time(line.text[: max(REACH, end + 60)], end)
         if kind == "word":
             column.kind = _kind_of(column.values)
+            if column.kind == "level" and any("level" in (c.kind, c.inside) for c in columns):
+                column.kind = "word"
         columns.append(column)
         active = rest
     return columns
@@ -382,7 +394,7 @@ def _kind_of(values: Sequence[str]) -> str:
         return sum(bool(test(value)) for value in values) >= least
 
     distinct = set(values)
-    if most(lambda value: value.strip("*!.:-").lower() in _LEVELS or value.lower() in _LEVELS):
+    if most(_is_level) and any(_is_sure_level(value) for value in distinct):
         return "level"
     if most(_LETTERS.__contains__) or (len(distinct) > 1 and most(_SYMBOLS.__contains__)):
         return "level"
@@ -399,6 +411,17 @@ def _kind_of(values: Sequence[str]) -> str:
     if most(_DOTTED.fullmatch):
         return "dotted"
     return "word"
+
+
+def _is_level(value: str) -> bool:
+    word = value.strip("*!.:-").lower()
+    return word in _LEVELS or word in _DOUBTFUL_LEVELS or value.lower() in _LEVELS
+
+
+def _is_sure_level(value: str) -> bool:
+    return _is_level(value) and (
+        value != value.lower() or value.strip("*!.:-") in _LEVELS or value in _LEVELS
+    )
 
 
 # --- where the head ends --------------------------------------------------------------------------
@@ -426,20 +449,17 @@ def _find_end(columns: list[_Column]) -> int:
         elif kind == "space":
             if waits and pending <= 2 and follows is not None and _is_column(columns, place):
                 end, pending, waits = place + 1, 0, False
-        elif kind == "word" or (kind == "level" and (level or pending > 2)):
+        elif kind == "word" or (
+            kind == "level" and (pending > 2 or (follows is not None and follows.text == "="))
+        ):
             pending += len(set(column.values)) > 1
             waits = True
             if pending > MOST_PENDING:
                 break
         elif pending > 2 or (kind == "sign" and not _may_divide(columns, place)):
             break
-        elif (
-            waits
-            and kind in ("integer", "hex", "id")
-            and columns[place - 1].kind != "sign"
-            and pending
-        ):
-            pending += 1  # "worker 3 started" begins with a word; "[worker 3" does not
+        elif waits and kind in ("integer", "hex", "id") and columns[place - 1].kind != "sign":
+            pending += pending > 0  # "worker 3 started" begins with a word
         elif kind != "attached":
             if kind in ("sign", "unit"):
                 strong = strong or (column.text == "|" and place <= 2)
@@ -640,7 +660,9 @@ def _field_of(kind: str, values: Sequence[str], columns: list[_Column], place: i
     """The field that a column of words or a unit is, or the empty text."""
     before = columns[place - 1] if place else None
     if before is not None and before.text == "=" and place > 1:
-        return _KEYS.get(_most_common(columns[place - 2].values)[0].lower(), "")
+        timed = any(column.kind == "time" for column in columns[:place])
+        key = _most_common(columns[place - 2].values)[0].lower()
+        return (_KEYS if timed else _FIRST_KEYS).get(key, "")
     after = [column.text or column.kind for column in columns[place + 1 : place + 4]]
     if after[:1] == ["="]:
         return ""
