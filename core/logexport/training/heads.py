@@ -22,6 +22,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from logexport.logs.headers import Header
 from logexport.training.times import find_time, generalise_times
@@ -217,7 +218,7 @@ def _shorten(texts: Sequence[str], missed: Sequence[str]) -> Header | None:
     first_time = next((n for n, column in enumerate(columns) if column.kind == "time"), None)
     for end in range(len(columns), first_time + 1 if first_time is not None else len(columns), -1):
         last = columns[end - 1]
-        if last.kind in ("space", "word", "dotted") and not _is_host(columns, end - 1):
+        if last.kind in ("space", "attached", "word", "dotted") and not _is_host(columns, end - 1):
             continue
         pattern = _write_pattern(columns[:end])
         if pattern is None:
@@ -595,65 +596,67 @@ def _are_statuses(cells: Sequence[str]) -> bool:
 # --- patterns -------------------------------------------------------------------------------------
 
 
+class _Piece(NamedTuple):
+    """The pattern of a column: what stands around a field, the field's name, and the field."""
+
+    before: str
+    name: str
+    field: str
+    after: str = ""
+
+
 def _write_pattern(columns: list[_Column]) -> str | None:
     """The pattern of a head's columns; None if its times are not written alike."""
-    out: list[str] = []
-    named: set[str] = set()
-
-    def group(name: str, pattern: str) -> str:
-        if not name or name in named:
-            return pattern
-        named.add(name)
-        return f"(?P<{name}>{pattern})"
-
+    pieces = []
+    first_time = next((n for n, column in enumerate(columns) if column.kind == "time"), -1)
     for place, column in enumerate(columns):
         if column.kind == "time":
-            times = generalise_times(column.values, named="timestamp" not in named)
+            times = generalise_times(column.values, named=place == first_time)
             if times is None:
                 return None
-            out.append(group("timestamp", times))
-        elif column.kind == "space":
-            out.append(r"\s*" if column.optional else r"\s+")
-        elif column.kind == "sign":
-            out.append(_escape(column.text))
-        elif column.kind == "attached":
-            out.append(r"(?:\[[^\]]*\]|\([^)]*\))*")
-        elif column.kind == "source":
-            out.append(group("source", _SOURCE))
+            pieces.append(_Piece("", "timestamp" if place == first_time else "", times))
         elif column.kind == "unit":
-            out.append(_write_unit(column, place, columns, group))
+            pieces.append(_write_unit(column, place, columns))
         else:
-            pattern = "[A-Z]" if {*map(len, column.values)} == {1} else _NAME
-            if column.kind != "level" or (pattern == "[A-Z]" and not _all_letters(column.values)):
-                pattern = _NAME
-            out.append(group(_field_of(column.kind, column.values, columns, place), pattern))
+            pieces.append(_write_column(column, place, columns))
     if columns[-1].kind == "space":
-        out.pop()
-    return "".join(out) + r"\s*(?P<message>.*)$"
+        pieces.pop()
+    # A field is the first of its name behind the time; else the first before it.
+    places = sorted(range(len(pieces)), key=lambda place: (place < first_time, place))
+    named = {pieces[place].name: place for place in reversed(places)}
+    return (
+        "".join(
+            before + (f"(?P<{name}>{field})" if name and named[name] == place else field) + after
+            for place, (before, name, field, after) in enumerate(pieces)
+        )
+        + r"\s*(?P<message>.*)$"
+    )
 
 
-def _all_letters(values: Iterable[str]) -> bool:
-    return all("A" <= value <= "Z" for value in values)
+def _write_column(column: _Column, place: int, columns: list[_Column]) -> _Piece:
+    if column.kind == "space":
+        return _Piece(r"\s*" if column.optional else r"\s+", "", "")
+    if column.kind == "sign":
+        return _Piece(_escape(column.text), "", "")
+    if column.kind == "attached":
+        return _Piece(r"(?:\[[^\]]*\]|\([^)]*\))*", "", "")
+    if column.kind == "source":
+        return _Piece("", "source", _SOURCE)
+    is_letter = column.kind == "level" and all("A" <= value <= "Z" for value in column.values)
+    name = _field_of(column.kind, column.values, columns, place)
+    return _Piece("", name, "[A-Z]" if is_letter and {*map(len, column.values)} == {1} else _NAME)
 
 
-def _write_unit(
-    column: _Column,
-    place: int,
-    columns: list[_Column],
-    group: Callable[[str, str], str],
-) -> str:
-    closer = _PAIRS[column.text]
-    other = rf"[^{_escape(closer)}]"
-    name = _field_of(column.inside, [value.strip() for value in column.values], columns, place)
-    padded = any(value != value.strip() for value in column.values)
+def _write_unit(column: _Column, place: int, columns: list[_Column]) -> _Piece:
+    opener, closer = _escape(column.text), _escape(_PAIRS[column.text])
     if column.text == "<" and place == 0 and all(map(str.isdigit, column.values)):
-        inside = group("priority", r"\d{1,3}")
-    elif column.inside == "level":
-        word = rf"[^\s{_escape(closer)}]+"
-        inside = rf"\s*{group(name, word)}\s*" if padded else group(name, word)
-    else:
-        inside = group(name, other + "*")
-    return f"{_escape(column.text)}{inside}{_escape(closer)}"
+        return _Piece(opener, "priority", r"\d{1,3}", closer)
+    values = [value.strip() for value in column.values]
+    name = _field_of(column.inside, values, columns, place)
+    if column.inside == "level":
+        padding = r"\s*" if values != column.values else ""
+        return _Piece(opener + padding, name, rf"[^\s{closer}]+", padding + closer)
+    return _Piece(opener, name, f"[^{closer}]*", closer)
 
 
 def _field_of(kind: str, values: Sequence[str], columns: list[_Column], place: int) -> str:
