@@ -163,7 +163,10 @@ def learn_heads(texts: Sequence[str], followed: Sequence[bool] = ()) -> tuple[He
             if shorter is not None:
                 shorts.append(shorter)
     ordered = sorted(found, key=lambda header: -found[header])
-    ordered = _without_idle([*ordered, *shorts], texts)[:MOST_HEADS]
+    for short in shorts:
+        better = (n for n, other in enumerate(ordered) if _takes_more(short, other, texts))
+        ordered.insert(next(better, len(ordered)), short)
+    ordered = _without_idle(ordered, texts)[:MOST_HEADS]
     return tuple(replace(header, name=f"head-{n}") for n, header in enumerate(ordered, 1))
 
 
@@ -195,7 +198,7 @@ def _learn(texts: Sequence[str], *, next_line: bool) -> Header | None:
     end = _find_end(columns)
     first_time = next((n for n, column in enumerate(columns) if column.kind == "time"), -1)
     while end > max(first_time, 0):
-        pattern = _write_pattern(columns[:end])
+        pattern = _write_pattern(columns, end)
         if pattern is None:
             return None
         match = re.compile(pattern, re.ASCII).match
@@ -220,13 +223,24 @@ def _shorten(texts: Sequence[str], missed: Sequence[str]) -> Header | None:
         last = columns[end - 1]
         if last.kind in ("space", "attached", "word", "dotted") and not _is_host(columns, end - 1):
             continue
-        pattern = _write_pattern(columns[:end])
+        pattern = _write_pattern(columns, end)
         if pattern is None:
             return None
         match = re.compile(pattern, re.ASCII).match
         if sum(match(text) is not None for text in missed) >= AGREE * len(missed):
             return Header("head", pattern)
     return None
+
+
+def _takes_more(header: Header, other: Header, texts: Sequence[str]) -> bool:
+    """Whether a head leaves less of the lines that both match."""
+    match, match_other = (re.compile(one.pattern, re.ASCII).match for one in (header, other))
+    difference = 0
+    for text in texts:
+        found, found_other = match(text), match_other(text)
+        if found is not None and found_other is not None:
+            difference += len(found["message"]) - len(found_other["message"])
+    return difference < 0
 
 
 def _without_idle(headers: Sequence[Header], texts: Sequence[str]) -> list[Header]:
@@ -605,11 +619,11 @@ class _Piece(NamedTuple):
     after: str = ""
 
 
-def _write_pattern(columns: list[_Column]) -> str | None:
-    """The pattern of a head's columns; None if its times are not written alike."""
+def _write_pattern(columns: list[_Column], end: int) -> str | None:
+    """The pattern of a head, the columns before ``end``; None if its times are not alike."""
     pieces = []
     first_time = next((n for n, column in enumerate(columns) if column.kind == "time"), -1)
-    for place, column in enumerate(columns):
+    for place, column in enumerate(columns[:end]):
         if column.kind == "time":
             times = generalise_times(column.values, named=place == first_time)
             if times is None:
@@ -619,7 +633,7 @@ def _write_pattern(columns: list[_Column]) -> str | None:
             pieces.append(_write_unit(column, place, columns))
         else:
             pieces.append(_write_column(column, place, columns))
-    if columns[-1].kind == "space":
+    if columns[end - 1].kind == "space":
         pieces.pop()
     # A field is the first of its name behind the time; else the first before it.
     places = sorted(range(len(pieces)), key=lambda place: (place < first_time, place))
