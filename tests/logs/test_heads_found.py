@@ -6,7 +6,6 @@ import random
 import re
 
 import pytest
-
 from logexport.training.heads import learn_heads
 from logexport.training.times import find_time
 
@@ -49,7 +48,7 @@ def _fields(head: str, probe: str) -> dict[str, str]:
          {"level": "W", "pid": "918", "message": "x"}),
         ("[{time}] [Server thread/{level}]: ", "[21:47:31] [Server thread/WARN]: x",
          {"level": "WARN", "message": "x"}),
-        ("2024-11-14 {time} T:{pid} {level} <general>: ", "2025-07-05 21:47:31 T:7 WARN <general>: x",
+        ("2024-11-14 {time} T:{pid} {level} <gui>: ", "2025-07-05 21:47:31 T:7 WARN <gui>: x",
          {"level": "WARN", "message": "x"}),
         ("14 Nov {time} shopd[{pid}]: ", " 5 Jul 21:47:31 shopd[918]: x",
          {"pid": "918", "day": "5", "message": "x"}),
