@@ -49,7 +49,9 @@ _LEVELS = frozenset(
     )
     for word in words.split()
 )
-_MAYBE_LEVELS = frozenset(["default", "user", "system", "context", "query", "location", "detail", "statement"])
+_MAYBE_LEVELS = frozenset(
+    ["default", "user", "system", "context", "query", "location", "detail", "statement"]
+)
 """What is a level beside others only."""
 _LETTERS = frozenset("DIWEFNTVCAPS")
 _SYMBOLS = frozenset(".*#-!")
