@@ -83,7 +83,7 @@ _PAIRS = {"[": "]", "(": ")", "<": ">", "{": "}", '"': '"'}
 _CLASS = r'[^\s\[\](){}<>|:,;="]'
 _NAME = rf"{_CLASS}+(?:::{_CLASS}+)*"
 _WORD = re.compile(_NAME)
-_DASHES = re.compile(r"(?:-{1,3}>?|/|»|>|~|\+|#|\*)(?=\s|$)")
+_DASHES = re.compile(r"(?:-{1,20}>?|/|»|>|~|\+|#|\*)(?=\s|$)")
 _SOURCE = r"[^\s\[\](){}<>|,;=:\"]*\.[A-Za-z]{1,5}(?::\d+){1,2}(?::[\w.$<>~]+(?:\(\))?)?"
 _SOURCE_PATTERN = re.compile(_SOURCE + r"(?=[\s\])}>|:,;-]|$)")
 _OBJECT = re.compile(r'\{\s*"|\[\s*\{')
@@ -98,7 +98,14 @@ _DIGITS = re.compile(
 )
 
 
-_OF_WORDS = ("level", "integer", "hex", "address", "id", "dotted", "word")
+_CODE = re.compile(
+    r"%[A-Z0-9_]+(?:-[A-Z0-9_]+)*-\d-[A-Za-z0-9_]+|[A-Z][A-Z0-9_]*-\d-[A-Z][A-Z0-9_]*"
+    r"|[A-Z]{2,10}(?:\d{4,7}|-\d{3,7})[A-Z]?"
+)
+"""``%SYS-5-CONFIG_I``, ``AH00558``, ``MY-010116``: what says which message it is."""
+_LETTERED = re.compile(r"[A-Z]/\S+")
+_SPLITS = "/#."
+_OF_WORDS = ("level", "code", "integer", "hex", "address", "id", "dotted", "word")
 
 
 @dataclass
@@ -117,7 +124,7 @@ class _Column:
     Attributes:
         kind: ``time``, ``space``, ``sign``, ``unit`` (brackets and what they hold), ``attached``
             (brackets after a word that some lines have), ``source``; of words ``level``,
-            ``integer``, ``hex``, ``address``, ``id``, ``dotted``, ``key`` or ``word``.
+            ``code``, ``integer``, ``hex``, ``address``, ``id``, ``dotted``, ``key`` or ``word``.
         text: of a sign; what opens a unit.
         values: the texts.
         inside: of a unit the kind of what it holds.
@@ -325,11 +332,21 @@ def _read_columns(lines: list[_Line]) -> list[_Column]:
                     line.time = find_time(line.text[: max(REACH, end + 60)], end)
         if kind == "word":
             column.kind = _kind_of(column.values)
-            if column.kind == "level" and any("level" in (c.kind, c.inside) for c in columns):
-                column.kind = "word"
+        if column.text == "=" and columns and columns[-1].kind == "level":
+            columns[-1].kind = "word"  # the key of a value
         columns.append(column)
         active = rest
+    _demote_levels(columns)
     return columns
+
+
+def _demote_levels(columns: list[_Column]) -> None:
+    """Of words that look like levels one column is: the first that varies, else the first."""
+    levels = [column for column in columns if "level" in (column.kind, column.inside)]
+    for column in levels:
+        if column is not max(levels, key=lambda one: len(set(one.values)) > 1):
+            column.kind = "word" if column.kind == "level" else column.kind
+            column.inside = "word" if column.inside == "level" else column.inside
 
 
 def _most_common(texts: Iterable[str]) -> tuple[str, int]:
@@ -337,7 +354,7 @@ def _most_common(texts: Iterable[str]) -> tuple[str, int]:
 
 
 def _read_padding(active: list[_Line], least: float) -> _Column | None:
-    """White space that some lines have: it fills a column up, before a sign or a level."""
+    """White space that some lines have: it fills a column up, before a time, sign or level."""
     ends = []
     for line in active:
         kind, _, end = _next(line)
@@ -348,7 +365,9 @@ def _read_padding(active: list[_Line], least: float) -> _Column | None:
     ]
     sign = _most_common(text[0] for kind, text, _ in after if kind == "sign")
     words = [text for kind, text, _ in after if kind == "word"]
-    if not padded or not (sign[1] >= least or (len(words) >= least and _kind_of(words) == "level")):
+    timed = sum(kind == "time" for kind, _, _ in after) >= least
+    leveled = len(words) >= least and _kind_of(words) == "level"
+    if not padded or not (timed or leveled or sign[1] >= least):
         return None
     for line, end in zip(active, ends, strict=True):
         line.place = end
@@ -370,6 +389,9 @@ def _read_attached(active: list[_Line], least: float) -> _Column | None:
     for line, end in zip(active, ends, strict=True):
         line.place = end
     return _Column("attached")
+
+
+_PLAIN_WORD = re.compile(r"(?<!\S)[A-Za-z]{2,}(?!\S)")
 
 
 def _read_unit(active: list[_Line], opener: str, least: float) -> _Column | None:
@@ -395,6 +417,9 @@ def _read_unit(active: list[_Line], opener: str, least: float) -> _Column | None
     ]
     if opener == '"' and sum(" " in value for value in values) * 3 > len(values):
         return None
+    texts = [" ".join(_PLAIN_WORD.findall(value)) for value in values]
+    if len(set(texts)) > 3 and sum(text.count(" ") >= 2 for text in texts) * 2 > len(texts):
+        return None
     for line, end in zip(active, ends, strict=True):
         line.place = end + 1 if end >= 0 else -1
     inside = _kind_of([value.strip() for value in values])
@@ -413,10 +438,12 @@ def _kind_of(values: Sequence[str]) -> str:
         return "level"
     if most(_LETTERS.__contains__) or (len(distinct) > 1 and most(_SYMBOLS.__contains__)):
         return "level"
-    if most(_INTEGER.fullmatch):
-        return "integer"
+    if len(distinct) > 1 and len(distinct) * 4 <= len(values) and most(_CODE.fullmatch):
+        return "code"
     if most(_ADDRESS.fullmatch):
         return "address"
+    if most(_INTEGER.fullmatch):
+        return "integer"
     if most(_HEX.fullmatch) and any(re.search(r"\d", value) for value in values):
         return "hex"
     shapes = Counter(_DIGITS.sub("9", value) for value in values)
@@ -464,16 +491,28 @@ def _find_end(columns: list[_Column]) -> int:
         elif kind == "space":
             if waits and pending <= 2 and follows is not None and _is_column(columns, place):
                 end, pending, waits = place + 1, 0, False
-        elif kind == "word" or (
-            kind == "level" and (pending > 2 or (follows is not None and follows.text == "="))
+        elif (
+            place <= 1
+            and kind in ("word", "dotted")
+            and not level
+            and follows is not None
+            and follows.kind == "unit"
+            and all(map(_LETTERED.fullmatch, column.values))
+            and _split_level(column.values) is not None
         ):
+            end, strong, level = place + 1, True, True
+        elif kind == "word" or (kind == "level" and (level or pending > 2)):
             pending += len(set(column.values)) > 1
             waits = True
             if pending > MOST_PENDING:
                 break
         elif pending > 2 or (kind == "sign" and not _may_divide(columns, place)):
             break
-        elif waits and kind in ("integer", "hex", "id") and columns[place - 1].kind != "sign":
+        elif (
+            waits
+            and kind in ("integer", "hex", "address", "id")
+            and columns[place - 1].kind != "sign"
+        ):
             pending += pending > 0  # "worker 3 started" begins with a word
         elif kind != "attached":
             if kind in ("sign", "unit"):
@@ -481,9 +520,38 @@ def _find_end(columns: list[_Column]) -> int:
                 strong = strong or (kind == "unit" and place == 0 and len(set(column.values)) > 1)
             if kind == "level":
                 strong = strong or (follows is not None and follows.kind == "sign")
+                strong = strong or (place <= 1 and _is_level_column(columns, place))
+            if place == 0 and kind == "hex" and _runs(column.values):
+                strong = strong or min(map(len, column.values)) >= 8
             level = level or "level" in (kind, column.inside)
             end, pending, waits = place + 1, 0, False
     return end if strong else 0
+
+
+def _is_level_column(columns: list[_Column], place: int) -> bool:
+    """Whether a level that begins the lines is in capitals, varies, and brackets follow it."""
+    values = set(columns[place].values)
+    after = [column.kind for column in columns[place + 1 : place + 3]]
+    bracketed = after[:1] == ["unit"] or after == ["space", "unit"]
+    return bracketed and len(values) > 1 and all(map(str.isupper, values))
+
+
+def _runs(values: Sequence[str]) -> bool:
+    """Whether a column has so many values that they are ids."""
+    return len(set(values)) * 4 > len(values)
+
+
+def _split_level(values: Sequence[str]) -> tuple[str, bool] | None:
+    """The sign that divides a level from a name in all values, and whether the level is first."""
+    for sign in _SPLITS:
+        if not all(value.count(sign) == 1 for value in values):
+            continue
+        for first in (True, False):
+            words = {value.split(sign)[0 if first else 1] for value in values}
+            letters = sign == "/" and first and words <= _LETTERS
+            if letters or all(word.lower() in _LEVELS for word in words):
+                return sign, first
+    return None
 
 
 def _may_divide(columns: list[_Column], place: int) -> bool:
@@ -628,7 +696,8 @@ def _write_pattern(columns: list[_Column], end: int) -> str | None:
             times = generalise_times(column.values, named=place == first_time)
             if times is None:
                 return None
-            pieces.append(_Piece("", "timestamp" if place == first_time else "", times))
+            padding = "" if times.startswith(" ") or not _is_divided(columns, place) else r"\s*"
+            pieces.append(_Piece(padding, "timestamp" if place == first_time else "", times))
         elif column.kind == "unit":
             pieces.append(_write_unit(column, place, columns))
         else:
@@ -647,9 +716,16 @@ def _write_pattern(columns: list[_Column], end: int) -> str | None:
     )
 
 
+def _is_divided(columns: list[_Column], place: int) -> bool:
+    """Whether a column begins the line, or a sign stands before it."""
+    return place == 0 or columns[place - 1].kind == "sign"
+
+
 def _write_column(column: _Column, place: int, columns: list[_Column]) -> _Piece:
     if column.kind == "space":
-        return _Piece(r"\s*" if column.optional else r"\s+", "", "")
+        after = columns[place + 1] if place + 1 < len(columns) else None
+        pads = after is not None and after.kind == "time" and _is_divided(columns, place)
+        return _Piece(r"\s*" if column.optional or pads else r"\s+", "", "")
     if column.kind == "sign":
         return _Piece(_escape(column.text), "", "")
     if column.kind == "attached":
@@ -658,6 +734,11 @@ def _write_column(column: _Column, place: int, columns: list[_Column]) -> _Piece
         return _Piece("", "source", _SOURCE)
     is_letter = column.kind == "level" and all("A" <= value <= "Z" for value in column.values)
     name = _field_of(column.kind, column.values, columns, place)
+    if name == "pid":
+        return _write_pid(column.values)
+    split = None if _has_level(columns) else _split_level(column.values)
+    if split is not None and name in ("", "process", "logger"):
+        return _write_split(split, _CLASS)
     return _Piece("", name, "[A-Z]" if is_letter and {*map(len, column.values)} == {1} else _NAME)
 
 
@@ -667,10 +748,39 @@ def _write_unit(column: _Column, place: int, columns: list[_Column]) -> _Piece:
         return _Piece(opener, "priority", r"\d{1,3}", closer)
     values = [value.strip() for value in column.values]
     name = _field_of(column.inside, values, columns, place)
+    padding = r"\s*" if values != column.values else ""
     if column.inside == "level":
-        padding = r"\s*" if values != column.values else ""
         return _Piece(opener + padding, name, rf"[^\s{closer}]+", padding + closer)
+    if name == "pid":
+        inside = _write_pid(values)
+        after = inside.after + padding + closer
+        return _Piece(opener + padding + inside.before, name, inside.field, after)
+    split = None if padding or _has_level(columns) else _split_level(column.values)
+    if split is not None:
+        inside = _write_split(split, f"[^{closer}]")
+        return _Piece(opener + inside.before, inside.name, inside.field, inside.after + closer)
     return _Piece(opener, name, f"[^{closer}]*", closer)
+
+
+def _has_level(columns: Sequence[_Column]) -> bool:
+    return any("level" in (column.kind, column.inside) for column in columns)
+
+
+def _write_pid(values: Sequence[str]) -> _Piece:
+    """A process's number, which ``#`` may stand before or a thread's follow."""
+    sign = "#" if all(value.strip().startswith("#") for value in values) else ""
+    thread = "" if all(value.strip().lstrip("#").isdigit() for value in values) else r"[#-]\d+"
+    return _Piece(sign, "pid", r"\d+", thread)
+
+
+def _write_split(split: tuple[str, bool], one: str) -> _Piece:
+    """A level and a name that a sign divides; ``one`` is a character of a name."""
+    sign, first = split
+    name = f"{one[:-1]}{sign}]*"
+    level = "[A-Za-z]+[0-9]?"
+    if first:
+        return _Piece("", "level", level, _escape(sign) + name)
+    return _Piece(name + _escape(sign), "level", level)
 
 
 def _field_of(kind: str, values: Sequence[str], columns: list[_Column], place: int) -> str:
@@ -685,6 +795,8 @@ def _field_of(kind: str, values: Sequence[str], columns: list[_Column], place: i
         return ""
     if kind == "level":
         return "level"
+    if kind == "code":
+        return "host" if _is_host(columns, place) else "code"
     if kind in ("hex", "id") and len(set(values)) * 4 > len(values):
         return "request" if kind == "hex" else ""
     if kind == "integer":
@@ -701,21 +813,31 @@ def _field_of(kind: str, values: Sequence[str], columns: list[_Column], place: i
     return "logger" if kind == "dotted" else ""
 
 
+_PROCESS = re.compile(r"#\d{1,20}|\d{1,20}")
+_PROCESS_THREAD = re.compile(r"\d{1,20}[#-]\d{1,20}")
+
+
 def _is_pid(columns: list[_Column], place: int) -> bool:
-    """Whether a number is the first in brackets, or behind the time."""
+    """Whether a number is the first in brackets, or behind the time, and does not count up."""
     numbers = [
         column
         for column in columns[:place]
         if "integer" in (column.kind, column.inside) and column.text != "<"
     ]
     timed = any(column.kind == "time" for column in columns[:place])
-    return not numbers and (timed or columns[place].kind == "unit")
+    values = [value.strip() for value in columns[place].values]
+    if numbers or not (timed or columns[place].kind == "unit"):
+        return False
+    if all(map(_PROCESS.fullmatch, values)) or all(map(_PROCESS_THREAD.fullmatch, values)):
+        first = [int(re.split("[#-]", value.lstrip("#"))[0]) for value in values]
+        return not (_runs(values) and first == sorted(first))
+    return False
 
 
 def _is_host(columns: list[_Column], place: int) -> bool:
     """As syslog has it: the word between the time and a process."""
     kinds = [column.kind for column in columns[max(place - 2, 0) : place + 3]]
-    names = ("word", "id", "dotted", "address")
+    names = ("word", "code", "id", "dotted", "address")
     after = [column.text or column.kind for column in columns[place + 3 : place + 5]]
     return (
         len(kinds) == 5

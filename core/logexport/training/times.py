@@ -32,7 +32,7 @@ _ZONE_NAMES = (
     r"(?:UTC|GMT|Z|C[SE]?S?T|CET|CEST|CDT|EST|EDT|EET|EEST|WET|WEST|MST|MDT|PST|PDT|MSK|MSD|IST"
     r"|JST|KST|BST|HKT|SGT|A[EWC][SD]T|NZ[SD]T|BRT|ART|WIB)(?:[+-]\d{1,2})?"
 )
-_OFFSET = r"[+\-\u2212]\d{2}(?::?\d{2})?(?![\d:])"
+_OFFSET = r"[+\-\u2212]\d{2}(?::?\d{2})?(?!\d|:\d)"
 _ZONE = rf"(?:{_OFFSET}|\({_OFFSET}\)|(?-i:{_ZONE_NAMES})(?![A-Za-z]))"
 _CITY = r"(?-i:\[[A-Z][A-Za-z]+/[A-Za-z_/]+\]|[A-Z][a-z]+/[A-Z][A-Za-z_/]+)"
 _YEAR = r"(?:19|20)\d{2}(?![\d-])"
@@ -40,15 +40,17 @@ _OTHER_HALVES = "|".join(name for names in HALVES for name in names.split() if n
 _HALF = rf"(?:[AaPp]\.? ?[Mm]\b\.?|{_OTHER_HALVES})"
 _CLOCK = (
     rf"(?:(?:(?:{_OTHER_HALVES}) ?)?\d{{1,2}}:\d{{2}}:\d{{1,2}}(?:[.,:]\d{{1,9}})?"
+    r"(?!\d|[A-Fa-f](?![A-Za-z])|:[0-9A-Fa-f]{2}(?![0-9A-Za-z]))"
     r"|(?<!\w:)\d{1,2}:\d{2}(?![\d:])|\d{2}\.\d{2}\.\d{2}\.\d{3,9}"
-    r"|\d{1,2}[时時]\d{1,2}分\d{1,2}秒|\d{1,2}:\d{1,2}:\d{1,2}:\d{1,3})"
+    r"|\d{1,2}[时時]\d{1,2}分\d{1,2}秒|\d{1,2}:\d{1,2}:\d{1,2}:\d{1,3}(?![\dA-Fa-f:]))"
 )
 _COMPACT_CLOCK = r"\d{6}(?:[.,]\d{1,9})?(?!\d)"
 _DATE = (
     r"(?:\d{4}[-/.]\d{1,2}[-/.]\d{1,2}(?![\d])|\d{1,2}[-/.]\d{1,2}[-/.](?:\d{4}|\d{2})(?!\d)"
     rf"|\d{{1,2}}\.?[-/ ]{{1,2}}{_MONTH}(?:[-/ ]\d{{4}})?(?![\w])"
     rf"|{_MONTH}[-/ ]{{1,2}}\d{{1,2}}(?:st|nd|rd|th)?(?:,? \d{{4}})?(?!\w)"
-    rf"|\d{{4}}[ -]{_MONTH}[ -]\d{{1,2}}"
+    rf"|\d{{4}}[ /-]{_MONTH}[ /-]\d{{1,2}}"
+    rf"|\d{{1,2}}{_MONTH_NAME}(?:\d{{4}}|\d{{2}})(?!\w)|\d{{4}}:\d{{2}}:\d{{2}}(?=[-T ]\d)"
     r"|\d{4}年\d{1,2}月\d{1,2}日|\d{4}-\d{3}(?!\d)|\d{8}|\d{6}(?= )|\d{1,2}[-/.]\d{1,2}(?!\d)"
     r")"
 )
@@ -171,7 +173,8 @@ _SLOTS: tuple[tuple[re.Pattern[str], tuple[str, ...]], ...] = tuple(
     for pattern, roles in (
         (r"Y年N月N日", ("year", "month", "day")),
         (r"[NY][-/.]N[-/.][NY]", ("date-1", "date-2", "date-3")),
-        (r"Y[- ]M[- ]N", ("year", "name", "day")),
+        (r"Y[-/ ]M[-/ ]N", ("year", "name", "day")),
+        (r"NM[YN]", ("day", "name", "year")),
         (r"N\.?[-/ ]+M[-/ ]Y", ("day", "name", "year")),
         (r"N\.?[-/ ]+M", ("day", "name")),
         (r"M[-/ ]+N,? Y", ("name", "day", "year")),
@@ -202,6 +205,9 @@ def _name_numbers(pieces: list[_Part]) -> list[_Part]:
             if roles[place] in ("number", "name"):
                 roles[place] = next(left, roles[place])
 
+    if skeleton.startswith("Y:N:N"):
+        give(0, 5, ("year", "month", "day"))
+        skeleton = "#" * 5 + skeleton[5:]
     clock = _CLOCK_PARTS.search(skeleton) or _DOTTED_CLOCK.search(skeleton)
     if clock is not None:
         hourless = _HOURLESS.fullmatch(skeleton) is not None
