@@ -132,9 +132,9 @@ VARIED = ("opened port #", "worker # stopped", "cache flushed", "retry # of upst
     ],
 )
 def test_a_head_takes_no_word_of_the_message(heads: list[str], messages: list[str]) -> None:
-    whole = {re.sub(r"\d+", "#", message) for message in messages}
+    expected = {re.sub(r"\d+", "#", message) for message in messages}
     for left in messages_of(write(heads, messages)):
-        assert any(left.endswith(message) for message in whole)
+        assert any(left.endswith(message) for message in expected)
 
 
 @pytest.mark.parametrize(

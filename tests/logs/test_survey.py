@@ -75,11 +75,16 @@ def test_heads_are_shown_with_a_line_that_is_divided(
         "next_line": False,
         "records": 90,
         "share": 0.9,
-        "fields": ["timestamp", "level", "process"],
+        "fields": ["timestamp", "level", "process", "thread"],
         "example": {
             "line": 1,
             "text": "2024-01-01 10:00:00 INFO [w-0] shop: job 0 started",
-            "fields": {"timestamp": "2024-01-01 10:00:00", "level": "INFO", "process": "shop"},
+            "fields": {
+                "timestamp": "2024-01-01 10:00:00",
+                "process": "shop",
+                "level": "INFO",
+                "thread": "w-0",
+            },
             "message": "job 0 started",
         },
     }
@@ -182,8 +187,12 @@ def test_a_message_on_the_next_line_is_shown(tmp_path: Path) -> None:
     assert head["next_line"]
     assert (head["records"], head["share"]) == (5, 1.0)
     assert head["example"]["text"] == "info: Shop.Cart[0]"
-    assert head["example"]["message"] == "info order placed"
-    assert head["example"]["fields"] == {"process": "Shop.Cart"}
+    assert head["example"]["message"] == "order placed"
+    assert head["example"]["fields"] == {
+        "process": "Shop.Cart",
+        "level": "info",
+        "logger": "Shop.Cart",
+    }
 
 
 def test_long_lines_are_cut_off_and_what_cannot_be_printed_is_escaped(
@@ -273,8 +282,8 @@ def test_heads_on_half_of_the_lines_leave_the_others_whole(tmp_path: Path) -> No
     assert result.headers == {"head-1": 100, "": 100}
     assert result.unmatched["share"] == 0.5
     assert templates(log) == {
-        "INFO job started",
-        "WARN job started",
+        "INFO shop: job started",
+        "WARN shop: job started",
         *(f"-\n {text}" for text in PLAIN),
     }
 
@@ -286,14 +295,16 @@ def test_a_line_that_ends_after_its_head_is_an_event_without_a_message(tmp_path:
     )
     result = parse(log)
     assert result.headers == {"head-1": 60, "": 0}
-    assert templates(log) == {"INFO", "WARN", "INFO job started", "WARN job started"}
+    assert templates(log) == {
+        *("INFO shop:", "WARN shop:", "INFO shop: job started", "WARN shop: job started")
+    }
 
 
 def test_one_message_in_a_whole_log_is_a_message(tmp_path: Path) -> None:
     log = tmp_path / "app.log"
     log.write_text("".join(old(n, "cache flushed") + "\n" for n in range(60)))
     parse(log)
-    assert templates(log) == {"INFO cache flushed", "WARN cache flushed"}
+    assert templates(log) == {"INFO shop: cache flushed", "WARN shop: cache flushed"}
     log.write_text(old(0, "cache flushed") + "\n")
     assert parse(log).rows == 1
 
@@ -397,7 +408,7 @@ HIDDEN = {
 def test_lines_that_begin_alike_without_a_head_are_a_warning(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    monkeypatch.setattr("logexport.training.formats.learn_heads", lambda texts: ())
+    monkeypatch.setattr("logexport.training.formats.learn_heads", lambda texts, followed: ())
     log = tmp_path / "app.log"
     lines = [f"{HIDDEN[name](n)}\n" if n % 10 == 0 else f"{PLAIN[n % 5]}\n" for n in range(100)]
     log.write_text("".join(lines))

@@ -595,6 +595,10 @@ def _give_back(columns: list[_Column], messages: Sequence[str]) -> int:
     fields = [c for c in columns[last + 1 :] if c.kind not in ("sign", "space", "attached")]
     if fields and len({_DIGITS.sub("9", message) for message in messages}) > 1:
         return len(columns)
+    objects = sum(_OBJECT.match(message) is not None for message in messages)
+    in_brackets = columns[last].kind == "unit" and len(set(columns[last].values)) > 1
+    if objects >= AGREE * len(messages) or (in_brackets and len(set(messages)) == 1):
+        return len(columns)
     if not _says_message(columns[last].values, messages):
         return len(columns)
     while last > 0 and columns[last - 1].kind == "space":

@@ -212,7 +212,7 @@ def _build_crowd_error(parser: LineParser, kept: Iterable[tuple[str, ...]]) -> I
     return InputError(
         f"The kept fields have more than {MOST_MINERS:,} different values together, the field "
         f"{field!r} {max(counts):,} of them",
-        f"What varies so much is no event: leave it out by --drop {field}.",
+        f"A field that varies so much tells no events apart. Leave it out by --drop {field}.",
     )
 
 

@@ -32,8 +32,8 @@ class RulesRequest:
         preprocess: masks, matching and limits; headers if ``format`` is None, structured forms and
             kept fields if they are not found.
         find_forms: find the structured forms of the log.
-        find_kept: keep those of :data:`logexport.training.keeping.KEPT` that the log has, with at
-            most :data:`MOST_VALUES` values in the sample, in place of what ``preprocess`` keeps.
+        find_kept: keep those of :data:`logexport.training.keeping.KEPT` that the sample has, with
+            at most :data:`MOST_VALUES` values, in place of what ``preprocess`` keeps.
         message_key: the key that has the message in JSON or logfmt; None to find it.
         keep, drop: see :func:`logexport.training.keeping.choose_kept`.
     """
@@ -108,7 +108,7 @@ def _fields_of_few_values(lines: Sequence[LogLine], rules: Preprocess) -> set[st
             for field_name, value in parser.find_fields(rules.decode(line.raw)).items():
                 if field_name in values:
                     values[field_name].add(value)
-    return {field_name for field_name, found in values.items() if len(found) <= MOST_VALUES}
+    return {field_name for field_name, found in values.items() if 0 < len(found) <= MOST_VALUES}
 
 
 def shorten(text: str) -> str:
