@@ -1,4 +1,4 @@
-"""Lines that begin as a head does and then go on for long, so that a bad pattern goes back often."""
+"""Lines that begin as a head does and go on for long, so that a bad pattern goes back often."""
 
 from __future__ import annotations
 

@@ -15,6 +15,7 @@ _NO_AUTO_POSSESS = 0x00004000
 _NO_START_OPTIMIZE = 0x00010000
 _JIT_COMPLETE = 1
 _JIT_STACK = (32 << 10, 64 << 20)  # bytes at first and at most, as the engine has them
+_NO_LIMIT = 0xFFFFFFFF
 _NO_MATCH = -1
 _MATCH_LIMIT = -47
 _UNSET = ctypes.c_size_t(-1).value
@@ -187,6 +188,7 @@ class JitPattern(Pattern):
         if library.pcre2_jit_compile_8(self._code, _JIT_COMPLETE) != 0:
             raise ValueError("PCRE2 has no JIT on this machine")
         self._context = library.pcre2_match_context_create_8(None)
+        library.pcre2_set_match_limit_8(self._context, _NO_LIMIT)
         self._stack = library.pcre2_jit_stack_create_8(*_JIT_STACK, None)
         library.pcre2_jit_stack_assign_8(self._context, None, self._stack)
 
