@@ -648,7 +648,9 @@ def _find_access(lines: Sequence[_Line]) -> str | None:
         sample = next(row[place] for row in rows if place < len(row))
         if place == method:
             quoted = sample.startswith('"')
-            parts.append('"(?P<method>[A-Z]+)[^"]*"' if quoted else "(?P<method>[A-Z]+)")
+            parts.append(
+                '"(?P<method>[A-Z]+)(?:[^A-Z"][^"]*)?"' if quoted else "(?P<method>[A-Z]+)"
+            )
         elif place == status:
             found = _STATUS.fullmatch(sample)
             lead = sample[: found.start(1)] if found else ""
