@@ -1,6 +1,7 @@
 #include "events.h"
 
 #include "lines.h"
+#include "pids.h"
 #include "utf8.h"
 
 bool le_scratch_init(struct le_scratch *scratch, const struct le_preprocess *rules)
@@ -18,6 +19,7 @@ void le_scratch_free(struct le_scratch *scratch)
     le_buffer_free(&scratch->stripped);
     le_buffer_free(&scratch->masked[0]);
     le_buffer_free(&scratch->masked[1]);
+    le_buffer_free(&scratch->kept);
     le_buffer_free(&scratch->hashes);
     le_tokens_free(&scratch->tokens);
 }
@@ -29,7 +31,8 @@ static enum logexport_status refuse_endless(struct logexport_error *error, const
 
 enum logexport_status le_event_match(const struct le_event_reader *reader,
                                      struct le_scratch *scratch, struct le_text message,
-                                     int32_t *template_index, struct logexport_error *error)
+                                     const struct le_text *fields, int32_t *template_index,
+                                     struct logexport_error *error)
 {
     const struct le_preprocess *rules = reader->rules;
     int endless;
@@ -45,58 +48,82 @@ enum logexport_status le_event_match(const struct le_event_reader *reader,
     case LE_MASKS_NO_MEMORY:
         return le_out_of_memory(error);
     }
-    if (!le_tokens_split(&scratch->tokens, message.data, message.length) ||
+    scratch->tokens.count = 0;
+    if ((rules->keep_count > 0 && !le_kept_tokens(rules->keep, rules->keep_count, fields + 1,
+                                                  &scratch->kept, &scratch->tokens)) ||
+        !le_tokens_append(&scratch->tokens, message.data, message.length) ||
         !le_matcher_find(reader->matcher, &scratch->tokens, &scratch->hashes, template_index))
         return le_out_of_memory(error);
     return LOGEXPORT_OK;
 }
 
-/* What was found so far of the field and the key that sessions are by. */
-struct found {
-    int levels;        /* how often the line was opened */
-    bool stands_alone; /* it cannot be a continuation line */
-    bool pieces;       /* the innermost form is one with pieces */
-    struct le_text field, by;
-};
-
-static void keep_opened(struct found *found, const struct le_opened *opened)
+/* Takes fields from a level further in: the innermost one counts. */
+static void keep_fields(struct le_event *event, const struct le_text *fields, int count)
 {
-    found->stands_alone |= opened->stands_alone;
-    found->pieces = opened->source >= 0;
-    if (opened->field != NULL) /* the innermost */
-        found->field = (struct le_text){opened->field, opened->field_length};
-    if (found->by.data == NULL) /* the outermost */
-        found->by = (struct le_text){opened->by, opened->by_length};
+    for (int i = 0; i < count; i++)
+        if (fields[i].data != NULL)
+            event->fields[i] = fields[i];
 }
 
-/* Opens a text as often as it can be. False: out of memory. */
-static bool open_further(const struct le_preprocess *rules, struct le_scratch *scratch,
-                         struct le_text *text, struct found *found)
+static void keep_opened(const struct le_preprocess *rules, const struct le_opened *opened,
+                        struct le_event *event)
 {
-    while (found->levels < LE_MAX_LEVELS) {
-        struct le_opened *opened = &scratch->levels[found->levels];
+    event->stands_alone |= opened->stands_alone;
+    event->of_pieces = opened->source >= 0;
+    keep_fields(event, opened->fields, rules->field_count);
+    if (event->by.data == NULL) /* the outermost */
+        event->by = (struct le_text){opened->by, opened->by_length};
+}
+
+/* Opens a text as often as it can be; `levels` says how often it was. False: out of memory. */
+static bool open_further(const struct le_preprocess *rules, struct le_scratch *scratch,
+                         struct le_text *text, int *levels, struct le_event *event)
+{
+    while (*levels < LE_MAX_LEVELS) {
+        struct le_opened *opened = &scratch->levels[*levels];
         int done = le_structure_open(&rules->structure, text->data, text->length, opened);
         if (done <= 0)
             return done == 0;
-        found->levels++;
-        keep_opened(found, opened);
+        ++*levels;
+        keep_opened(rules, opened, event);
         *text = (struct le_text){opened->message, opened->message_length};
     }
     return true;
 }
 
+/* Reads what the timestamp of a text says, once all of its fields are known. `match` is its header's;
+ * `inside` says which levels stand behind that. */
+static enum logexport_status read_time(const struct le_preprocess *rules,
+                                       struct le_scratch *scratch, const struct le_fields *fields,
+                                       struct le_text text, int inside, int levels,
+                                       struct le_event *event, struct logexport_error *error)
+{
+    int place = rules->field_count - 1;
+    struct le_text timestamp = event->fields[place];
+    bool of_header =
+        fields->header != NULL && fields->header->timed && fields->texts[place].data != NULL;
+    for (int level = inside; level < levels; level++)
+        of_header = of_header && scratch->levels[level].fields[place].data == NULL;
+    if (of_header)
+        le_time_read(fields->header->times, &scratch->match, text.data, &event->time);
+    else if (timestamp.data != NULL && le_time_forms_read(&rules->time_forms, &scratch->match,
+                                                          timestamp, &event->time) == LE_ENDLESS)
+        return refuse_endless(error, "a time");
+    return LOGEXPORT_OK;
+}
+
 /* The way on from a text that was opened once, or not at all. */
 static enum logexport_status read_text(const struct le_event_reader *reader,
-                                       struct le_scratch *scratch, struct le_text text,
-                                       struct found *found, struct le_event *event,
-                                       struct logexport_error *error)
+                                       struct le_scratch *scratch, struct le_text text, int levels,
+                                       struct le_event *event, struct logexport_error *error)
 {
     const struct le_preprocess *rules = reader->rules;
     bool structured = rules->structure.form_count > 0;
-    event->opened = found->levels > 0;
-    if (event->opened && !open_further(rules, scratch, &text, found))
+    enum logexport_status status;
+    event->opened = levels > 0;
+    if (event->opened && !open_further(rules, scratch, &text, &levels, event))
         return le_out_of_memory(error);
-    event->empty = event->opened && found->pieces && le_is_blank(text.data, text.length);
+    event->empty = event->opened && event->of_pieces && le_is_blank(text.data, text.length);
     if (event->empty)
         return LOGEXPORT_OK;
 
@@ -108,23 +135,31 @@ static enum logexport_status read_text(const struct le_event_reader *reader,
     event->headed = fields.header != NULL;
     event->next_line = event->headed && fields.header->next_line;
     event->text = event->headed ? message : text;
-    if (fields.field != NULL)
-        found->field = (struct le_text){fields.field, fields.field_length};
-    if (structured && event->headed && !event->next_line &&
-        !open_further(rules, scratch, &message, found))
-        return le_out_of_memory(error);
-    if (rules->by == LE_BY_HOST)
-        event->session = found->field;
-    else if (rules->by == LE_BY_FIELD)
-        event->session = found->by.data != NULL ? found->by : found->field;
-    if (rules->continuation) {
-        if (!found->stands_alone) /* a trace that a message is goes on within it */
-            event->opens = (uint8_t)le_trace_opens(message.data, message.length);
-        if (!event->headed && !found->stands_alone)
-            le_look_at(text.data, text.length, &event->look);
-        event->look.stands_alone = found->stands_alone;
+    if (event->headed)
+        keep_fields(event, fields.texts, fields.header->field_count);
+    if (event->headed && rules->by_pid) {
+        event->pid = le_pid(fields.pid);
+        event->field = le_is_field_level(fields.level);
     }
-    return le_event_match(reader, scratch, message, &event->template_index, error);
+    int inside = levels;
+    if (structured && event->headed && !event->next_line &&
+        !open_further(rules, scratch, &message, &levels, event))
+        return le_out_of_memory(error);
+    if (rules->times &&
+        (status = read_time(rules, scratch, &fields, text, inside, levels, event, error)))
+        return status;
+    if (rules->by == LE_BY_HOST)
+        event->session = event->fields[0];
+    else if (rules->by == LE_BY_FIELD)
+        event->session = event->by.data != NULL ? event->by : event->fields[0];
+    if (rules->continuation) {
+        if (!event->stands_alone) /* a trace that a message is goes on within it */
+            event->opens = (uint8_t)le_trace_opens(message.data, message.length);
+        if (!event->headed && !event->stands_alone)
+            le_look_at(text.data, text.length, &event->look);
+        event->look.stands_alone = event->stands_alone;
+    }
+    return le_event_match(reader, scratch, message, event->fields, &event->template_index, error);
 }
 
 enum logexport_status le_event_read(const struct le_event_reader *reader,
@@ -158,20 +193,18 @@ enum logexport_status le_event_read(const struct le_event_reader *reader,
     }
 
     struct le_text text = {line, length};
-    struct found found = {0};
+    int levels = 0;
     if (rules->structure.form_count > 0) {
         struct le_opened *opened = &scratch->levels[0];
         int done = le_structure_open(&rules->structure, line, length, opened);
         if (done < 0)
             return le_out_of_memory(error);
         if (done > 0) {
-            found.levels = 1;
-            keep_opened(&found, opened);
+            levels = 1;
+            keep_opened(rules, opened, event);
             text = (struct le_text){opened->message, opened->message_length};
             event->source = opened->source;
             event->message = text;
-            event->field = found.field;
-            event->by = found.by;
             event->stream = (struct le_text){opened->stream, opened->stream_length};
             if (opened->piece) {
                 event->kind = LE_PIECE;
@@ -179,15 +212,15 @@ enum logexport_status le_event_read(const struct le_event_reader *reader,
             }
         }
     }
-    return read_text(reader, scratch, text, &found, event, error);
+    return read_text(reader, scratch, text, levels, event, error);
 }
 
 enum logexport_status le_event_read_joined(const struct le_event_reader *reader,
                                            struct le_scratch *scratch, struct le_event *event,
                                            struct logexport_error *error)
 {
-    struct found found = {.levels = 1, .pieces = true, .field = event->field, .by = event->by};
     event->kind = LE_LINE;
     event->template_index = LE_UNSEEN;
-    return read_text(reader, scratch, event->message, &found, event, error);
+    event->of_pieces = true;
+    return read_text(reader, scratch, event->message, 1, event, error);
 }

@@ -17,14 +17,8 @@ struct le_event_reader {
 struct le_scratch {
     struct le_match match;
     struct le_opened levels[LE_MAX_LEVELS]; /* what was opened, the outermost first */
-    struct le_buffer decoded, stripped, masked[2], hashes;
+    struct le_buffer decoded, stripped, masked[2], kept, hashes;
     struct le_tokens tokens;
-};
-
-/* A text that may be null; NULL: it is. */
-struct le_text {
-    const char *data;
-    size_t length;
 };
 
 enum le_line_kind {
@@ -40,15 +34,24 @@ struct le_event {
     bool empty;             /* the message is white space only */
     bool headed, next_line; /* a header matched, whose message goes on in the next line */
     bool opened;            /* it is a structured record */
+    bool stands_alone;      /* it cannot be a continuation line */
+    bool of_pieces;         /* its innermost form is one with pieces */
     struct le_look look;    /* of a line without a header, if continuation lines are looked for */
     uint8_t opens;          /* enum le_trace_state: the one that the message begins as an event */
     int32_t template_index; /* LE_UNSEEN, or an index; not of a piece */
+    struct le_written time; /* what its timestamp says, if times are wanted; not of a piece */
     struct le_text session; /* of a piece what the pattern finds */
     struct le_text text;    /* the message of a header with next_line; the text without a header */
-    size_t bytes;           /* of the line */
+    /* What its header says of records that belong together, if the rules ask by_pid. */
+    struct le_text pid; /* le_pid()'s */
+    bool field;         /* the level is that of a field */
+    size_t bytes;       /* of the line */
     /* What pieces are joined by: of a piece, and of a line that may be the last one. */
     int source; /* le_opened's; -1: it is neither */
-    struct le_text message, field, by, stream;
+    struct le_text message, stream;
+    /* What was found, of a piece outside of its message: the key that sessions are by, and the fields
+     * that the rules want. */
+    struct le_text by, fields[LE_MAX_FIELDS];
 };
 
 bool le_scratch_init(struct le_scratch *scratch, const struct le_preprocess *rules);
@@ -60,14 +63,16 @@ enum logexport_status le_event_read(const struct le_event_reader *reader,
                                     struct le_scratch *scratch, const char *line, size_t length,
                                     struct le_event *event, struct logexport_error *error);
 
-/* The same of pieces that were joined: `event` is the first one's, its `message` that of all. */
+/* The same of pieces that were joined: `event` is the first one's, its `message` that of all. Its
+ * texts are valid until the next call. */
 enum logexport_status le_event_read_joined(const struct le_event_reader *reader,
                                            struct le_scratch *scratch, struct le_event *event,
                                            struct logexport_error *error);
 
-/* The template of a message. */
+/* The template of a message and the kept ones of the wanted fields. */
 enum logexport_status le_event_match(const struct le_event_reader *reader,
                                      struct le_scratch *scratch, struct le_text message,
-                                     int32_t *template_index, struct logexport_error *error);
+                                     const struct le_text *fields, int32_t *template_index,
+                                     struct logexport_error *error);
 
 #endif

@@ -7,26 +7,33 @@ bool le_joiner_init(struct le_joiner *joiner, const struct le_event_reader *read
 {
     *joiner = (struct le_joiner){.reader = reader, .detector = detector};
     joiner->before_session.null = true;
+    if (reader->rules->by_pid) {
+        joiner->pids = calloc(1, sizeof *joiner->pids);
+        if (joiner->pids == NULL)
+            return false;
+    }
     return le_scratch_init(&joiner->scratch, reader->rules);
 }
 
 void le_joiner_free(struct le_joiner *joiner)
 {
     le_scratch_free(&joiner->scratch);
-    struct le_buffer *const buffers[] = {&joiner->before_session.text,
-                                         &joiner->pieces.message,
-                                         &joiner->pieces.session.text,
-                                         &joiner->headed.message,
-                                         &joiner->headed.session.text,
-                                         &joiner->field.text,
-                                         &joiner->by.text,
+    struct le_buffer *const buffers[] = {&joiner->before_session.text, &joiner->pieces.message,
+                                         &joiner->pieces.session.text, &joiner->headed.message,
+                                         &joiner->headed.session.text, &joiner->by.text,
                                          &joiner->stream.text};
     for (size_t i = 0; i < sizeof buffers / sizeof buffers[0]; i++)
         le_buffer_free(buffers[i]);
+    for (int i = 0; i < LE_MAX_FIELDS; i++) {
+        le_buffer_free(&joiner->fields[i].text);
+        le_buffer_free(&joiner->headed_fields[i].text);
+    }
+    le_buffer_free(&joiner->headed_pid.text);
+    free(joiner->pids);
     *joiner = (struct le_joiner){0};
 }
 
-/* --- texts that are kept ------------------------------------------------------------------------ */
+/* --- texts that are saved ------------------------------------------------------------------------ */
 
 static struct le_text text_in(const struct le_buffer *buffer)
 {
@@ -34,38 +41,58 @@ static struct le_text text_in(const struct le_buffer *buffer)
     return (struct le_text){buffer->length > 0 ? buffer->data : "", buffer->length};
 }
 
-static bool keep(struct le_kept *kept, struct le_text text)
+static bool save(struct le_saved *saved, struct le_text text)
 {
-    kept->null = text.data == NULL;
-    kept->text.length = 0;
-    return kept->null || le_buffer_append(&kept->text, text.data, text.length);
+    saved->null = text.data == NULL;
+    saved->text.length = 0;
+    return saved->null || le_buffer_append(&saved->text, text.data, text.length);
 }
 
-static struct le_text kept_text(const struct le_kept *kept)
+static struct le_text saved_text(const struct le_saved *saved)
 {
-    return kept->null ? (struct le_text){NULL, 0} : text_in(&kept->text);
+    return saved->null ? (struct le_text){NULL, 0} : text_in(&saved->text);
 }
 
-static bool is_kept(const struct le_kept *kept, struct le_text text)
+static bool is_saved(const struct le_saved *saved, struct le_text text)
 {
-    if (kept->null || text.data == NULL)
-        return kept->null && text.data == NULL;
-    return kept->text.length == text.length &&
-           (text.length == 0 || memcmp(kept->text.data, text.data, text.length) == 0);
+    if (saved->null || text.data == NULL)
+        return saved->null && text.data == NULL;
+    return saved->text.length == text.length &&
+           (text.length == 0 || memcmp(saved->text.data, text.data, text.length) == 0);
+}
+
+static bool save_fields(const struct le_joiner *joiner, struct le_saved *saved,
+                        const struct le_event *event)
+{
+    for (int i = 0; i < joiner->reader->rules->field_count; i++)
+        if (!save(&saved[i], event->fields[i]))
+            return false;
+    return true;
+}
+
+static void restore_fields(const struct le_joiner *joiner, const struct le_saved *saved,
+                           struct le_event *event)
+{
+    for (int i = 0; i < joiner->reader->rules->field_count; i++)
+        event->fields[i] = saved_text(&saved[i]);
 }
 
 /* --- events ------------------------------------------------------------------------------------- */
 
-/* Hands on an event that those after it may belong to. */
+/* Hands on an event that those after it may belong to, unless it is a field of one before. */
 static enum logexport_status begin_record(struct le_joiner *joiner, int64_t line,
                                           const struct le_event *event,
                                           struct logexport_error *error)
 {
+    if (event->pid.data != NULL && le_pids_take(joiner->pids, line, event->pid, event->field)) {
+        joiner->trace = LE_TRACE_POSTGRES;
+        return LOGEXPORT_OK;
+    }
     joiner->trace = (enum le_trace_state)event->opens;
     joiner->any_before = true;
     joiner->before_headed = event->headed;
     joiner->before_opened = event->opened;
-    if (joiner->reader->rules->continuation && !keep(&joiner->before_session, event->session))
+    if (joiner->reader->rules->continuation && !save(&joiner->before_session, event->session))
         return le_out_of_memory(error);
     return le_detector_take_event(joiner->detector, line, event, error);
 }
@@ -97,7 +124,7 @@ static bool hold(struct le_held *held, int64_t line, const struct le_event *even
     held->oversize = false;
     held->message.length = 0;
     return le_buffer_append(&held->message, message.data, message.length) &&
-           keep(&held->session, event->session);
+           save(&held->session, event->session);
 }
 
 /* Adds a line of so many bytes; false: the lines are too long by now. */
@@ -120,11 +147,15 @@ static enum logexport_status end_headed(struct le_joiner *joiner, struct logexpo
     struct le_event event = {.kind = LE_LINE,
                              .headed = true,
                              .opened = joiner->headed_opened,
-                             .session = kept_text(&held->session)};
+                             .pid = saved_text(&joiner->headed_pid),
+                             .field = joiner->headed_field,
+                             .time = joiner->headed_time,
+                             .session = saved_text(&held->session)};
     if (joiner->reader->rules->continuation)
         event.opens = (uint8_t)le_trace_opens(message.data, message.length);
-    enum logexport_status status =
-        le_event_match(joiner->reader, &joiner->scratch, message, &event.template_index, error);
+    restore_fields(joiner, joiner->headed_fields, &event);
+    enum logexport_status status = le_event_match(joiner->reader, &joiner->scratch, message,
+                                                  event.fields, &event.template_index, error);
     if (status != LOGEXPORT_OK)
         return name_line(error, held->line, status);
     return begin_record(joiner, held->line, &event, error);
@@ -162,7 +193,7 @@ static enum logexport_status take_without_head(struct le_joiner *joiner, int64_t
         return begin_record(joiner, line, event, error);
     }
     if (answer == LE_NAMES || event->session.data == NULL)
-        event->session = kept_text(&joiner->before_session);
+        event->session = saved_text(&joiner->before_session);
     return le_detector_take_event(joiner->detector, line, event, error);
 }
 
@@ -187,8 +218,13 @@ static enum logexport_status take_line(struct le_joiner *joiner, int64_t line,
         if (!event->next_line)
             return begin_record(joiner, line, event, error);
         joiner->headed_opened = event->opened;
-        return hold(&joiner->headed, line, event, event->text) ? LOGEXPORT_OK
-                                                               : le_out_of_memory(error);
+        joiner->headed_field = event->field;
+        joiner->headed_time = event->time;
+        return hold(&joiner->headed, line, event, event->text) &&
+                       save_fields(joiner, joiner->headed_fields, event) &&
+                       save(&joiner->headed_pid, event->pid)
+                   ? LOGEXPORT_OK
+                   : le_out_of_memory(error);
     }
     if (joiner->headed.holds)
         return join_headed(joiner, event, error);
@@ -207,11 +243,11 @@ static enum logexport_status end_pieces(struct le_joiner *joiner, struct logexpo
     if (held->oversize)
         return take_oversize(joiner, held->line, error);
     struct le_event event = {.bytes = held->bytes,
-                             .session = kept_text(&held->session),
+                             .session = saved_text(&held->session),
                              .source = joiner->source,
                              .message = text_in(&held->message),
-                             .field = kept_text(&joiner->field),
-                             .by = kept_text(&joiner->by)};
+                             .by = saved_text(&joiner->by)};
+    restore_fields(joiner, joiner->fields, &event);
     status = le_event_read_joined(joiner->reader, &joiner->scratch, &event, error);
     if (status != LOGEXPORT_OK)
         return name_line(error, held->line, status);
@@ -233,7 +269,7 @@ enum logexport_status le_joiner_take(struct le_joiner *joiner, int64_t line, str
 {
     enum logexport_status status;
     if (joiner->pieces.holds && event->source >= 0 && event->source == joiner->source &&
-        is_kept(&joiner->stream, event->stream))
+        is_saved(&joiner->stream, event->stream))
         return join_pieces(joiner, event, error);
     if ((status = end_pieces(joiner, error)))
         return status;
@@ -242,9 +278,8 @@ enum logexport_status le_joiner_take(struct le_joiner *joiner, int64_t line, str
     if (event->kind == LE_OVERSIZE)
         return take_oversize(joiner, line, error);
     joiner->source = event->source;
-    bool ok = hold(&joiner->pieces, line, event, event->message) &&
-              keep(&joiner->field, event->field) && keep(&joiner->by, event->by) &&
-              keep(&joiner->stream, event->stream);
+    bool ok = hold(&joiner->pieces, line, event, event->message) && save(&joiner->by, event->by) &&
+              save(&joiner->stream, event->stream) && save_fields(joiner, joiner->fields, event);
     return ok ? LOGEXPORT_OK : le_out_of_memory(error);
 }
 
@@ -256,5 +291,7 @@ enum logexport_status le_joiner_finish(struct le_joiner *joiner, struct logexpor
     joiner->trace = LE_TRACE_NONE;
     joiner->any_before = joiner->before_headed = joiner->before_opened = false;
     joiner->before_session.null = true;
+    if (joiner->pids != NULL)
+        *joiner->pids = (struct le_pids){0};
     return status;
 }

@@ -5,9 +5,10 @@
 
 #include "detector.h"
 #include "events.h"
+#include "pids.h"
 
-/* A text of an earlier line, kept. */
-struct le_kept {
+/* A text of an earlier line. */
+struct le_saved {
     struct le_buffer text;
     bool null;
 };
@@ -19,7 +20,7 @@ struct le_held {
     size_t bytes; /* of all of them */
     bool oversize;
     struct le_buffer message; /* of all of them */
-    struct le_kept session;
+    struct le_saved session;
 };
 
 /* Zero is a good beginning but for what le_joiner_init() sets. */
@@ -30,12 +31,16 @@ struct le_joiner {
     enum le_trace_state trace;
     /* The record before: the last one that was an event and named no exception. */
     bool any_before, before_headed, before_opened;
-    struct le_kept before_session;
+    struct le_saved before_session;
     struct le_held pieces;
     int source; /* of the pieces */
-    struct le_kept field, by, stream;
+    struct le_saved by, stream, fields[LE_MAX_FIELDS];
     struct le_held headed; /* a header whose message goes on in the next line */
-    bool headed_opened;
+    struct le_saved headed_fields[LE_MAX_FIELDS];
+    bool headed_opened, headed_field;
+    struct le_saved headed_pid;
+    struct le_pids *pids; /* NULL: the rules do not ask by_pid */
+    struct le_written headed_time;
 };
 
 bool le_joiner_init(struct le_joiner *joiner, const struct le_event_reader *reader,

@@ -30,10 +30,30 @@ bool le_is_blank(const char *text, size_t length)
     return true;
 }
 
-bool le_tokens_split(struct le_tokens *tokens, const char *text, size_t length)
+static bool grow(struct le_tokens *tokens)
+{
+    size_t capacity = tokens->capacity == 0 ? 64 : tokens->capacity * 2;
+    if (capacity > SIZE_MAX / sizeof *tokens->items / 2)
+        return false;
+    struct le_token *items = realloc(tokens->items, capacity * sizeof *items);
+    if (items == NULL)
+        return false;
+    tokens->items = items;
+    tokens->capacity = capacity;
+    return true;
+}
+
+bool le_tokens_add(struct le_tokens *tokens, struct le_text text)
+{
+    if (tokens->count == tokens->capacity && !grow(tokens))
+        return false;
+    tokens->items[tokens->count++] = (struct le_token){text.data, text.length};
+    return true;
+}
+
+bool le_tokens_append(struct le_tokens *tokens, const char *text, size_t length)
 {
     const char *at = text, *end = text + length;
-    tokens->count = 0;
     for (;;) {
         while (at < end && le_is_space(*at))
             at++;
@@ -42,18 +62,15 @@ bool le_tokens_split(struct le_tokens *tokens, const char *text, size_t length)
         const char *begin = at;
         while (at < end && !le_is_space(*at))
             at++;
-        if (tokens->count == tokens->capacity) {
-            size_t capacity = tokens->capacity == 0 ? 64 : tokens->capacity * 2;
-            if (capacity > SIZE_MAX / sizeof *tokens->items / 2)
-                return false;
-            struct le_token *items = realloc(tokens->items, capacity * sizeof *items);
-            if (items == NULL)
-                return false;
-            tokens->items = items;
-            tokens->capacity = capacity;
-        }
-        tokens->items[tokens->count++] = (struct le_token){begin, (size_t)(at - begin)};
+        if (!le_tokens_add(tokens, (struct le_text){begin, (size_t)(at - begin)}))
+            return false;
     }
+}
+
+bool le_tokens_split(struct le_tokens *tokens, const char *text, size_t length)
+{
+    tokens->count = 0;
+    return le_tokens_append(tokens, text, length);
 }
 
 void le_tokens_free(struct le_tokens *tokens)

@@ -8,6 +8,12 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* A text that may be null; NULL: it is. */
+struct le_text {
+    const char *data;
+    size_t length;
+};
+
 struct le_token {
     const char *data;
     size_t length;
@@ -34,7 +40,10 @@ static inline bool le_is_space(char c)
 /* Whether there is white space only. */
 bool le_is_blank(const char *text, size_t length);
 
-/* Splits; the tokens lie in `text`. False: out of memory. */
+/* Splits; the tokens lie in `text`. Those that were there stay before them with le_tokens_append(),
+ * and one text as it is follows them with le_tokens_add(). False: out of memory. */
+bool le_tokens_add(struct le_tokens *tokens, struct le_text text);
+bool le_tokens_append(struct le_tokens *tokens, const char *text, size_t length);
 bool le_tokens_split(struct le_tokens *tokens, const char *text, size_t length);
 void le_tokens_free(struct le_tokens *tokens);
 

@@ -110,7 +110,7 @@ enum logexport_status le_load_event_reader(struct le_loaded *loaded,
         (status = apply_options(loaded, options, error)) ||
         (status = le_vocab_load(&loaded->vocab, &loaded->bundle, &loaded->metadata, error)) ||
         (status = le_preprocess_load(&loaded->rules, &loaded->bundle, &loaded->metadata,
-                                     options->session_by, !options->no_jit, error)))
+                                     options->session_by, !options->no_jit, false, error)))
         return status;
     if (loaded->metadata.task.input == LE_COUNT_MATRIX)
         loaded->rules.by = LE_BY_NONE; /* it counts over the whole log */

@@ -18,7 +18,7 @@ struct reader {
     struct le_preprocess *rules;
     struct le_place place;
     char where[700]; /* the file's path, for errors about patterns */
-    bool jit;
+    bool jit, times;
     int64_t version;
     struct logexport_error *error;
 };
@@ -103,19 +103,6 @@ static enum logexport_status read_rule_array(struct reader *reader,
     return LOGEXPORT_OK;
 }
 
-/* What is needed of a record's fields: NULL, or the one of field_names that sessions are by. */
-static const char *wanted_field(const struct le_preprocess *rules)
-{
-    const struct le_buffer *key = &rules->session_key;
-    if (rules->by == LE_BY_HOST)
-        return field_names[HOST];
-    for (size_t i = 0; rules->by == LE_BY_FIELD && i < FIELD_COUNT; i++)
-        if (strlen(field_names[i]) == key->length &&
-            memcmp(field_names[i], key->data, key->length) == 0)
-            return field_names[i];
-    return NULL;
-}
-
 /* Whether a text, which is UTF-8, has 1 to MAX_NAME characters. */
 static bool is_name(const char *text, size_t length)
 {
@@ -169,11 +156,12 @@ static enum logexport_status read_headers(struct reader *reader,
             return status;
         if ((status = read_next_line(reader, entry, header)))
             return status;
-        if (!le_header_find_groups(header))
+        if (!le_header_find_groups(header, reader->version == 1))
             return le_fail(reader->error, LOGEXPORT_BUNDLE,
-                           "%s: the pattern of %s has no group \"message\", or others than "
-                           "timestamp, host and process beside it.",
-                           reader->where, what);
+                           "%s: the pattern of %s has no group \"message\", one beside it that "
+                           "is not a field by rules of version %d, or groups of time without "
+                           "\"timestamp\".",
+                           reader->where, what, (int)reader->version);
     }
     return LOGEXPORT_OK;
 }
@@ -315,12 +303,21 @@ static enum logexport_status read_key(struct reader *reader, struct le_place pla
     return LOGEXPORT_OK;
 }
 
+/* Takes the key of a field wherever that field is wanted. */
+static void want_field(const struct le_preprocess *rules, const char *field,
+                       struct le_json_span key, struct le_form_names *names)
+{
+    for (int i = 0; i < rules->field_count; i++)
+        if (rules->fields[i] != NULL && strcmp(rules->fields[i], field) == 0)
+            names->fields[i] = key;
+}
+
 static enum logexport_status read_form(struct reader *reader, struct le_place place,
                                        const struct le_json_value *form)
 {
     static const char *const kinds[] = {"json", "docker", "cri", "logfmt"};
     struct le_preprocess *rules = reader->rules;
-    const char *name, *wanted = wanted_field(rules);
+    const char *name;
     enum logexport_status status;
     int kind = 0;
     if (!le_json_is(form, LE_JSON_OBJECT))
@@ -334,26 +331,27 @@ static enum logexport_status read_form(struct reader *reader, struct le_place pl
     if (kind == 4)
         return le_json_malformed(reader->error, place, "there is no form \"%.100s\"", name);
     bool fixed = kind == LE_FORM_DOCKER || kind == LE_FORM_CRI;
-    struct le_json_span message, each, field = {NULL, 0};
-    if ((status = read_key(reader, place, form, "message", &message)))
+    struct le_json_span each;
+    struct le_form_names wanted = {
+        .session_key = {rules->session_key.data, rules->session_key.length},
+        .field_count = rules->field_count};
+    if ((status = read_key(reader, place, form, "message", &wanted.message)))
         return status;
     for (size_t i = 0; i < FIELD_COUNT; i++) {
         if ((status = read_key(reader, place, form, field_names[i], &each)))
             return status;
         if (each.text != NULL && fixed)
             return le_json_malformed(reader->error, place, "the keys of %s are fixed", name);
-        if (field_names[i] == wanted)
-            field = each;
+        if (fixed && i == TIMESTAMP)
+            each = (struct le_json_span){"time", 4};
+        want_field(rules, field_names[i], each, &wanted);
     }
-    if (fixed == (message.text != NULL))
+    if (fixed == (wanted.message.text != NULL))
         return le_json_malformed(reader->error, place,
                                  fixed ? "the keys of %s are fixed" : "%s has no \"message\"",
                                  name);
-    if (fixed && wanted == field_names[TIMESTAMP])
-        field = (struct le_json_span){"time", 4};
     rules->holds = rules->holds || fixed;
-    struct le_json_span session_key = {rules->session_key.data, rules->session_key.length};
-    return le_structure_add(&rules->structure, (enum le_form_kind)kind, message, field, session_key)
+    return le_structure_add(&rules->structure, (enum le_form_kind)kind, &wanted)
                ? LOGEXPORT_OK
                : le_out_of_memory(reader->error);
 }
@@ -401,19 +399,85 @@ static enum logexport_status read_encoding(struct reader *reader,
     return LOGEXPORT_OK;
 }
 
+static enum logexport_status read_kept(struct reader *reader, struct le_place place,
+                                       const struct le_json_value *entry)
+{
+    static const char *const forms[] = {"text", "severity", "class"};
+    struct le_preprocess *rules = reader->rules;
+    const char *field, *as;
+    enum logexport_status status;
+    int form = 0;
+    if (!le_json_is(entry, LE_JSON_OBJECT))
+        return le_json_malformed(reader->error, place, "an entry is not an object");
+    if ((status = REFUSE_OTHER_KEYS(reader, place, entry, "field", "as")) ||
+        (status = le_json_name(entry, "field", place, &field, reader->error)) ||
+        (status = le_json_name(entry, "as", place, &as, reader->error)))
+        return status;
+    const char *known = le_field_name(field, strlen(field));
+    if (known == NULL)
+        return le_json_malformed(reader->error, place, "there is no field \"%.100s\"", field);
+    while (form < 3 && strcmp(forms[form], as) != 0)
+        form++;
+    if (form == 3)
+        return le_json_malformed(reader->error, place, "\"as\" is not text, severity or class");
+    rules->keep[rules->keep_count++] = (enum le_kept_form)form;
+    rules->fields[rules->field_count++] = known;
+    return LOGEXPORT_OK;
+}
+
+static enum logexport_status read_keep(struct reader *reader, const struct le_json_value *document)
+{
+    const struct le_json_value *array, *entry;
+    enum logexport_status status =
+        le_json_array(document, "keep", reader->place, &array, reader->error);
+    struct le_place place = reader->place;
+    place.inside = "keep";
+    if (status == LOGEXPORT_OK && array->length > LE_MAX_KEPT)
+        return le_json_malformed(reader->error, reader->place, "\"keep\" has more than %d entries",
+                                 LE_MAX_KEPT);
+    for (entry = status == LOGEXPORT_OK ? le_json_first(array) : NULL;
+         entry != NULL && status == LOGEXPORT_OK; entry = le_json_next(entry))
+        status = read_kept(reader, place, entry);
+    return status;
+}
+
+/* Notes which field the sessions are by: the first of those that are wanted. */
+static void want_session_field(struct le_preprocess *rules)
+{
+    const struct le_buffer *key = &rules->session_key;
+    if (rules->by == LE_BY_HOST)
+        rules->fields[0] = "host";
+    else if (rules->by == LE_BY_FIELD)
+        rules->fields[0] = le_field_name(key->data, key->length);
+    rules->field_count = 1;
+}
+
+/* Notes that times are wanted, and what is needed for them. */
+static enum logexport_status want_times(struct reader *reader)
+{
+    struct le_preprocess *rules = reader->rules;
+    rules->times = true;
+    rules->fields[rules->field_count++] = "timestamp";
+    if (rules->max_groups < LE_TIME_GROUPS)
+        rules->max_groups = LE_TIME_GROUPS;
+    return le_time_forms_compile(&rules->time_forms, reader->jit, reader->error);
+}
+
 /* How records are formed: what rules of version 1 do not have. The sessions are read already. */
 static enum logexport_status read_reading(struct reader *reader,
                                           const struct le_json_value *document)
 {
-    static const char *const keys[] = {"encoding", "structured", "continuation"};
+    static const char *const keys[] = {"encoding", "structured", "continuation", "keep"};
     enum logexport_status status;
     for (size_t i = 0; reader->version == 1 && i < sizeof keys / sizeof keys[0]; i++)
         if (le_json_get(document, keys[i]) != NULL)
             return le_json_malformed(reader->error, reader->place,
                                      "\"%s\" belongs to version 2 only", keys[i]);
     if (reader->version == 1)
-        return LOGEXPORT_OK;
-    if ((status = read_encoding(reader, document)) || (status = read_structured(reader, document)))
+        return reader->times ? want_times(reader) : LOGEXPORT_OK;
+    if ((status = read_encoding(reader, document)) || (status = read_keep(reader, document)) ||
+        (reader->times && (status = want_times(reader))) ||
+        (status = read_structured(reader, document)))
         return status;
     return read_continuation(reader, document);
 }
@@ -430,12 +494,14 @@ static enum logexport_status read_rules(struct reader *reader, const struct le_j
     if ((status = le_json_integer(document, "schema_version", 1, 2, place, &reader->version,
                                   reader->error)) ||
         (status = REFUSE_OTHER_KEYS(reader, place, document, "schema_version", "encoding",
-                                    "structured", "continuation", "headers", "masks", "matching",
-                                    "session", "max_sessions", "max_line_bytes")) ||
+                                    "structured", "continuation", "keep", "headers", "masks",
+                                    "matching", "session", "max_sessions", "max_line_bytes")) ||
         (status = read_headers(reader, document)) || (status = read_masks(reader, document)) ||
         (status = read_session(reader, document)) ||
-        (status = session_by == NULL ? LOGEXPORT_OK : use_session_option(reader, session_by)) ||
-        (status = read_reading(reader, document)) ||
+        (status = session_by == NULL ? LOGEXPORT_OK : use_session_option(reader, session_by)))
+        return status;
+    want_session_field(rules);
+    if ((status = read_reading(reader, document)) ||
         (status = le_json_integer(document, "max_sessions", 1, 1000000000, place, &max_sessions,
                                   reader->error)) ||
         (status = le_json_integer(document, "max_line_bytes", 1, 1 << 30, place, &max_line_bytes,
@@ -446,9 +512,12 @@ static enum logexport_status read_rules(struct reader *reader, const struct le_j
     if ((status = REFUSE_OTHER_KEYS(reader, place, matching, "prefer")) ||
         (status = le_json_name(matching, "prefer", place, &prefer, reader->error)))
         return status;
-    const char *wanted = wanted_field(rules);
-    for (int i = 0; wanted != NULL && i < rules->header_count; i++)
-        le_header_want(&rules->headers[i], wanted);
+    for (int i = 0; i < rules->header_count; i++) {
+        const struct le_header *header = &rules->headers[i];
+        le_header_want(&rules->headers[i], rules->fields, rules->field_count);
+        if (rules->continuation && header->pid != 0 && header->level != 0)
+            rules->by_pid = true;
+    }
     rules->general = strcmp(prefer, "general") == 0;
     if (!rules->general && strcmp(prefer, "specific") != 0)
         return le_json_malformed(reader->error, place, "\"prefer\" is not specific or general");
@@ -460,11 +529,14 @@ static enum logexport_status read_rules(struct reader *reader, const struct le_j
 enum logexport_status le_preprocess_load(struct le_preprocess *rules,
                                          const struct le_bundle *bundle,
                                          const struct le_metadata *metadata, const char *session_by,
-                                         bool jit, struct logexport_error *error)
+                                         bool jit, bool times, struct logexport_error *error)
 {
     *rules = (struct le_preprocess){0};
-    struct reader reader = {rules, {bundle->path, metadata->preprocess_file, ""}, "", jit, 0,
-                            error};
+    struct reader reader = {.rules = rules,
+                            .place = {bundle->path, metadata->preprocess_file, ""},
+                            .jit = jit,
+                            .times = times,
+                            .error = error};
     snprintf(reader.where, sizeof reader.where, "%.300s/%.130s", bundle->path,
              metadata->preprocess_file);
     struct le_buffer bytes = {0};
@@ -492,6 +564,7 @@ void le_preprocess_free(struct le_preprocess *rules)
     free(rules->masks);
     free(rules->mask_names);
     le_pattern_free(&rules->session);
+    le_time_forms_free(&rules->time_forms);
     le_structure_free(&rules->structure);
     le_buffer_free(&rules->session_key);
     *rules = (struct le_preprocess){0};

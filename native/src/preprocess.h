@@ -27,16 +27,25 @@ struct le_preprocess {
     enum le_encoding encoding; /* LE_BYTES: these are rules of version 1 */
     struct le_structure structure;
     bool continuation;
+    bool by_pid; /* a record may belong to another one of its pid (pids.h) */
+    /* The fields that are wanted of a record, in this order everywhere: the one that sessions are by
+     * (NULL: none is), then those that are kept, then the timestamp if times are wanted. */
+    const char *fields[LE_MAX_FIELDS];
+    int field_count;
+    enum le_kept_form keep[LE_MAX_KEPT]; /* of each field but the first */
+    int keep_count;
+    bool times; /* what records say of their time is wanted */
+    struct le_time_forms time_forms;
     bool holds;          /* a line may have to wait for the next one */
     uint32_t max_groups; /* of any pattern */
 };
 
 /* `session_by` replaces what the file says, if not NULL: "none", "host", a pattern, or for rules of
- * version 2 "field:NAME". */
+ * version 2 "field:NAME". Without `times` no record says anything of its time. */
 enum logexport_status le_preprocess_load(struct le_preprocess *rules,
                                          const struct le_bundle *bundle,
                                          const struct le_metadata *metadata, const char *session_by,
-                                         bool jit, struct logexport_error *error);
+                                         bool jit, bool times, struct logexport_error *error);
 void le_preprocess_free(struct le_preprocess *rules);
 
 #endif

@@ -18,9 +18,9 @@ struct place {
 /* What became of a line. */
 struct line {
     int32_t template_index;
-    struct place session;
+    struct place session, pid;
     uint8_t kind; /* enum le_line_kind */
-    bool empty, headed, next_line, opened;
+    bool empty, headed, next_line, opened, field;
     uint8_t opens;
     struct le_look look;
     uint32_t more; /* its place in the chunk's `more`; NO_TEXT: nothing else is needed of it */
@@ -30,7 +30,9 @@ struct line {
 struct more {
     size_t bytes;
     int source;
-    struct place text, message, field, by, stream;
+    struct place text, message, by, stream;
+    uint32_t fields; /* where those that the rules want begin in the chunk's `fields`; NO_TEXT: they
+                      * are not needed */
 };
 
 struct le_chunk {
@@ -40,7 +42,7 @@ struct le_chunk {
     size_t length; /* how much of `bytes` is this chunk's; the rest moves to the next */
     struct line *lines;
     size_t line_count, line_capacity;
-    struct le_buffer texts, more;
+    struct le_buffer texts, more, fields;
     enum logexport_status status; /* of the line after the last of `lines` */
     struct logexport_error error;
 };
@@ -74,6 +76,7 @@ void le_stream_free(struct le_stream *stream)
         le_buffer_free(&chunk->bytes);
         le_buffer_free(&chunk->texts);
         le_buffer_free(&chunk->more);
+        le_buffer_free(&chunk->fields);
         free(chunk->lines);
     }
     free(stream->scratches);
@@ -106,13 +109,26 @@ static bool may_be_joined(const struct le_preprocess *rules, const struct le_eve
            (!event->headed || event->next_line);
 }
 
+static bool add_fields(struct le_chunk *chunk, const struct le_event *event, uint32_t *begin)
+{
+    struct place place;
+    *begin = NO_TEXT;
+    if (event->kind != LE_PIECE && !event->next_line)
+        return true;
+    *begin = (uint32_t)(chunk->fields.length / sizeof place);
+    for (int i = 0; i < chunk->stream->reader->rules->field_count; i++)
+        if (!add_text(chunk, event->fields[i], &place) ||
+            !le_buffer_append(&chunk->fields, &place, sizeof place))
+            return false;
+    return true;
+}
+
 static bool add_more(struct le_chunk *chunk, const struct le_event *event)
 {
     struct more more = {.bytes = event->bytes, .source = event->source};
     return add_text(chunk, event->text, &more.text) &&
-           add_text(chunk, event->message, &more.message) &&
-           add_text(chunk, event->field, &more.field) && add_text(chunk, event->by, &more.by) &&
-           add_text(chunk, event->stream, &more.stream) &&
+           add_text(chunk, event->message, &more.message) && add_text(chunk, event->by, &more.by) &&
+           add_text(chunk, event->stream, &more.stream) && add_fields(chunk, event, &more.fields) &&
            le_buffer_append(&chunk->more, &more, sizeof more);
 }
 
@@ -133,10 +149,12 @@ static bool add_line(struct le_chunk *chunk, const struct le_event *event, bool 
                           .headed = event->headed,
                           .next_line = event->next_line,
                           .opened = event->opened,
+                          .field = event->field,
                           .opens = event->opens,
                           .look = event->look,
                           .more = NO_TEXT};
-    if (!add_text(chunk, event->session, &line->session))
+    if (!add_text(chunk, event->session, &line->session) ||
+        !add_text(chunk, event->pid, &line->pid))
         return false;
     if (may_be_joined(chunk->stream->reader->rules, event, follows_piece)) {
         line->more = (uint32_t)(chunk->more.length / sizeof(struct more));
@@ -154,7 +172,7 @@ static void read_chunk(struct le_job *job, int worker)
     const char *at = chunk->bytes.data, *end = at + chunk->length;
     bool follows_piece = true; /* the chunk before may end with one */
     chunk->line_count = 0;
-    chunk->texts.length = chunk->more.length = 0;
+    chunk->texts.length = chunk->more.length = chunk->fields.length = 0;
     chunk->status = LOGEXPORT_OK;
     while (at < end && chunk->status == LOGEXPORT_OK) {
         size_t length;
@@ -193,6 +211,8 @@ static struct le_event event_at(const struct le_chunk *chunk, const struct line 
                              .headed = line->headed,
                              .next_line = line->next_line,
                              .opened = line->opened,
+                             .pid = text_at(chunk, line->pid),
+                             .field = line->field,
                              .opens = line->opens,
                              .look = line->look,
                              .template_index = line->template_index,
@@ -206,9 +226,13 @@ static struct le_event event_at(const struct le_chunk *chunk, const struct line 
     event.source = more.source;
     event.text = text_at(chunk, more.text);
     event.message = text_at(chunk, more.message);
-    event.field = text_at(chunk, more.field);
     event.by = text_at(chunk, more.by);
     event.stream = text_at(chunk, more.stream);
+    for (int i = 0; more.fields != NO_TEXT && i < chunk->stream->reader->rules->field_count; i++) {
+        struct place place;
+        memcpy(&place, chunk->fields.data + (more.fields + (size_t)i) * sizeof place, sizeof place);
+        event.fields[i] = text_at(chunk, place);
+    }
     return event;
 }
 

@@ -4,8 +4,8 @@
 #include "lines.h"
 #include "utf8.h"
 
-/* What the value of a name is for. */
-enum role { MESSAGE, FIELD, BY, STREAM, ROLES };
+/* What the value of a name is for: from FIELD on for a wanted field. */
+enum role { MESSAGE, BY, STREAM, FIELD, ROLES = FIELD + LE_MAX_FIELDS };
 
 /* A name that is looked for, or what stands before a dot in one. */
 struct name {
@@ -17,6 +17,7 @@ struct name {
 
 struct le_form {
     enum le_form_kind kind;
+    int roles; /* FIELD and the number of fields */
     struct name *names;
     size_t name_count;
     char *texts; /* of the names */
@@ -64,7 +65,7 @@ static void want_for(struct le_form *form, const char *text, size_t length, enum
 static bool prepare(struct le_form *form, const struct le_json_span *names)
 {
     size_t length = 0, count = 0;
-    for (int role = 0; role < ROLES; role++) {
+    for (int role = 0; role < form->roles; role++) {
         count += names[role].text != NULL;
         for (size_t i = 0; names[role].text != NULL && i < names[role].length; i++)
             count += names[role].text[i] == '.';
@@ -75,7 +76,7 @@ static bool prepare(struct le_form *form, const struct le_json_span *names)
     if (form->texts == NULL || form->names == NULL)
         return false;
     char *at = form->texts;
-    for (int role = 0; role < ROLES; role++) {
+    for (int role = 0; role < form->roles; role++) {
         if (names[role].text == NULL)
             continue;
         memcpy(at, names[role].text, names[role].length);
@@ -92,21 +93,22 @@ static void free_form(struct le_form *form)
 }
 
 bool le_structure_add(struct le_structure *structure, enum le_form_kind kind,
-                      struct le_json_span message, struct le_json_span field,
-                      struct le_json_span session_key)
+                      const struct le_form_names *names)
 {
-    struct le_json_span names[ROLES] = {message, field, session_key, {NULL, 0}};
+    struct le_json_span by_role[ROLES] = {[MESSAGE] = names->message, [BY] = names->session_key};
+    for (int i = 0; i < names->field_count; i++)
+        by_role[FIELD + i] = names->fields[i];
     size_t count = (size_t)structure->form_count;
     struct le_form *forms = realloc(structure->forms, (count + 1) * sizeof *forms);
     if (forms == NULL)
         return false;
     structure->forms = forms;
     if (kind == LE_FORM_DOCKER) {
-        names[MESSAGE] = (struct le_json_span){"log", 3};
-        names[STREAM] = (struct le_json_span){"stream", 6};
+        by_role[MESSAGE] = (struct le_json_span){"log", 3};
+        by_role[STREAM] = (struct le_json_span){"stream", 6};
     }
-    forms[count] = (struct le_form){.kind = kind};
-    if (!prepare(&forms[count], names)) {
+    forms[count] = (struct le_form){.kind = kind, .roles = FIELD + names->field_count};
+    if (!prepare(&forms[count], by_role)) {
         free_form(&forms[count]);
         return false;
     }
@@ -150,7 +152,7 @@ static bool forget_seen(const struct le_form *form, struct le_opened *opened)
 /* Keeps the value of a name for all that it is wanted for. */
 static void keep(const struct name *name, struct value value, struct value *values)
 {
-    for (int role = 0; role < ROLES; role++)
+    for (int role = 0; name->roles >> role != 0; role++)
         if ((name->roles >> role & 1) != 0)
             values[role] = value;
 }
@@ -309,10 +311,14 @@ static bool cut_message(struct le_opened *opened)
     return true;
 }
 
-static bool read_fields(const struct value *values, struct le_opened *opened)
+static bool read_fields(const struct le_form *form, const struct value *values,
+                        struct le_opened *opened)
 {
-    return read_field(values[FIELD], &opened->field_text, &opened->field, &opened->field_length) &&
-           read_field(values[BY], &opened->by_text, &opened->by, &opened->by_length) &&
+    for (int i = 0; i < form->roles - FIELD; i++)
+        if (!read_field(values[FIELD + i], &opened->field_texts[i], &opened->fields[i].data,
+                        &opened->fields[i].length))
+            return false;
+    return read_field(values[BY], &opened->by_text, &opened->by, &opened->by_length) &&
            read_field(values[STREAM], &opened->stream_text, &opened->stream,
                       &opened->stream_length);
 }
@@ -536,7 +542,7 @@ static enum fit open_form(const struct le_form *form, const char *text, size_t l
 {
     struct value values[ROLES];
     bool docker = form->kind == LE_FORM_DOCKER, cri = form->kind == LE_FORM_CRI;
-    for (int role = 0; role < ROLES; role++)
+    for (int role = 0; role < form->roles; role++)
         values[role].kind = NOTHING;
     opened->piece = opened->stands_alone = false;
     opened->source = docker || cri ? (int)form->kind : -1;
@@ -548,7 +554,7 @@ static enum fit open_form(const struct le_form *form, const char *text, size_t l
     if (docker)
         opened->piece =
             opened->message_length == 0 || opened->message[opened->message_length - 1] != '\n';
-    return (cri || cut_message(opened)) && read_fields(values, opened) ? OPENED : NO_MEMORY;
+    return (cri || cut_message(opened)) && read_fields(form, values, opened) ? OPENED : NO_MEMORY;
 }
 
 int le_structure_open(const struct le_structure *structure, const char *text, size_t length,
@@ -572,8 +578,10 @@ int le_structure_open(const struct le_structure *structure, const char *text, si
 
 void le_opened_free(struct le_opened *opened)
 {
-    struct le_buffer *buffers[] = {&opened->message_text, &opened->field_text, &opened->by_text,
-                                   &opened->stream_text,  &opened->spare,      &opened->seen};
+    struct le_buffer *buffers[] = {&opened->message_text, &opened->by_text, &opened->stream_text,
+                                   &opened->spare, &opened->seen};
+    for (int i = 0; i < LE_MAX_FIELDS; i++)
+        le_buffer_free(&opened->field_texts[i]);
     for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++)
         le_buffer_free(buffers[i]);
     *opened = (struct le_opened){0};

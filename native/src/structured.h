@@ -1,5 +1,5 @@
 /* Structured records: a line that is JSON, Docker's json-file, CRI or logfmt, opened to its message.
- * The rules stand in core/logexport/logs/structured.py. Of a form's fields only one is read. */
+ * The rules stand in core/logexport/logs/structured.py. Of a form's fields only wanted ones are read. */
 #ifndef LE_STRUCTURED_H
 #define LE_STRUCTURED_H
 
@@ -8,6 +8,7 @@
 
 #include "buffer.h"
 #include "json_cursor.h"
+#include "kept.h"
 
 enum { LE_MAX_LEVELS = 4, LE_MAX_FORMS = 16 };
 
@@ -21,21 +22,26 @@ struct le_structure {
     int form_count;
 };
 
-/* Adds a form. `message`: for json and logfmt; `field`: the name of the one field that is wanted, of
- * docker and cri a key of theirs; `session_key`: the name that sessions are by. A name without a text
- * is one that is not there; names are copied. False: out of memory, nothing changed. */
+/* The names of a form. One without a text is one that is not there. */
+struct le_form_names {
+    struct le_json_span message;     /* for json and logfmt */
+    struct le_json_span session_key; /* the name that sessions are by */
+    struct le_json_span
+        fields[LE_MAX_FIELDS]; /* those that are wanted, of docker and cri their keys */
+    int field_count;
+};
+
+/* Adds a form; its names are copied. False: out of memory, nothing changed. */
 bool le_structure_add(struct le_structure *structure, enum le_form_kind kind,
-                      struct le_json_span message, struct le_json_span field,
-                      struct le_json_span session_key);
+                      const struct le_form_names *names);
 void le_structure_free(struct le_structure *structure);
 
 /* What a form makes of a text, and the memory for it: all zero at first, kept and reused. */
 struct le_opened {
     const char *message;
     size_t message_length;
-    const char *field; /* NULL: null */
-    size_t field_length;
-    const char *by; /* the value of the session key; NULL: null */
+    struct le_text fields[LE_MAX_FIELDS]; /* as many as the form has */
+    const char *by;                       /* the value of the session key; NULL: null */
     size_t by_length;
     bool stands_alone; /* of a form without pieces: it cannot be a continuation line, since lines of
                         * the message were cut off, or since it is blank */
@@ -44,7 +50,7 @@ struct le_opened {
     const char *stream; /* of a form with pieces; NULL: null */
     size_t stream_length;
     /* Of structured.c: */
-    struct le_buffer message_text, field_text, by_text, stream_text;
+    struct le_buffer message_text, field_texts[LE_MAX_FIELDS], by_text, stream_text;
     struct le_buffer spare; /* a message in between, a key without escapes */
     struct le_buffer seen;  /* a byte for each name of a form: whether the text had it */
 };

@@ -33,7 +33,8 @@ const char plain_rules[] =
 #define READING_RULES(encoding)                                                                       \
     "{\"schema_version\": 2, \"encoding\": \"" encoding "\", \"structured\": [{\"form\": "            \
     "\"docker\"}, {\"form\": \"cri\"}, {\"form\": \"json\", \"message\": \"m.s\", \"host\": \"h\"}, " \
-    "{\"form\": \"logfmt\", \"message\": \"m\"}], \"continuation\": true, \"headers\": "              \
+    "{\"form\": \"logfmt\", \"message\": \"m\"}], \"continuation\": true, \"keep\": "                 \
+    "[{\"field\": \"host\", \"as\": \"text\"}], \"headers\": "                                        \
     "[{\"name\": \"n\", \"pattern\": \"H(?P<message>\\\\w*)$\", \"message\": \"next_line\"}, "        \
     "{\"name\": \"h\", \"pattern\": \"h: (?P<message>.*)$\"}], \"masks\": "                           \
     "[{\"name\": \"n\", \"pattern\": \"\\\\d+\", \"replacement\": \"<N>\"}], \"matching\": "          \

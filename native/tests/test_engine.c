@@ -410,6 +410,32 @@ static void malformed_rules_are_refused(void)
               "\"max_sessions\" is 0");
 }
 
+static void malformed_kept_fields_are_refused(void)
+{
+#define KEEPS(keep)                                                                                 \
+    "{\"schema_version\": 2, \"encoding\": \"utf-8\", \"structured\": [], \"continuation\": true, " \
+    "\"keep\": " keep ", \"headers\": [], \"masks\": []" END
+#define KEPT "{\"field\": \"level\", \"as\": \"text\"}"
+    rules_say(KEEPS("{}"), "\"keep\" is not an array");
+    rules_say(KEEPS("[7]"), "at keep: an entry is not an object");
+    rules_say(KEEPS("[{\"field\": \"level\"}]"), "\"as\" is missing");
+    rules_say(KEEPS("[{\"as\": \"text\"}]"), "\"field\" is missing");
+    rules_say(KEEPS("[{\"field\": \"message\", \"as\": \"text\"}]"), "no field \"message\"");
+    rules_say(KEEPS("[{\"field\": \"level\", \"as\": \"word\"}]"), "not text, severity or class");
+    rules_say(KEEPS("[{\"field\": \"level\", \"as\": \"text\", \"x\": 1}]"), "no key \"x\"");
+    rules_say(KEEPS("[" KEPT ", " KEPT ", " KEPT ", " KEPT ", " KEPT ", " KEPT ", " KEPT ", " KEPT
+                    ", " KEPT "]"),
+              "\"keep\" has more than 8 entries");
+    rules_say("{\"schema_version\": 2, \"encoding\": \"utf-8\", \"structured\": [], "
+              "\"continuation\": true, \"headers\": [], \"masks\": []" END,
+              "\"keep\" is missing");
+    rules_say("{\"schema_version\": 1, \"keep\": [], \"headers\": [], \"masks\": []" END,
+              "\"keep\" belongs to version 2 only");
+    rules_say(BEGIN "[{\"name\": \"a\", \"pattern\": \"(?P<level>x)(?P<message>.*)\"}], "
+                    "\"masks\": []" END,
+              "not a field by rules of version 1");
+}
+
 static void the_graph_must_fit_the_task(void)
 {
     struct logexport_options options = options_of(1);
@@ -567,6 +593,7 @@ int main(void)
     a_malformed_manifest_is_refused();
     malformed_files_are_refused();
     malformed_rules_are_refused();
+    malformed_kept_fields_are_refused();
     the_graph_must_fit_the_task();
     weights_in_other_files_are_refused();
     options_must_fit_the_task();

@@ -1,8 +1,11 @@
 /* Lines: where one ends; decoding with replacement, by the cases of the WHATWG algorithm and at the fast
- * path's borders; white space and tokens; continuation lines; structured records. */
+ * path's borders; white space and tokens; kept fields; continuation lines; PostgreSQL's fields;
+ * structured records. */
 #include "continuation.h"
 #include "decoding.h"
+#include "kept.h"
 #include "lines.h"
+#include "pids.h"
 #include "structured.h"
 #include "test.h"
 #include "utf8.h"
@@ -182,6 +185,75 @@ static void tokens_are_divided_by_five_characters_only(void)
     le_tokens_free(&tokens);
 }
 
+static void is_kept_as(enum le_kept_form form, const char *text, const char *wanted)
+{
+    struct le_text value = {text, text == NULL ? 0 : strlen(text)};
+    struct le_buffer space = {0};
+    struct le_tokens tokens = {0};
+    char ended[100];
+    NEED(le_kept_tokens(&form, 1, &value, &space, &tokens));
+    NEED(tokens.count == 1 && tokens.items[0].length < sizeof ended);
+    memcpy(ended, tokens.items[0].data, tokens.items[0].length);
+    ended[tokens.items[0].length] = '\0';
+    CHECK_TEXT(ended, wanted);
+    le_buffer_free(&space);
+    le_tokens_free(&tokens);
+}
+
+static void a_kept_field_is_one_token(void)
+{
+    static const char *const cases[][4] = {
+        /* the value, and as a text, a severity and a class */
+        {NULL, "-\n", "-\n", "-\n"},
+        {"", "-\n", "-\n", "-\n"},
+        {" \t\n ", "-\n", "-\n", "-\n"},
+        {"-", "-", "-", "-"},
+        {"INFO", "INFO", "INFO", "INFO"},
+        {" \n a \t\nb\r \n", "a_b", "a_b", "a_b"},
+        {"a\xC2\xA0 b", "a\xC2\xA0_b", "a\xC2\xA0_b", "a\xC2\xA0_b"},
+        {"0", "0", "emerg", "0"},
+        {" 11 ", "11", "err", "11"},
+        {"12", "12", "warning", "12"},
+        {"165", "165", "notice", "1xx"},
+        {" 404\t", "404", "warning", "4xx"},
+        {"999999999", "999999999", "debug", "999999999"},
+        {"1000000000", "1000000000", "1000000000", "1000000000"},
+        {"1\n", "1", "1", "1"},
+        {"\n404", "404", "404", "404"},
+        {"+1", "+1", "+1", "+1"},
+        {"40x", "40x", "40x", "40x"},
+        {"1 2", "1_2", "1_2", "1_2"}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        is_kept_as(LE_KEPT_TEXT, cases[i][0], cases[i][1]);
+        is_kept_as(LE_KEPT_SEVERITY, cases[i][0], cases[i][2]);
+        is_kept_as(LE_KEPT_CLASS, cases[i][0], cases[i][3]);
+    }
+}
+
+static void kept_tokens_stand_before_those_of_the_message(void)
+{
+    static const enum le_kept_form forms[] = {LE_KEPT_TEXT, LE_KEPT_CLASS, LE_KEPT_TEXT};
+    char text[1000];
+    for (size_t i = 0; i < sizeof text; i++)
+        text[i] = i % 2 == 0 ? 'x' : ' ';
+    const struct le_text values[] = {{"a b", 3}, {NULL, 0}, {text, sizeof text}};
+    struct le_buffer space = {0};
+    struct le_tokens tokens = {0};
+    for (int round = 0; round < 2; round++) { /* the memory is used again */
+        NEED(le_kept_tokens(forms, 3, values, &space, &tokens));
+        NEED(le_tokens_append(&tokens, " m  n", 5));
+        NEED(tokens.count == 5);
+        CHECK(tokens.items[0].length == 3 && memcmp(tokens.items[0].data, "a_b", 3) == 0);
+        CHECK(tokens.items[1].length == 2 && memcmp(tokens.items[1].data, "-\n", 2) == 0);
+        CHECK(tokens.items[2].length == sizeof text - 1);
+        CHECK(tokens.items[2].data[1] == '_' && tokens.items[2].data[sizeof text - 2] == 'x');
+        CHECK(tokens.items[3].length == 1 && *tokens.items[3].data == 'm');
+        CHECK(tokens.items[4].length == 1 && *tokens.items[4].data == 'n');
+    }
+    le_buffer_free(&space);
+    le_tokens_free(&tokens);
+}
+
 static void many_tokens_are_held(void)
 {
     char text[2000];
@@ -301,14 +373,26 @@ struct wanted {
 #define WHOLE false, NULL /* no piece, and of no stream */
 #define REFUSED NULL, NULL, NULL, WHOLE
 
+/* Adds a form with four wanted fields: no key, that of the field, that of the sessions, and that of the
+ * field again. */
+static bool adds(struct le_structure *structure, enum le_form_kind kind, const char *message,
+                 const char *field, const char *session_key)
+{
+    const struct le_form_names names = {
+        .message = span_of(message),
+        .session_key = span_of(session_key),
+        .fields = {span_of(NULL), span_of(field), span_of(session_key), span_of(field)},
+        .field_count = 4};
+    return le_structure_add(structure, kind, &names);
+}
+
 /* Opens texts by one form, with one memory for all. */
 static void opens_to(enum le_form_kind kind, const char *message, const char *field,
                      const char *session_key, const struct wanted *wanted, size_t count)
 {
     struct le_structure structure = {0};
     struct le_opened opened = {0};
-    NEED(
-        le_structure_add(&structure, kind, span_of(message), span_of(field), span_of(session_key)));
+    NEED(adds(&structure, kind, message, field, session_key));
     for (size_t i = 0; i < count; i++, wanted++) {
         int found = le_structure_open(&structure, wanted->text, strlen(wanted->text), &opened);
         bool pieces = kind == LE_FORM_DOCKER || kind == LE_FORM_CRI;
@@ -319,7 +403,10 @@ static void opens_to(enum le_form_kind kind, const char *message, const char *fi
         if (found != 1)
             continue;
         same_text(opened.message, opened.message_length, wanted->message);
-        same_text(opened.field, opened.field_length, wanted->field);
+        same_text(opened.fields[0].data, opened.fields[0].length, NULL);
+        same_text(opened.fields[1].data, opened.fields[1].length, wanted->field);
+        same_text(opened.fields[2].data, opened.fields[2].length, wanted->by);
+        same_text(opened.fields[3].data, opened.fields[3].length, wanted->field);
         same_text(opened.by, opened.by_length, wanted->by);
         same_text(opened.stream, opened.stream_length, wanted->stream);
         CHECK(opened.piece == wanted->piece && opened.source == (pieces ? (int)kind : -1));
@@ -370,8 +457,7 @@ static void json_is_64_deep_at_most(void)
             at[depth + i - 2] = ']';
         }
         at[2 * (depth - 1)] = '}';
-        NEED(
-            le_structure_add(&structure, LE_FORM_JSON, span_of("m"), span_of(NULL), span_of(NULL)));
+        NEED(adds(&structure, LE_FORM_JSON, "m", NULL, NULL));
         CHECK(le_structure_open(&structure, text, strlen(text), &opened) == (depth <= 64));
         le_opened_free(&opened);
         le_structure_free(&structure);
@@ -408,10 +494,9 @@ static void the_first_form_that_fits_wins(void)
 {
     struct le_structure structure = {0};
     struct le_opened opened = {0};
-    const struct le_json_span none = {NULL, 0};
-    NEED(le_structure_add(&structure, LE_FORM_LOGFMT, span_of("b"), none, none));
-    NEED(le_structure_add(&structure, LE_FORM_JSON, span_of("a"), none, none));
-    NEED(le_structure_add(&structure, LE_FORM_JSON, span_of("b"), none, none));
+    NEED(adds(&structure, LE_FORM_LOGFMT, "b", NULL, NULL));
+    NEED(adds(&structure, LE_FORM_JSON, "a", NULL, NULL));
+    NEED(adds(&structure, LE_FORM_JSON, "b", NULL, NULL));
     NEED(le_structure_open(&structure, "{\"b\":\"x\",\"a\":\"y\"}", 17, &opened) == 1);
     same_text(opened.message, opened.message_length, "y");
     NEED(le_structure_open(&structure, "{\"b\":\"x\",\"a\":1}", 15, &opened) == 1);
@@ -419,6 +504,45 @@ static void the_first_form_that_fits_wins(void)
     CHECK(le_structure_open(&structure, "{\"c\":\"x\"}", 9, &opened) == 0);
     le_opened_free(&opened);
     le_structure_free(&structure);
+}
+
+static struct le_text text_of(const char *text)
+{
+    return (struct le_text){text, text == NULL ? 0 : strlen(text)};
+}
+
+static void fields_belong_to_the_last_record_of_their_pid(void)
+{
+    struct le_pids *pids = calloc(1, sizeof *pids);
+    NEED(pids != NULL);
+    CHECK(!le_pids_take(pids, 1, text_of("7"), true));
+    CHECK(!le_pids_take(pids, 2, text_of("7"), false));
+    for (int64_t line = 3; line < 1002; line++) { /* as many as may stand between */
+        char pid[8];
+        snprintf(pid, sizeof pid, "%d", (int)line + 100);
+        CHECK(!le_pids_take(pids, line, text_of(pid), false));
+    }
+    CHECK(le_pids_take(pids, 1002, text_of("7"), true));
+    CHECK(!le_pids_take(pids, 1003, text_of("7"), true));
+    CHECK(le_pids_take(pids, 1003, text_of("103"), true));
+    CHECK(!le_pids_take(pids, 1003, text_of("10"), true));
+    CHECK(!le_pids_take(pids, (INT64_C(1) << 40) + 2, text_of("7"), true));
+    free(pids);
+}
+
+static void only_fields_have_their_levels_and_pids_are_short(void)
+{
+    char pid[66];
+    memset(pid, 'x', sizeof pid - 1);
+    pid[65] = '\0';
+    CHECK(le_pid(text_of(pid)).data == NULL);
+    pid[64] = '\0';
+    CHECK(le_pid(text_of(pid)).length == 64);
+    CHECK(le_pid(text_of("")).data == NULL);
+    CHECK(le_pid(text_of(NULL)).data == NULL);
+    CHECK(le_is_field_level(text_of("DETAIL")) && le_is_field_level(text_of("BACKTRACE")));
+    CHECK(!le_is_field_level(text_of("DETAILS")) && !le_is_field_level(text_of("detail")));
+    CHECK(!le_is_field_level(text_of("")) && !le_is_field_level(text_of(NULL)));
 }
 
 int main(void)
@@ -431,8 +555,12 @@ int main(void)
     a_file_is_decoded_however_it_is_cut();
     tokens_are_divided_by_five_characters_only();
     many_tokens_are_held();
+    a_kept_field_is_one_token();
+    kept_tokens_stand_before_those_of_the_message();
     lines_of_stack_traces_are_nothing();
     indented_lines_are_of_a_record_with_a_head();
+    fields_belong_to_the_last_record_of_their_pid();
+    only_fields_have_their_levels_and_pids_are_short();
     json_is_opened_to_its_message();
     json_is_64_deep_at_most();
     cri_and_logfmt_are_opened();

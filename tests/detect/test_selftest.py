@@ -15,9 +15,11 @@ from logexport.bundle import Bundle
 from logexport.detect import detect
 from logexport.logs.events import Event, EventReader
 from logexport.logs.headers import PRESETS, Header
+from logexport.logs.kept import ABSENT, KeptField
 from logexport.logs.lines import as_log, iter_lines, iter_logs
 from logexport.logs.masks import MASK_SETS, Mask
 from logexport.logs.preprocess import ALOG_DETECT, Preprocess, SessionRule
+from logexport.logs.structured import StructuredForm
 from logexport.selftest import RenderedLog, render_selftest, write_selftest
 from logexport.selftest.rendering import MAX_BYTES
 from logexport.selftest.sampling import draw
@@ -198,6 +200,73 @@ def test_counts_of_rendered_and_skipped_are_true(
     assert found.isdisjoint(made.skipped)
     if prefer == "specific":
         assert made.skipped == ()
+
+
+KEPT_HEADERS = (
+    Header("level", r"\d{2}:\d{2} (?P<level>[A-Z]+)(?: \((?P<status>\d{3})\))?: (?P<message>.*)$"),
+    Header("waits", r"\d+ <(?P<priority>\d+)>(?P<message>)$", next_line=True),
+)
+KEPT_RULES = {
+    "headers": Preprocess(
+        headers=KEPT_HEADERS, keep=(KeptField("level"), KeptField("status", "class"))
+    ),
+    "severity": Preprocess(
+        headers=KEPT_HEADERS, keep=(KeptField("priority", "severity"), KeptField("level"))
+    ),
+    "structured": Preprocess(
+        structured=(
+            StructuredForm("json", "m", level="a.lvl", pid="p"),
+            StructuredForm("logfmt", "msg", level="level", pid="pid"),
+        ),
+        keep=(KeptField("level", "severity"), KeptField("pid", "class")),
+        session=SessionRule("field", field="level"),
+    ),
+    "both": Preprocess(
+        structured=(StructuredForm("docker"),),
+        headers=KEPT_HEADERS,
+        keep=(KeptField("level"), KeptField("status", "class")),
+    ),
+}
+KEPT_TOKENS = {
+    "headers": (("INFO", ABSENT), ("E", "4xx"), (ABSENT, ABSENT), ("<*>", ABSENT), ("E", "<*>")),
+    "severity": (("warning", ABSENT), (ABSENT, "INFO"), (ABSENT, ABSENT), ("debug", "<*>")),
+    "structured": (("info", "4xx"), ("a_b", ABSENT), (ABSENT, ABSENT), ("<*>", "5xx"), ("e", "x")),
+    "both": (("INFO", "5xx"), (ABSENT, ABSENT), ("E", ABSENT)),
+}
+
+
+@settings(max_examples=12, deadline=None)
+@given(
+    st.sampled_from(sorted(KEPT_RULES)),
+    st.lists(
+        st.sampled_from(["a b", "<*>", "a <NUM>", "x=<NUM> é", "eth<ID> <IP>", ""]),
+        min_size=1,
+        unique=True,
+    ),
+    st.integers(0, 10),
+)
+def test_counts_are_true_with_kept_fields(name: str, messages: list[str], seed: int) -> None:
+    rules = KEPT_RULES[name]
+    templates = [
+        f"{first} {second} {message}".rstrip(" ")
+        for first, second in KEPT_TOKENS[name]
+        for message in messages
+        if message or (rules.headers and not rules.structured)
+    ]
+    vocabulary = Vocabulary(tuple(templates))
+    made = render_selftest(vocabulary, rules, event_topk(2, 1), seed, max_bytes=20_000)
+    assert made.rendered + len(made.skipped) == len(templates)
+    found = {event.template for event in events_of(made, rules, vocabulary)} - {None}
+    assert found.isdisjoint(made.skipped)
+    without_a_record = f"{ABSENT} {ABSENT}"  # a blank line, which is nothing
+    assert {templates[index] for index in made.skipped} <= {without_a_record}
+
+
+def test_templates_that_kept_fields_cannot_be_are_skipped() -> None:
+    templates = ("404 x", "4xx x", "<*>", "", f"{ABSENT} y")
+    rules = Preprocess(keep=(KeptField("status", "class"),), prefer="general")
+    made = render_selftest(Vocabulary(templates), rules, event_topk(2, 1), max_bytes=4000)
+    assert made.skipped == (0, 1, 2, 3)  # nothing says a status; a line has a word
 
 
 @pytest.mark.parametrize("kind", ["event", "count"])

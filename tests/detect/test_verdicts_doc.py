@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from logexport.logs import headers, lines, masks, patterns, preprocess
-from logexport.training import parse
+from logexport.logs import headers, instants, lines, masks, patterns, preprocess
+from logexport.training import sampling
 from logexport.verdicts.tolerance import ABSOLUTE, RELATIVE
 
 DOC = Path(__file__).resolve().parents[2] / "docs" / "verdicts.md"
@@ -60,13 +60,23 @@ def test_bounds_and_tolerances_are_the_codes() -> None:
         f"`max_line_bytes` (`preprocess.json`; {lines.DEFAULT_MAX_LINE_BYTES:,} by default)" in text
     )
     assert f"({preprocess.DEFAULT_MAX_SESSIONS:,} by default" in text
-    assert f"first {parse.SAMPLE_LINES:,} lines" in text
+    assert f"at most {sampling.SAMPLE_LINES:,} lines that are not blank" in text
     assert (
         f"{patterns.MAX_PATTERN_LENGTH:,} characters, groups nested {patterns.MAX_NESTING}" in text
     )
     assert f"numbers up to {patterns.MAX_REPEAT:,}" in text
     assert (ABSOLUTE, RELATIVE) == (1e-5, 1e-4)
     assert "≤ 1e-5 + 1e-4·|b|" in text
+
+
+def test_groups_forms_and_names_of_instants_are_the_codes() -> None:
+    text = DOC.read_text(encoding="utf-8")
+    assert "```\n" + "\n".join(instants.FORMS) + "\n```\n" in text
+    assert "```\n" + "\n".join(instants.MONTHS) + "\n```\n" in text
+    halves = ", or ".join(", ".join(f"`{name}`" for name in one.split()) for one in instants.HALVES)
+    assert halves in text
+    for group in instants.TIME_GROUPS:
+        assert f"\n| `{group}` | " in text
 
 
 def test_every_option_of_the_command_is_described() -> None:

@@ -11,7 +11,13 @@ _UTF = 0x00080000
 _ANCHORED = 0x80000000
 _NOTEMPTY = 0x00000004
 _NEWLINE_LF = 2
+_NO_AUTO_POSSESS = 0x00004000
+_NO_START_OPTIMIZE = 0x00010000
+_JIT_COMPLETE = 1
+_JIT_STACK = (32 << 10, 64 << 20)  # bytes at first and at most, as the engine has them
+_NO_LIMIT = 0xFFFFFFFF
 _NO_MATCH = -1
+_MATCH_LIMIT = -47
 _UNSET = ctypes.c_size_t(-1).value
 
 
@@ -38,6 +44,18 @@ def load() -> ctypes.CDLL | None:
             ctypes.c_int,
             [pointer, ctypes.c_char_p, size, size, ctypes.c_uint32, pointer, pointer],
         ),
+        ("pcre2_jit_compile_8", ctypes.c_int, [pointer, ctypes.c_uint32]),
+        (
+            "pcre2_jit_match_8",
+            ctypes.c_int,
+            [pointer, ctypes.c_char_p, size, size, ctypes.c_uint32, pointer, pointer],
+        ),
+        ("pcre2_jit_stack_create_8", pointer, [size, size, pointer]),
+        ("pcre2_jit_stack_assign_8", None, [pointer, pointer, pointer]),
+        ("pcre2_jit_stack_free_8", None, [pointer]),
+        ("pcre2_match_context_create_8", pointer, [pointer]),
+        ("pcre2_match_context_free_8", None, [pointer]),
+        ("pcre2_set_match_limit_8", ctypes.c_int, [pointer, ctypes.c_uint32]),
         ("pcre2_get_ovector_pointer_8", ctypes.POINTER(size), [pointer]),
         ("pcre2_get_ovector_count_8", ctypes.c_uint32, [pointer]),
         ("pcre2_get_error_message_8", ctypes.c_int, [ctypes.c_int, ctypes.c_char_p, size]),
@@ -51,18 +69,23 @@ def load() -> ctypes.CDLL | None:
 class Pattern:
     """A compiled pattern.
 
+    Args:
+        library: PCRE2.
+        pattern: in its syntax.
+        options: of compiling, beside UTF.
+
     Raises:
         ValueError: PCRE2 does not compile it.
     """
 
-    def __init__(self, library: ctypes.CDLL, pattern: str) -> None:
+    def __init__(self, library: ctypes.CDLL, pattern: str, options: int = 0) -> None:
         self._library = library
         data = pattern.encode()
         error, offset = ctypes.c_int(), ctypes.c_size_t()
         context = library.pcre2_compile_context_create_8(None)
         library.pcre2_set_newline_8(context, _NEWLINE_LF)
         self._code = library.pcre2_compile_8(
-            data, len(data), _UTF, ctypes.byref(error), ctypes.byref(offset), context
+            data, len(data), _UTF | options, ctypes.byref(error), ctypes.byref(offset), context
         )
         if not self._code:
             text = ctypes.create_string_buffer(256)
@@ -112,3 +135,74 @@ class Pattern:
             out += subject[at : whole[0]] + replace(groups).encode()
             at = whole[1]
         return (out + subject[at:]).decode()
+
+
+class StepCounter(Pattern):
+    """A pattern at the start of a text, that tells how many steps the matcher goes.
+
+    A step is a place to go back to. Repetitions that PCRE2 would not go back into count too: so
+    each character that is read on a way that fails is a step, and no time is hidden.
+    """
+
+    def __init__(self, library: ctypes.CDLL, pattern: str) -> None:
+        super().__init__(library, pattern, _ANCHORED | _NO_AUTO_POSSESS | _NO_START_OPTIMIZE)
+        self._context = library.pcre2_match_context_create_8(None)
+
+    def __del__(self) -> None:
+        if getattr(self, "_context", None):
+            self._library.pcre2_match_context_free_8(self._context)
+        super().__del__()
+
+    def ends_within(self, text: str, steps: int) -> bool:
+        """Whether the matcher says yes or no to a text after so many steps at most."""
+        subject = text.encode()
+        self._library.pcre2_set_match_limit_8(self._context, steps)
+        status = self._library.pcre2_match_8(
+            self._code, subject, len(subject), 0, 0, self._match_data, self._context
+        )
+        if status < _NO_MATCH and status != _MATCH_LIMIT:
+            raise RuntimeError(f"pcre2_match: {status}")
+        return bool(status != _MATCH_LIMIT)
+
+    def count(self, text: str) -> int:
+        """The fewest steps within which it does."""
+        most = 1
+        while not self.ends_within(text, most):
+            most *= 2
+        few, enough = most // 2, most
+        while enough - few > 1:
+            middle = (few + enough) // 2
+            few, enough = (few, middle) if self.ends_within(text, middle) else (middle, enough)
+        return enough
+
+
+class JitPattern(Pattern):
+    """A pattern at the start of a text, compiled to machine code as the C engine does.
+
+    Raises:
+        ValueError: PCRE2 does not compile it, or has no JIT on this machine.
+    """
+
+    def __init__(self, library: ctypes.CDLL, pattern: str) -> None:
+        super().__init__(library, pattern, _ANCHORED)
+        if library.pcre2_jit_compile_8(self._code, _JIT_COMPLETE) != 0:
+            raise ValueError("PCRE2 has no JIT on this machine")
+        self._context = library.pcre2_match_context_create_8(None)
+        library.pcre2_set_match_limit_8(self._context, _NO_LIMIT)
+        self._stack = library.pcre2_jit_stack_create_8(*_JIT_STACK, None)
+        library.pcre2_jit_stack_assign_8(self._context, None, self._stack)
+
+    def __del__(self) -> None:
+        if getattr(self, "_stack", None):
+            self._library.pcre2_match_context_free_8(self._context)
+            self._library.pcre2_jit_stack_free_8(self._stack)
+        super().__del__()
+
+    def matches(self, subject: bytes) -> bool:
+        """Whether the pattern matches; of bytes, since a caller that measures has encoded them."""
+        status = self._library.pcre2_jit_match_8(
+            self._code, subject, len(subject), 0, 0, self._match_data, self._context
+        )
+        if status < _NO_MATCH:
+            raise RuntimeError(f"pcre2_jit_match: {status}")
+        return bool(status != _NO_MATCH)

@@ -61,10 +61,10 @@ LEFT: dict[str, list[tuple[int, str, bool]]] = {
     traces.NODE: [(5, "Error: no stock", True), (9, "[cause]: Error: broken pipe", True)],
     traces.RUBY: [(1, "/srv/shop/orders.rb:118:in `place': no stock (Shop::StockError)", True)],
     traces.DOTNET: [
-        (1, "fail order rejected", False),
+        (1, "order rejected", False),
         (3, "Acme.Shop.StockException: no stock", True),
         (4, "---> System.IO.IOException: broken pipe", True),
-        (8, "info order placed", False),
+        (8, "order placed", False),
     ],
     traces.JAVA_UTIL: [(1, "WARNING: peer is slow", False), (3, "INFO: closed", False)],
     traces.RUST: [(2, "no stock for 4711", True)],

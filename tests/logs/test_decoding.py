@@ -225,11 +225,11 @@ def test_many_escapes_that_end_nowhere_take_linear_time() -> None:
 
 
 def test_a_head_behind_colours_is_found_by_version_2_alone() -> None:
-    from logexport.logs.headers import PRESETS
+    from logexport.logs.headers import ALOG_DETECT_HEADERS
 
     line = b"\x1b[32mJun 14 15:16:01 host sshd[1]:\x1b[0m hello"
-    new = LineParser(Preprocess(headers=PRESETS["syslog"])).parse(line)
-    old = LineParser(Preprocess(headers=PRESETS["syslog"], encoding=None)).parse(line)
+    new = LineParser(Preprocess(headers=ALOG_DETECT_HEADERS)).parse(line)
+    old = LineParser(Preprocess(headers=ALOG_DETECT_HEADERS, encoding=None)).parse(line)
     assert (new.message, new.host) == ("hello", "host")
     assert old.header is None
 

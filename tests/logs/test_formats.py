@@ -204,8 +204,8 @@ def test_traces_are_set_aside_before_heads_are_looked_for(tmp_path: Path) -> Non
     log = tmp_path / "app.log"
     log.write_text((traces.HEAD + "INFO ok\n" + traces.JAVA + traces.PYTHON) * 20)
     result = parse(log, tmp_path / "out")
-    assert result.format == "iso8601"
-    assert result.headers["iso8601"] == 60
+    assert result.format == "learned"
+    assert result.headers["head-1"] == 60
     templates = {row.template for row in read_parsed(result.parsed)}
     assert not any("at com" in str(template) or "File" in str(template) for template in templates)
     assert main(["parse", str(log), "-o", str(tmp_path / "all"), "--no-continuation"]) == 0
@@ -365,6 +365,6 @@ def test_a_key_is_named_behind_a_head(tmp_path: Path, capfd: pytest.CaptureFixtu
     assert main(["parse", str(log), "-o", str(out), "--message-key", "part"]) == 0
     assert Preprocess.load(out / "preprocess.json").structured[0].message == "part"
     assert "json with the message in part" in (summary := capfd.readouterr().err)
-    assert "on 20, format syslog on 20" in summary
+    assert "on 20, format learned on 20" in summary
     assert main(["parse", str(log), "-o", str(out), "--message-key", "parts"]) == 2
     assert "No line has a text under the key 'parts'" in capfd.readouterr().err

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import random
 from pathlib import Path
 
 import pytest
 from logexport.logs.headers import PRESETS, Header
+from logexport.logs.kept import ABSENT, KeptField
 from logexport.logs.preprocess import Preprocess, SessionRule
 from logexport.logs.structured import StructuredForm
 from logexport.types import Vocabulary
@@ -36,6 +38,18 @@ FORMS = (
     StructuredForm("json", "msg", host="host.name", level="log.level"),
     StructuredForm("logfmt", "msg", host="host", process="app"),
 )
+KEPT_HEADERS = (
+    Header("priority", r"<(?P<priority>\d+)>(?:(?P<host>[ab]) )?(?P<message>.*)$"),
+    Header("waits", r"\[(?P<level>[a-z ]*)(?P<status>\d+)?\] (?P<message>\w*)$", next_line=True),
+    Header("level", r"(?P<level>[A-Z]*) ?(?:\((?P<status>\w+)\))?: (?P<message>.*)$"),
+    *HEADERS,
+)
+KEPT_FORMS = (
+    *FORMS[:4],
+    StructuredForm("logfmt", "msg", host="host", process="app", level="trace.id"),
+)
+LEVEL, PRIORITY = KeptField("level"), KeptField("priority", "severity")
+STATUS = KeptField("status", "class")
 RULES = {
     "plain": Preprocess(session=SessionRule("regex", r"tick|id=(\w+)")),
     "heads": Preprocess(
@@ -53,9 +67,64 @@ RULES = {
     "time": Preprocess(
         structured=FORMS, headers=HEADERS, session=SessionRule("field", field="timestamp")
     ),
+    "a kept level": Preprocess(headers=KEPT_HEADERS, keep=(LEVEL,), session=SessionRule("host")),
+    "kept in headers": Preprocess(
+        headers=KEPT_HEADERS,
+        keep=(PRIORITY, STATUS),
+        session=SessionRule("field", field="status"),
+        max_line_bytes=160,
+    ),
+    "a kept level of JSON": Preprocess(
+        structured=KEPT_FORMS, keep=(LEVEL, KeptField("timestamp", "class"))
+    ),
+    "kept in all": Preprocess(
+        structured=KEPT_FORMS,
+        headers=KEPT_HEADERS,
+        keep=(KeptField("level", "severity"), STATUS, KeptField("host")),
+        session=SessionRule("field", field="level"),
+    ),
+    "kept without continuation": Preprocess(
+        structured=KEPT_FORMS,
+        headers=KEPT_HEADERS,
+        keep=(STATUS, LEVEL),
+        session=SessionRule("regex", r"ERROR|\d$"),
+        continuation=False,
+        max_line_bytes=200,
+    ),
+    "eight kept": Preprocess(
+        structured=KEPT_FORMS,
+        headers=KEPT_HEADERS,
+        keep=(LEVEL, *(KeptField("action"),) * 3, STATUS, KeptField("pid"), PRIORITY, LEVEL),
+        session=SessionRule("field", field="trace.id"),
+    ),
 }
+TOKENS = (
+    *(ABSENT, "info", "WARN", "WARN_x", "404", "4xx", "500", "7", "debug", "notice", "true", "a"),
+    "2025-03-10T08:00:09.180854000+01:00",
+)
 TRACES = (*trace_lines.ALL, *(text for text, _ in trace_lines.BARE.values()))
 LINES = [line for text in TRACES for line in text.split("\n")]
+
+
+def templates_for(rules: Preprocess) -> tuple[str, ...]:
+    """With kept fields: a template for each of their tokens, at two places of the event's."""
+    count = len(rules.keep)
+    if count == 0:
+        return TEMPLATES
+    heads = []
+    for places in itertools.combinations(range(count), min(count, 2)):
+        for chosen in itertools.product((*TOKENS, "<*>"), repeat=len(places)):
+            head = ["<*>"] * count
+            for place, token in zip(places, chosen, strict=True):
+                head[place] = token
+            heads.append(" ".join(head))
+    step = 1 + len(heads) // 120
+    few = dict.fromkeys(heads[::step])
+    messages = ("<*>", "<*> <*>", "tick")
+    return (
+        *(f"{head} {message}".rstrip(" ") for head in few for message in messages),
+        *(" ".join(WILD[:length]) for length in range(count + 4, 13)),
+    )
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +132,7 @@ def bundles(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     made = tmp_path_factory.mktemp("bundles")
     return {
         name: write_bundle(
-            made / f"{place}", make_task("events topk"), Vocabulary(TEMPLATES), rules
+            made / f"{place}", make_task("events topk"), Vocabulary(templates_for(rules)), rules
         )
         for place, (name, rules) in enumerate(RULES.items())
     }
@@ -87,11 +156,27 @@ def some_text(numbers: random.Random) -> str:
     return line
 
 
+def kept_head(numbers: random.Random) -> str:
+    """What a line may begin with that has fields to be kept; or all of a line."""
+    level = numbers.choice(("info", "warn", "", " "))
+    return numbers.choice(
+        (
+            f"<{numbers.choice(('13', '165', '7', '0000000007', '1234567890'))}>",
+            f"<{numbers.randrange(200)}>{numbers.choice('ab')} ",
+            f"{numbers.choice(('WARN', 'E', ''))} ({numbers.choice(('404', '500', '40', 'x'))}): ",
+            "WARN: ",
+            f"[{level}{numbers.choice(('', '404', '7'))}] tick\n",
+            f"[{level}] ",
+        )
+    )
+
+
 def structured(numbers: random.Random, text: str) -> str:
     """The text as the message of some form."""
     stream = numbers.choice(("stdout", "stderr"))
     form = numbers.randrange(6)
     host = numbers.choice(("a", "b", "\ud800", "7", ""))
+    level = numbers.choice((30, True, "e", "info", " WARN \n x\t", "", " \n", None, 404, "7\n"))
     if form == 0:
         log = text + numbers.choice(("\n", "\n", "\r\n", "", "\nmore"))
         return _json(numbers, [("log", log), ("stream", stream), ("time", "now")])
@@ -100,15 +185,17 @@ def structured(numbers: random.Random, text: str) -> str:
         return f"2025-03-10T08:00:09.180854000+01:00 {stream} {tag} {text}"
     if form == 2:
         fields = [("message", text), ("x", numbers.choice((1, None, [1, {}], "fields")))]
-        items = [("fields", dict(fields)), ("h", host), ("lvl", numbers.choice((30, True, "e")))]
-        return _json(numbers, [*items, ("trace.id", host)])
+        items = [("fields", dict(fields)), ("h", host), ("lvl", level)]
+        return _json(numbers, [*items, ("trace.id", host), ("t", numbers.choice((404, "now")))])
     if form == 3:
         value = numbers.choice((text, list(text.encode("utf-8", "surrogatepass")), 7, None))
-        items = [("msg", value), ("host", {"name": host}), ("log.level", "info"), ("msg", "no")]
+        items = [("msg", value), ("host", {"name": host}), ("log.level", level), ("msg", "no")]
         return _json(numbers, [*items, ("trace", {"id": numbers.choice((1.50, "t", None))})])
     if form == 4:
         quoted = json.dumps(text, ensure_ascii=numbers.random() < 0.5)
-        return f"app=x host={host.strip(chr(0xD800))} msg={quoted} trace.id=1 msg=2"
+        level_quoted = json.dumps(level) if isinstance(level, str) else "1"
+        pairs = f"app=x host={host.strip(chr(0xD800))} msg={quoted}"
+        return f"{pairs} trace.id={level_quoted} msg=2"
     return text
 
 
@@ -128,6 +215,8 @@ def some_log(numbers: random.Random, rules: Preprocess) -> bytes:
     lines = []
     for _ in range(numbers.randrange(80)):
         text = some_text(numbers)
+        if rules.keep and numbers.random() < 0.6:
+            text = kept_head(numbers) + numbers.choice((text, "tick", "two words"))
         for _ in range(numbers.choice((0, 1, 1, 2)) if rules.structured else 0):
             if numbers.random() < 0.1:
                 text = numbers.choice(("\n", "\r\n", " \n\n ", "\n\t")) + text
@@ -136,6 +225,8 @@ def some_log(numbers: random.Random, rules: Preprocess) -> bytes:
             text = structured(numbers, text)
             if numbers.random() < 0.05:
                 text = numbers.choice(("@cee:", "@cee: ", " @cee:\t", "@cee", "@cee:@cee:")) + text
+            if rules.keep and rules.headers and numbers.random() < 0.1:
+                text = kept_head(numbers) + text
         if numbers.random() < 0.03:
             text = numbers.choice(("tick", "", " ", "\x1b[31mtick", "x" * 200, "{", "a=1"))
         if numbers.random() < 0.03 and text:

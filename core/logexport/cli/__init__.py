@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 COMMANDS = {
     "run": "logexport.cli.run:run",
+    "heads": "logexport.cli.heads:heads",
     "parse": "logexport.cli.parse:parse",
     "fix-vocab": "logexport.cli.fix_vocab:fix_vocab",
     "detect": "logexport.cli.detect:detect",
@@ -34,6 +35,7 @@ COMMANDS = {
 
 SUMMARIES = {
     "run": "Export trained models to a bundle, prove it, and publish it.",
+    "heads": "Show the heads that the lines of a log have.",
     "parse": "Turn raw logs (compressed too) into masked lines and templates.",
     "fix-vocab": "Turn an id-keyed vocabulary into a template-keyed one.",
     "detect": "Read a log and print a verdict a line.",

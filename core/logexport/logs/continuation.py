@@ -24,6 +24,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from logexport.logs.lines import WHITE_SPACE
+from logexport.logs.pids import FIELD_LEVELS
 
 __all__ = [
     "Answer",
@@ -101,10 +102,7 @@ _MORE = (" more", " common frames omitted", " lines matching cause stack trace .
 _FRAMES_LEFT_OUT = (" frames truncated", " frames excluded")
 _SCRIPTS = (".js", ".mjs", ".cjs", ".jsx", ".ts", ".mts", ".cts", ".tsx")
 _PHP_OPENERS = ("Stack trace:", "PHP Stack trace:", "[stacktrace]")
-_FIELDS = (
-    *("DETAIL:  ", "HINT:  ", "CONTEXT:  ", "QUERY:  ", "STATEMENT:  ", "LOCATION:  "),
-    "BACKTRACE:  ",
-)
+_FIELDS = tuple(f"{level}:  " for level in FIELD_LEVELS)
 _NODE_MODULES = (
     *("assert", "buffer", "child_process", "cluster", "crypto", "dgram", "dns", "events", "fs"),
     *("http", "http2", "https", "module", "net", "path", "process", "querystring", "readline"),
@@ -452,6 +450,10 @@ class Trace:
     def end(self, message: str | None = None) -> None:
         """A record begins that is an event, with this message (None: one that nobody reads)."""
         self.state = State.NONE if message is None else opens(message)
+
+    def end_with_field(self) -> None:
+        """A field of PostgreSQL that has a head belongs to a record before."""
+        self.state = State.POSTGRES
 
     def _in_state(self, look: Look) -> Answer | None:
         """The answer that the state gives; None if it has none."""

@@ -64,7 +64,7 @@ class EventReader:
         """The event that a record is."""
         if record.parsed is None:
             return Event(record.number, None, None)
-        masked = self.parser.mask(record.parsed.message)
+        masked = self.parser.mask_record(record.parsed)
         return Event(record.number, record.parsed.session, self.matcher.match(masked))
 
     def event(self, line: LogLine) -> Event | None:

@@ -10,19 +10,21 @@ Rules (the reference of headers):
 - Nothing is stripped.
 
 Timestamps are for people and for other tools: nothing in logexport orders lines by them, and no
-verdict depends on them. See :class:`TimestampReader`.
+verdict depends on them. :mod:`logexport.logs.instants` says how they are read.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import NamedTuple
 
 from logexport.errors import InputError
+from logexport.logs.instants import TIME_GROUPS
 from logexport.logs.patterns import analyse, compile_portable
+from logexport.logs.presets import NAMES, read_preset
 
 __all__ = [
     "ALOG_DETECT_HEADERS",
@@ -31,18 +33,24 @@ __all__ = [
     "Fields",
     "Header",
     "HeaderMatcher",
-    "TimestampReader",
     "headers_of",
     "parse_header",
 ]
 
 GROUPS = ("timestamp", "host", "process", "message")
+"""What a pattern may name by rules of version 1."""
+FIELDS = (
+    *("timestamp", "level", "logger", "host", "process", "pid", "thread", "source", "request"),
+    *("code", "method", "status", "action", "priority", "msgid"),
+)
+"""What a pattern may name beside the message by rules of version 2; and, if ``timestamp`` is one of
+them, :data:`logexport.logs.instants.TIME_GROUPS`."""
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 
 
 @dataclass(frozen=True)
 class Header:
-    """One header: a portable pattern with the group ``message`` and any of the other three.
+    """One header: a portable pattern with the group ``message`` and any of :data:`FIELDS`.
 
     Args:
         name: of the header.
@@ -56,8 +64,19 @@ class Header:
     next_line: bool = False
 
 
+_NOTHING: Mapping[str, str] = MappingProxyType({})
+
+
 class Fields(NamedTuple):
-    """What a line's header says. ``header`` is its name, None where no header matched."""
+    """What a line's header says.
+
+    Args:
+        message, timestamp, host, process: groups.
+        header: its name, None if no header matched.
+        next_line: see :class:`Header`.
+        others: further fields, by their names.
+        time: its match, if groups of time say its timestamp.
+    """
 
     message: str
     timestamp: str | None = None
@@ -65,110 +84,32 @@ class Fields(NamedTuple):
     process: str | None = None
     header: str | None = None
     next_line: bool = False
+    others: Mapping[str, str] = _NOTHING
+    time: re.Match[str] | None = None
 
 
-_MONTH = "[A-Z][a-z]{2}"
-_CLOCK = r"\d{2}:\d{2}:\d{2}"
-_ISO_DAY = r"\d{4}-\d{2}-\d{2}"
-_ISO_TIME = rf"{_CLOCK}(?:[.,]\d{{1,9}})?"
-_ISO_ZONE = r"(?:Z|[+-]\d{2}:?\d{2})"
-# RFC 3164, 4.1: [<PRI>]Mmm dd hh:mm:ss HOST, the day padded with a space (or, in the wild, a zero).
-_SYSLOG = rf"(?:<\d{{1,3}}>)?(?P<timestamp>{_MONTH} [ \d]\d {_CLOCK}) (?P<host>\S+)"
-# The tag: a name, perhaps a version after a space ("syslogd 1.4.1:") or dashes before it
-# ("-- root[12]:"), perhaps [pid]; then the kernel's own time since boot, whose padding would
-# otherwise change the number of tokens.
-_TAG = (
-    r"(?P<process>(?:-- )?[^\s\[\]:]+(?: \d[\w.\-]*)?)(?:\[[\w.\-]*\])?:(?: +|$)"
-    r"(?:\[ *\d+\.\d+\] )?(?P<message>.*)$"
-)
+class _Presets(Mapping[str, tuple[Header, ...]]):
+    """The headers of each preset, read from its file when they are asked for."""
 
-PRESETS: dict[str, tuple[Header, ...]] = {
-    # RFC 5424, 6: <PRI>VERSION TIMESTAMP HOST APP-NAME PROCID MSGID SD [BOM MSG]; "-" is null.
-    "rfc5424": (
-        Header(
-            "rfc5424",
-            rf"<\d{{1,3}}>\d{{1,2}} (?:-|(?P<timestamp>{_ISO_DAY}T{_ISO_TIME}{_ISO_ZONE})) "
-            r"(?:- |(?P<host>\S+) )(?:- |(?P<process>\S+) )\S+ \S+ "
-            r'(?:-|(?:\[[^\s=\]"]+(?: [^\s=\]"]+="(?:[^"\\\]]|\\.)*")*\])+)'
-            "(?: |$)\ufeff?(?P<message>.*)$",
-        ),
-    ),
-    # yymmdd hhmmss thread level class: message
-    "hdfs": (
-        Header(
-            "hdfs",
-            r"(?P<timestamp>\d{6} \d{6}) \d+ [A-Z]+ (?P<process>[^\s:]+):(?: |$)(?P<message>.*)$",
-        ),
-    ),
-    # [Www Mmm dd hh:mm:ss[.uuuuuu] yyyy] [[module:]level] [[pid n[:tid n]]] message
-    "apache": (
-        Header(
-            "apache",
-            rf"\[(?P<timestamp>{_MONTH} {_MONTH} [ \d]\d {_CLOCK}(?:\.\d{{1,6}})? \d{{4}})\] "
-            r"\[(?:(?P<process>[\w.\-]+):|:)?[a-z]+[0-9]?\](?: \[pid \d+(?::tid \d+)?\])?"
-            r"(?: |$)(?P<message>.*)$",
-        ),
-    ),
-    # RFC 3164; the second for lines without a tag, such as "last message repeated 2 times"
-    "syslog": (
-        Header("syslog", rf"{_SYSLOG} {_TAG}"),
-        Header("syslog-untagged", rf"{_SYSLOG}(?: |$)(?P<message>.*)$"),
-    ),
-    # seconds since boot, perhaps with the level before and the caller after; or dmesg -T
-    "dmesg": (
-        Header(
-            "dmesg",
-            r"(?:<\d{1,3}>)?\[ *\d+\.\d+\](?:\[ *[CT]\d+\])?(?: |$)(?P<message>.*)$",
-        ),
-        Header(
-            "dmesg-time",
-            rf"\[(?P<timestamp>{_MONTH} {_MONTH} [ \d]\d {_CLOCK} \d{{4}})\]"
-            r"(?: |$)(?P<message>.*)$",
-        ),
-    ),
-    # java.util.logging's SimpleFormatter; newer ones write U+202F before AM and PM
-    "java-util-logging": (
-        Header(
-            "java-util-logging",
-            rf"(?P<timestamp>{_MONTH} \d{{1,2}}, \d{{4}} \d{{1,2}}:\d{{2}}:\d{{2}}"
-            "(?:[ \u202f][AP]M)?"
-            r") (?P<process>[\w.$]+) [^\s]+$(?P<message>)",
-            next_line=True,
-        ),
-    ),
-    # .NET's console logger: "info: Category[0]", perhaps with a time before it; the level is kept
-    "dotnet-console": (
-        Header(
-            "dotnet-console",
-            rf"(?:\[?(?P<timestamp>(?:{_ISO_DAY}[T ])?{_ISO_TIME}(?: ?{_ISO_ZONE})?)\]? )?"
-            r"(?P<message>trce|dbug|info|warn|fail|crit): (?P<process>[\w.`+<>]+)\[-?\d+\]$",
-            next_line=True,
-        ),
-    ),
-    # logcat -v long; the level is kept
-    "logcat-long": (
-        Header(
-            "logcat-long",
-            rf"\[ (?P<timestamp>\d{{2}}-\d{{2}} {_CLOCK}\.\d{{3}}) +\d+: *\d+ "
-            r"(?P<message>[VDIWEFA])/(?P<process>[^\s]+) *\]$",
-            next_line=True,
-        ),
-    ),
-    # ISO 8601; the first is syslog with such a time (RFC 3339), as rsyslog writes it
-    "iso8601": (
-        Header(
-            "iso8601-syslog",
-            rf"(?P<timestamp>{_ISO_DAY}T{_ISO_TIME}{_ISO_ZONE}) (?P<host>[\w.\-]+) {_TAG}",
-        ),
-        Header(
-            "iso8601",
-            rf"\[?(?P<timestamp>{_ISO_DAY}[T ]{_ISO_TIME}(?: ?{_ISO_ZONE})?)\]?"
-            r"(?:[ :]+|$)(?P<message>.*)$",
-        ),
-    ),
-    "plain": (),
-}
-"""Header patterns by the name of their format, the most specific first."""
+    def __getitem__(self, name: str) -> tuple[Header, ...]:
+        if name not in NAMES:
+            raise KeyError(name)
+        return tuple(map(header_of, read_preset(name)["headers"]))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(NAMES)
+
+    def __len__(self) -> int:
+        return len(NAMES)
+
+
+def header_of(entry: Mapping[str, str]) -> Header:
+    """A header as ``preprocess.json`` and the files of presets have it."""
+    return Header(entry["name"], entry["pattern"], "message" in entry)
+
+
+PRESETS: Mapping[str, tuple[Header, ...]] = _Presets()
+"""Headers by the name of their format, the most specific first (:mod:`logexport.logs.presets`)."""
 
 ALOG_DETECT_HEADERS = (
     Header(
@@ -180,7 +121,7 @@ ALOG_DETECT_HEADERS = (
 )
 """The rules of alog-detect, as they are; never detected, since ``syslog`` matches more."""
 
-FORMATS = (*PRESETS, "alog-detect")
+FORMATS = (*NAMES, "alog-detect")
 """What ``--format`` takes, beside ``auto``."""
 
 
@@ -192,7 +133,7 @@ def headers_of(format_name: str) -> tuple[Header, ...]:
     """
     if format_name == "alog-detect":
         return ALOG_DETECT_HEADERS
-    if format_name not in PRESETS:
+    if format_name not in NAMES:
         raise InputError(
             f"There is no log format {format_name!r}", f"Use auto or one of {', '.join(FORMATS)}."
         )
@@ -217,41 +158,72 @@ def parse_header(text: str) -> Header:
 class HeaderMatcher:
     """The headers of a log, compiled.
 
+    Args:
+        headers: in their order.
+        known: the fields that a pattern may name.
+        times: it may name groups of time.
+
     Raises:
         InputError: a pattern that is not portable, lacks the group ``message``, has a named group
-            that logexport does not know, or a name that is given twice.
+            that logexport does not know, groups of time without ``timestamp``, or a name that is
+            given twice.
     """
 
-    def __init__(self, headers: Sequence[Header]) -> None:
+    def __init__(
+        self, headers: Sequence[Header], known: Sequence[str] = GROUPS, times: bool = False
+    ) -> None:
         self.headers = tuple(headers)
         names = [header.name for header in self.headers]
         self._steps: list[
-            tuple[Callable[[str], re.Match[str] | None], str, bool, tuple[int, ...]]
+            tuple[
+                Callable[[str], re.Match[str] | None],
+                str,
+                bool,
+                bool,
+                tuple[int, ...],
+                tuple[tuple[str, int], ...],
+            ]
         ] = []
+        allowed = {"message", *known, *(TIME_GROUPS if times else ())}
         for header in self.headers:
             where = f"header {header.name!r}"
             if names.count(header.name) > 1:
                 raise InputError(f"Two headers are named {header.name!r}", "Rename one of them.")
             pattern = compile_portable(header.pattern, where)
             groups = analyse(header.pattern, where).names
-            if "message" not in groups or not set(groups) <= set(GROUPS):
+            if "message" not in groups or not set(groups) <= allowed:
                 lacks = "" if "message" in groups else ", but not message"
+                bound = "none" if times else "by rules of version 1 none"
                 raise InputError(
                     f"The pattern of {where} names the groups ({', '.join(groups)}){lacks}",
-                    "Name the group (?P<message>...), and none but timestamp, host and process "
-                    "beside it.",
+                    f"Name the group (?P<message>...), and {bound} but these beside it: "
+                    f"{', '.join(name for name in known if name != 'message')}.",
+                )
+            timed = not set(groups).isdisjoint(TIME_GROUPS)
+            if timed and "timestamp" not in groups:
+                raise InputError(
+                    f"The pattern of {where} names groups of time, but not timestamp",
+                    "Put the groups of time into a group (?P<timestamp>...).",
                 )
             numbers = tuple(
                 pattern.groupindex.get(name, 0)
                 for name in ("message", "timestamp", "host", "process")
             )
-            self._steps.append((pattern.match, header.name, header.next_line, numbers))
+            others = tuple(
+                (name, number)
+                for name, number in pattern.groupindex.items()
+                if name not in GROUPS and name not in TIME_GROUPS
+            )
+            self._steps.append(
+                (pattern.match, header.name, header.next_line, timed, numbers, others)
+            )
 
     def match(self, text: str) -> Fields:
         """The header's fields and the message of a decoded line."""
-        for match, name, next_line, (message, timestamp, host, process) in self._steps:
+        for match, name, next_line, timed, numbers, others in self._steps:
             found = match(text)
             if found is not None:
+                message, timestamp, host, process = numbers
                 return Fields(
                     found[message] or "",
                     found[timestamp] if timestamp else None,
@@ -259,104 +231,9 @@ class HeaderMatcher:
                     found[process] if process else None,
                     name,
                     next_line,
+                    {other: found[number] for other, number in others if found[number] is not None}
+                    if others
+                    else _NOTHING,
+                    found if timed and found[timestamp] is not None else None,
                 )
         return Fields(text)
-
-
-_MONTHS = {
-    name: number
-    for number, name in enumerate(
-        ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"), 1
-    )
-}
-_ISO = re.compile(
-    r"(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d):(\d\d)(?:[.,](\d{1,9}))?(?: ?(Z|[+-]\d\d:?\d\d))?",
-    re.ASCII,
-)
-_YEARLESS = re.compile(r"([A-Z][a-z]{2})\s+(\d{1,2})\s+(\d\d):(\d\d):(\d\d)", re.ASCII)
-_WEEKDAY = re.compile(
-    r"[A-Z][a-z]{2} ([A-Z][a-z]{2})\s+(\d{1,2}) (\d\d):(\d\d):(\d\d)(?:\.(\d{1,6}))? (\d{4})",
-    re.ASCII,
-)
-_COMPACT = re.compile(r"(\d\d)(\d\d)(\d\d) (\d\d)(\d\d)(\d\d)", re.ASCII)
-
-
-class TimestampReader:
-    """Header texts to naive datetimes, in UTC where the text names a zone.
-
-    Understood: ISO 8601 (``T`` or a space, fraction after ``.`` or ``,`` cut to microseconds,
-    zone), ``Sun Dec 04 04:47:44.123456 2005``, ``081109 203615`` (years 2000 to 2099) and the
-    year-less ``Jun 14 15:16:01``. Anything else, a date that does not exist and a leap second are
-    null.
-
-    A year-less time is null unless ``year`` is given. The first such time is of that year; each
-    next one is of the earliest year that puts it no more than 31 days before the latest one so far.
-    So the year turns from December to January, and a line that comes late does not turn it. (The
-    29th of February is null where that year has none.)
-
-    Args:
-        year: of the first year-less timestamp, or None.
-    """
-
-    def __init__(self, year: int | None = None) -> None:
-        if year is not None and not 1 <= year <= 9998:
-            raise InputError(f"{year} is not a year", "Use four digits, such as 2024.")
-        self._year = year
-        self._latest: datetime | None = None
-        self._remembered: tuple[str, datetime | None] = ("", None)
-
-    def read(self, text: str | None) -> datetime | None:
-        """The time that ``text`` says, or None."""
-        if not text:
-            return None
-        if text == self._remembered[0]:  # many lines share a second
-            return self._remembered[1]
-        value = self._read(text)
-        self._remembered = (text, value)
-        return value
-
-    def _read(self, text: str) -> datetime | None:
-        try:
-            if match := _ISO.fullmatch(text):
-                year, month, day, hour, minute, second = map(int, match.group(1, 2, 3, 4, 5, 6))
-                micro = int((match[7] or "")[:6].ljust(6, "0"))
-                return datetime(year, month, day, hour, minute, second, micro) - _offset(match[8])
-            if match := _YEARLESS.fullmatch(text):
-                return self._with_year(match)
-            if match := _WEEKDAY.fullmatch(text):
-                day, hour, minute, second, year = map(int, match.group(2, 3, 4, 5, 7))
-                micro = int((match[6] or "").ljust(6, "0"))
-                return datetime(year, _MONTHS[match[1]], day, hour, minute, second, micro)
-            if match := _COMPACT.fullmatch(text):
-                year, month, day, hour, minute, second = map(int, match.groups())
-                return datetime(2000 + year, month, day, hour, minute, second)
-        except (ValueError, KeyError, OverflowError):
-            pass  # a time that does not exist: null, as the docstring says
-        return None
-
-    def _with_year(self, match: re.Match[str]) -> datetime | None:
-        if self._year is None:
-            return None
-        month = _MONTHS[match[1]]
-        day, hour, minute, second = map(int, match.group(2, 3, 4, 5))
-        if self._latest is None:
-            self._latest = datetime(self._year, month, day, hour, minute, second)
-            return self._latest
-        earliest = self._latest - timedelta(days=31)
-        for year in range(max(earliest.year, 1), earliest.year + 2):
-            # Compared as numbers: 29 February of another year is no datetime.
-            if (year, month, day, hour, minute, second) >= earliest.timetuple()[:6]:
-                value = datetime(year, month, day, hour, minute, second)
-                self._latest = max(self._latest, value)
-                return value
-        return None
-
-
-def _offset(zone: str | None) -> timedelta:
-    if zone is None or zone == "Z":
-        return timedelta()
-    hours, minutes = int(zone[1:3]), int(zone[-2:])
-    if minutes > 59:
-        raise ValueError(zone)
-    offset = timedelta(hours=hours, minutes=minutes)
-    return -offset if zone[0] == "-" else offset

@@ -23,6 +23,9 @@ Rules (the reference; the engine's ``native/src/joining.c`` has the same):
   of the session of the record before; if it would not belong to it when indented, and no opener or
   frame announced it, only if it has none of its own.
 - The record before is the last one that was an event and named no exception.
+- If ``continuation`` is on, a record that is a field of PostgreSQL behind a head of its own
+  (:mod:`logexport.logs.pids`) is nothing once it is whole. It ends what the lines before it left
+  behind; lines after it that begin with TAB are nothing.
 """
 
 from __future__ import annotations
@@ -33,6 +36,7 @@ from typing import Literal, NamedTuple, TypeAlias
 
 from logexport.logs.continuation import Answer, Trace, look_at
 from logexport.logs.lines import WHITE_SPACE, LogLine, is_blank
+from logexport.logs.pids import RecentPids
 from logexport.logs.preprocess import LineParser, ParsedLine
 from logexport.logs.structured import Opened
 
@@ -152,6 +156,7 @@ class RecordReader:
         self._limit = parser.preprocess.max_line_bytes
         self._continuation = parser.preprocess.continuation
         self._trace = Trace()
+        self._pids = RecentPids()
         self._before: LogRecord | None = None
         self._pieces: _Pieces | None = None
         self._headed: _Headed | None = None
@@ -165,7 +170,7 @@ class RecordReader:
     def feed(self, line: LogLine) -> Sequence[LogRecord]:
         """The records that are complete with this line, blank or not."""
         if line.oversize:
-            return (*self.finish(), self._begin(LogRecord(line.number, b"", None)))
+            return (*self.finish(), *self._begin(LogRecord(line.number, b"", None)))
         text = self._parser.decode(line.raw)
         if is_blank(text):
             self.blank += 1
@@ -198,7 +203,7 @@ class RecordReader:
         if pieces is None:
             return ()
         if pieces.raws is None:
-            return (*self._end_headed(), self._begin(LogRecord(pieces.number, b"", None)))
+            return (*self._end_headed(), *self._begin(LogRecord(pieces.number, b"", None)))
         opened = pieces.opened._replace(message=pieces.message())
         parsed = self._parser.parse_text("", opened, pieces.session)
         return self._take(pieces.number, pieces.raw(), pieces.size, parsed)
@@ -208,8 +213,8 @@ class RecordReader:
         if headed is None:
             return ()
         if headed.raws is None:
-            return (self._begin(LogRecord(headed.number, b"", None)),)
-        return (self._begin(LogRecord(headed.number, headed.raw(), headed.parsed)),)
+            return self._begin(LogRecord(headed.number, b"", None))
+        return self._begin(LogRecord(headed.number, headed.raw(), headed.parsed))
 
     def _take(self, number: int, raw: bytes, size: int, parsed: ParsedLine) -> Sequence[LogRecord]:
         """A line, or pieces that were joined; ``size`` is without the LFs between them."""
@@ -219,7 +224,7 @@ class RecordReader:
         if parsed.header is not None:
             ended = self._end_headed()
             if not parsed.next_line:
-                return (*ended, self._begin(LogRecord(number, raw, parsed)))
+                return (*ended, *self._begin(LogRecord(number, raw, parsed)))
             self._headed = _Headed(number, [raw], size, parsed)
             return ended
         headed = self._headed
@@ -231,7 +236,7 @@ class RecordReader:
             return self._end_headed()
         if self._continuation and not parsed.stands_alone:
             return self._take_without_head(LogRecord(number, raw, parsed), parsed)
-        return (self._begin(LogRecord(number, raw, parsed)),)
+        return self._begin(LogRecord(number, raw, parsed))
 
     def _take_without_head(self, record: LogRecord, parsed: ParsedLine) -> Sequence[LogRecord]:
         """What may be a continuation line."""
@@ -243,7 +248,7 @@ class RecordReader:
         if answer is Answer.NOTHING:
             return ()
         if answer is Answer.EVENT:
-            return (self._begin(record),)
+            return self._begin(record)
         if self._before is None:
             # There is nothing to belong to, but its trace goes on.
             self._before = record
@@ -254,10 +259,18 @@ class RecordReader:
             parsed = parsed._replace(session=session)
         return (record._replace(parsed=parsed, continues=continues),)
 
-    def _begin(self, record: LogRecord) -> LogRecord:
-        """A record that those after it may belong to."""
-        self._before, parsed = record, record.parsed
+    def _begin(self, record: LogRecord) -> Sequence[LogRecord]:
+        """A record that those after it may belong to, unless it is a field of one before."""
+        parsed = record.parsed
+        if (
+            self._continuation
+            and parsed is not None
+            and self._pids.take(record.number, parsed.head_pid, parsed.head_level)
+        ):
+            self._trace.end_with_field()
+            return ()
+        self._before = record
         # A trace that a message is goes on within it.
         over = parsed is None or (parsed.stands_alone and not parsed.next_line)
         self._trace.end(None if parsed is None or over else parsed.message)
-        return record
+        return (record,)

@@ -80,11 +80,11 @@ DEFAULT_MASKS = (
     Mask("ipv6", rf"(?<![\w:.]){_IPV6}(?:%[\w.\-]+)?(?![\w:])(?!\.\w)", "<IP>"),
     Mask("ipv4", rf"(?<![\w.]){_OCTET_IP}(?!\w)(?!\.\w)", "<IP>"),
     Mask("path", r"(?<![\w/>~.\-])(?:~\w*)?(?:/[\w.@%+=~\-]+)+/?", "<PATH>"),
+    Mask("hex", r"(?<![\w-])0[xX][0-9a-fA-F]+(?![\w-])", "<HEX>"),
     Mask(
-        "hex",
-        r"(?<![\w-])(?:0[xX][0-9a-fA-F]+"
-        r"|(?=[0-9]*[a-fA-F])(?=[a-fA-F]*[0-9])[0-9a-fA-F]{8,})(?![\w-])",
-        "<HEX>",
+        "hash",
+        r"(?<![\w-])(?=[0-9]*[a-fA-F])(?=[a-fA-F]*[0-9])[0-9a-fA-F]{8,}(?![\w-])",
+        "<NUM>",
     ),
     Mask("id", r"\b([a-zA-Z]+(?:[_-][a-zA-Z]+)*_?)(?:(?<=_)-)?\d+\b(?!\.\d)", r"\1<ID>"),
     Mask(
@@ -94,7 +94,8 @@ DEFAULT_MASKS = (
     ),
 )
 """logexport's own. ``<IP>`` for both families: ``<IP6>`` would itself look like a name with a
-number to the mask ``id``. Addresses come before paths, so that ``/10.0.0.1:80`` is an address."""
+number to the mask ``id``. Addresses come before paths, so that ``/10.0.0.1:80`` is an address. A
+hash is a ``<NUM>``: one of eight digits in 43 has no letter, and cannot be told from a number."""
 
 ALOG_DETECT_MASKS = (
     Mask("path", r"(?:(?:/|~)[\w.\-_/]+)", "<PATH>"),

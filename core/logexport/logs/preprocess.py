@@ -14,7 +14,8 @@ Rules (the reference; each module names its own):
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -23,7 +24,16 @@ from logexport import schemas
 from logexport.errors import InputError, UsageError
 from logexport.files import atomic_path, encode_json, read_json
 from logexport.logs.decoding import ENCODINGS, UTF_8_MARK, Encoding, strip_escapes
-from logexport.logs.headers import ALOG_DETECT_HEADERS, Fields, Header, HeaderMatcher
+from logexport.logs.headers import (
+    ALOG_DETECT_HEADERS,
+    FIELDS,
+    GROUPS,
+    Fields,
+    Header,
+    HeaderMatcher,
+    header_of,
+)
+from logexport.logs.kept import KeptField, kept_tokens
 from logexport.logs.lines import DEFAULT_MAX_LINE_BYTES, Reading, decode, is_blank
 from logexport.logs.masks import ALOG_DETECT_MASKS, DEFAULT_MASKS, Mask, Masker
 from logexport.logs.matching import Prefer
@@ -128,6 +138,7 @@ class Preprocess:
         structured: forms of structured records, tried in order (:mod:`logexport.logs.structured`).
         continuation: whether continuation lines belong to the record before them
             (:mod:`logexport.logs.continuation`).
+        keep: fields that stay in the event, in their order (:mod:`logexport.logs.kept`).
 
     Raises:
         InputError: there is no such encoding, there are too many forms, or rules of version 1 have
@@ -143,6 +154,7 @@ class Preprocess:
     encoding: Encoding | None = "utf-8"
     structured: tuple[StructuredForm, ...] = ()
     continuation: bool = True
+    keep: tuple[KeptField, ...] = ()
 
     def __post_init__(self) -> None:
         if self.encoding is None:
@@ -167,6 +179,7 @@ class Preprocess:
     def _has_what_is_new(self) -> bool:
         return (
             bool(self.structured)
+            or bool(self.keep)
             or self.session.by == "field"
             or any(header.next_line for header in self.headers)
         )
@@ -242,7 +255,7 @@ class Preprocess:
         schemas.check(document, "preprocess", Path(name), remedy=_REMEDY)
         data: Mapping[str, Any] = document
         rules = cls(
-            headers=tuple(Header(h["name"], h["pattern"], "message" in h) for h in data["headers"]),
+            headers=tuple(map(header_of, data["headers"])),
             masks=tuple(Mask(m["name"], m["pattern"], m["replacement"]) for m in data["masks"]),
             prefer=data["matching"]["prefer"],
             session=SessionRule(**data["session"]),
@@ -251,6 +264,7 @@ class Preprocess:
             encoding=data.get("encoding"),
             structured=tuple(StructuredForm(**form) for form in data.get("structured", ())),
             continuation=data.get("continuation", False),
+            keep=tuple(KeptField(one["field"], one["as"]) for one in data.get("keep", ())),
         )
         LineParser(rules)
         return rules
@@ -263,6 +277,7 @@ class Preprocess:
                 "encoding": self.encoding,
                 "structured": [form.to_json() for form in self.structured],
                 "continuation": self.continuation,
+                "keep": [{"field": one.field, "as": one.form} for one in self.keep],
             }
         rule = self.session
         session = {"by": rule.by, "pattern": rule.pattern}
@@ -341,6 +356,10 @@ class ParsedLine(NamedTuple):
         stands_alone: it cannot be a continuation line
             (:class:`logexport.logs.structured.Opened`).
         blank: Docker or CRI were opened to white space, so that it is nothing.
+        kept: the tokens of the kept fields.
+        head_pid, head_level: what the header itself says in these groups, or None.
+        time: the match of its header, if groups of time in it say ``timestamp``.
+        wrapped: Docker or CRI were opened to it, and no structured record is inside.
     """
 
     text: str
@@ -355,6 +374,11 @@ class ParsedLine(NamedTuple):
     opened_behind: bool = False
     stands_alone: bool = False
     blank: bool = False
+    kept: tuple[str, ...] = ()
+    head_pid: str | None = None
+    head_level: str | None = None
+    time: re.Match[str] | None = None
+    wrapped: bool = False
 
 
 class LineParser:
@@ -366,7 +390,9 @@ class LineParser:
 
     def __init__(self, preprocess: Preprocess) -> None:
         self.preprocess = preprocess
-        self._headers = HeaderMatcher(preprocess.headers)
+        first = preprocess.encoding is None
+        self._headers = HeaderMatcher(preprocess.headers, GROUPS if first else FIELDS, not first)
+        self._keep = preprocess.keep
         self._masker = Masker(preprocess.masks)
         rule = preprocess.session
         self._by, self._field = rule.by, rule.field
@@ -382,6 +408,10 @@ class LineParser:
     def mask(self, message: str) -> str:
         """Apply the masks to a message."""
         return self._masker(message)
+
+    def mask_record(self, parsed: ParsedLine) -> str:
+        """What a record's template is looked for with: kept tokens, then the masked message."""
+        return " ".join(filter(None, (*parsed.kept, self._masker(parsed.message))))
 
     def find_session(self, text: str) -> str | None:
         """What the session pattern finds in a line's text; None if nothing, or if there is none."""
@@ -403,7 +433,7 @@ class LineParser:
             opened: what it was opened to, if it is a structured record; ``text`` is not looked at.
             session: what the session pattern finds.
         """
-        if not self.preprocess.structured and self._field is None:  # the way of most logs
+        if not (self.preprocess.structured or self._keep or self._field):  # the way of most logs
             fields = self._headers.match(text)
             return ParsedLine(
                 text,
@@ -414,6 +444,9 @@ class LineParser:
                 fields.process,
                 fields.header,
                 fields.next_line,
+                head_pid=fields.others.get("pid"),
+                head_level=fields.others.get("level"),
+                time=fields.time,
             )
         levels: list[Opened] = []
         if opened is not None:
@@ -424,17 +457,13 @@ class LineParser:
         message = fields.message
         if fields.header is not None and not fields.next_line and self.preprocess.structured:
             message = self._open_further(message, levels)
-        values: dict[str, str] = {}
-        for level in levels[:outside]:
-            values.update(level.fields)
-        values.update(_header_fields(fields))
-        for level in levels[outside:]:
-            values.update(level.fields)
+        values = _merge_fields(levels[:outside], fields, levels[outside:])
         if self._by == "host":
             session = values.get("host")
         elif self._field is not None:
             keys = [level.by for level in levels if level.by is not None]
             session = keys[0] if keys else values.get(self._field)
+        is_wrapped = outside > 0 and levels[outside - 1].source is not None
         return ParsedLine(
             text,
             message,
@@ -447,8 +476,22 @@ class LineParser:
             outside > 0,
             len(levels) > outside,
             any(level.stands_alone for level in levels),
-            outside > 0 and levels[outside - 1].source is not None and is_blank(text),
+            is_wrapped and is_blank(text),
+            kept_tokens(self._keep, values) if self._keep else (),
+            fields.others.get("pid"),
+            fields.others.get("level"),
+            None if any("timestamp" in level.fields for level in levels[outside:]) else fields.time,
+            is_wrapped,
         )
+
+    def find_fields(self, text: str) -> dict[str, str]:
+        """All fields that structured forms and the header find in a decoded line, by name."""
+        levels: list[Opened] = []
+        fields = self._headers.match(self._open_further(text, levels))
+        outside = len(levels)
+        if fields.header is not None and not fields.next_line:
+            self._open_further(fields.message, levels)
+        return _merge_fields(levels[:outside], fields, levels[outside:])
 
     def _open_further(self, text: str, levels: list[Opened]) -> str:
         """The text opened as often as it can be; what it was opened to is added to the levels."""
@@ -458,6 +501,16 @@ class LineParser:
         return text
 
 
-def _header_fields(fields: Fields) -> dict[str, str]:
-    found = {"timestamp": fields.timestamp, "host": fields.host, "process": fields.process}
-    return {name: value for name, value in found.items() if value is not None}
+def _merge_fields(
+    outside: Sequence[Opened], header: Fields, inside: Sequence[Opened]
+) -> dict[str, str]:
+    """The fields of a line by their names; of one that is found at several levels the innermost."""
+    values: dict[str, str] = {}
+    for level in outside:
+        values.update(level.fields)
+    found = {"timestamp": header.timestamp, "host": header.host, "process": header.process}
+    values.update((name, value) for name, value in found.items() if value is not None)
+    values.update(header.others)
+    for level in inside:
+        values.update(level.fields)
+    return values

@@ -11,7 +11,9 @@ from typing import Any
 from logexport.errors import InputError
 
 NAMES = ("manifest", "meta", "vocab", "preprocess", "validation")
-"""A schema's name; its file is ``NAME.schema.json`` in this package."""
+"""The schemas of a bundle's files; the file of each is ``NAME.schema.json`` in this package."""
+PACKAGE_NAMES = ("preset",)
+"""The schemas of files in the package (:mod:`logexport.logs.presets`)."""
 
 
 @lru_cache(maxsize=1)
@@ -23,7 +25,7 @@ def _validators() -> dict[str, Any]:
     here = resources.files(__package__)
     schemas = {
         name: json.loads((here / f"{name}.schema.json").read_text(encoding="utf-8"))
-        for name in NAMES
+        for name in (*NAMES, *PACKAGE_NAMES)
     }
     registry = Registry().with_resources(
         (schema["$id"], Resource.from_contents(schema)) for schema in schemas.values()
@@ -39,7 +41,7 @@ def _validators() -> dict[str, Any]:
 def check(
     document: Any, schema: str, path: Path, error: type[InputError] = InputError, remedy: str = ""
 ) -> None:
-    """Check a document against a schema of :data:`NAMES`.
+    """Check a document against a schema of :data:`NAMES` or :data:`PACKAGE_NAMES`.
 
     Raises:
         InputError: or the given subclass: names ``path``, the place in it and what is wrong there.

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import io
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
+from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeAlias
 
 from logexport.logs.events import Event, EventReader
@@ -20,7 +21,7 @@ from logexport.logs.joining import read_alone
 from logexport.logs.lines import iter_lines, tokens
 from logexport.selftest.headers import MessageHeaders
 from logexport.selftest.structure import StructuredLines
-from logexport.selftest.values import SESSIONS, TokenValues
+from logexport.selftest.values import SESSIONS, KeptValues, TokenValues
 from logexport.types import CountMatrix, EventWindow, NextEventTopK, Task
 
 if TYPE_CHECKING:
@@ -135,8 +136,10 @@ class _Renderer:
         self._random, self._max_bytes, self._expected = random, max_bytes, expected
         self._reader = EventReader(preprocess, vocabulary)
         self._values = TokenValues(preprocess, random)
+        self._kept = KeptValues(preprocess.keep, random)
         self._headers = MessageHeaders(preprocess, random)
         self._structure = StructuredLines(preprocess, random)
+        self._kept_count = len(preprocess.keep)
         self._limit = preprocess.max_line_bytes
 
     def render_log(self) -> RenderedLog:
@@ -234,11 +237,14 @@ class _Renderer:
     def _render(self, index: int, slot: int) -> bytes | None:
         """A line that is the template ``index``, or None if no values make it so."""
         words = tokens(self._vocabulary.templates[index])
+        kept_words, words = words[: self._kept_count], words[self._kept_count :]
+        if len(kept_words) < self._kept_count or self._kept.choose(kept_words) is None:
+            return None
         choices = [self._values.find(word) for word in words]
         if not all(choices):
             return None
         by_slot = self._preprocess.session.by == "regex"
-        for attempt in range(12):
+        for attempt in range(48 if kept_words else 12):
             chosen = [
                 values[slot % len(values)]
                 if by_slot and attempt < 4
@@ -247,17 +253,20 @@ class _Renderer:
             ]
             gap = " " if attempt or self._random.random() < 0.95 else self._random.choice(_GAPS)
             text = gap.join(chosen)
-            if attempt < 9:  # a header may hold words of a message that this one has not
-                text = self._headers.put_before(text, slot)
-            raw = self._put_around(text, slot).encode("utf-8", "surrogateescape")
+            kept = self._kept.choose(kept_words) or {}
+            if attempt % 12 < 9:  # a header may hold words of a message that this one has not
+                text = self._headers.put_before(text, slot, kept)
+            raw = self._put_around(text, slot, kept).encode("utf-8", "surrogateescape")
             event = self._event(raw)
             if event is not None and event.template == index:
                 return raw
         return None
 
-    def _put_around(self, text: str, slot: int) -> str:
+    def _put_around(
+        self, text: str, slot: int, kept: Mapping[str, str | None] = MappingProxyType({})
+    ) -> str:
         """Each line of a text as a line of some structured form."""
-        return "\n".join(self._structure.put_around(line, slot) for line in text.split("\n"))
+        return "\n".join(self._structure.put_around(line, slot, kept) for line in text.split("\n"))
 
     def _event(self, raw: bytes) -> Event | None:
         """The event of a line alone, or of the lines of one record; None if it is not one."""

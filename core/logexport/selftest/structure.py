@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from random import Random
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -22,14 +24,22 @@ class StructuredLines:
         self._random = random
         self._ticks = 0
 
-    def put_around(self, text: str, slot: int) -> str:
-        """The text as the message of a line of some form; as it is if the rules have none."""
+    def put_around(
+        self, text: str, slot: int, kept: Mapping[str, str | None] = MappingProxyType({})
+    ) -> str:
+        """The text as the message of a line of some form; as it is if the rules have none.
+
+        Args:
+            text: the message.
+            slot: the number of a session.
+            kept: values of fields; None is one that the line must not have.
+        """
         self._ticks += 1
         if not self._forms or self._random.random() < 0.03:
             return text
         if len(self._forms) > 1 and self._random.random() < 0.5:
-            text = self._write(self._random.choice(self._forms[1:]), text, slot)
-        return self._write(self._forms[0], text, slot)
+            text = self._write(self._random.choice(self._forms[1:]), text, slot, kept)
+        return self._write(self._forms[0], text, slot, kept)
 
     def pieces(self, text: str) -> list[str]:
         """The text in two lines, if a form has pieces; else nothing."""
@@ -49,17 +59,28 @@ class StructuredLines:
         second = self._ticks
         return _TIME.format(hour=second // 3600 % 24, minute=second // 60 % 60, second=second % 60)
 
-    def _write(self, form: StructuredForm, text: str, slot: int) -> str:
-        time = self._time()
+    def _write(
+        self, form: StructuredForm, text: str, slot: int, kept: Mapping[str, str | None]
+    ) -> str:
+        time = kept.get("timestamp") or self._time()
         if form.form == "cri":
             return f"{time} {self._random.choice(('stdout', 'stderr'))} F {text}"
         if form.form == "docker":
-            return self._json({"log": text + "\n", "stream": "stdout", "time": time})
+            document = {"log": text + "\n", "stream": "stdout", "time": time}
+            if "timestamp" in kept and kept["timestamp"] is None:
+                del document["time"]
+            return self._json(document)
         values = {name: f"{field}-{slot}" for field, name in form.names().items()}
         if self._session_key is not None:
             values[self._session_key] = f"session-{slot}"
         if form.timestamp is not None:
             values[form.timestamp] = time
+        for field, name in form.names().items():
+            if field in kept:
+                value = kept[field]
+                values.pop(name, None)
+                if value is not None:
+                    values[name] = value
         assert form.message is not None  # noqa: S101 - json and logfmt have it
         values.pop(form.message, None)
         items = [*values.items(), (form.message, text)]

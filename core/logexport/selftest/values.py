@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from random import Random
 from typing import TYPE_CHECKING
 
+from logexport.logs.kept import ABSENT, SEVERITIES, KeptField, kept_tokens
 from logexport.logs.lines import tokens
 from logexport.logs.masks import Masker
 from logexport.logs.matching import WILDCARD
@@ -114,6 +115,64 @@ class TokenValues:
             pieces += [(token[start:at], False), (name, True)]
             at = start = at + len(name)
         return [*pieces, (token[start:], False)]
+
+
+class KeptValues:
+    """Values for kept fields, found by trying them on the rules of their tokens."""
+
+    def __init__(self, keep: Sequence[KeptField], random: Random) -> None:
+        self._keep, self._random = keep, random
+
+    def choose(self, words: Sequence[str]) -> dict[str, str | None] | None:
+        """A value for each field whose token is given.
+
+        Args:
+            words: a template's first tokens, one for each kept field.
+
+        Returns:
+            The values; None for a field that must be absent. Fields that may be anything are left
+            out. None if the tokens cannot be.
+        """
+        wanted: dict[str, list[tuple[KeptField, str]]] = {}
+        for one, word in zip(self._keep, words, strict=True):
+            if word != WILDCARD:
+                wanted.setdefault(one.field, []).append((one, word))
+        values: dict[str, str | None] = {}
+        for field, pairs in wanted.items():
+            if all(word == ABSENT for _, word in pairs):
+                values[field] = None
+                continue
+            fitting = [
+                value
+                for value in _kept_candidates([word for _, word in pairs])
+                if all(kept_tokens((one,), {field: value}) == (word,) for one, word in pairs)
+            ]
+            if not fitting:
+                return None
+            values[field] = self._random.choice(fitting)
+        return values
+
+    def agree(self, kept: Sequence[str], values: Mapping[str, str | None]) -> bool:
+        """Whether a record's kept tokens are those of the values, as far as these say."""
+        present = {field: value for field, value in values.items() if value is not None}
+        return all(
+            one.field not in values or token == wanted
+            for one, token, wanted in zip(
+                self._keep, kept, kept_tokens(self._keep, present), strict=True
+            )
+        )
+
+
+def _kept_candidates(words: Sequence[str]) -> Iterator[str]:
+    for word in dict.fromkeys(words):
+        yield word
+        if "_" in word.strip("_"):
+            yield word.replace("_", " ")
+        if word in SEVERITIES:
+            severity = SEVERITIES.index(word)
+            yield from (str(severity), str(8 + severity), str(160 + severity))
+        if re.fullmatch("[0-9]xx", word):
+            yield from (f"{word[0]}04", f"{word[0]}00")
 
 
 def _draw_values(pattern: str, random: Random, count: int) -> list[str]:

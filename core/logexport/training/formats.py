@@ -1,4 +1,4 @@
-"""What ``logexport parse`` finds out from the first lines of a log: structured forms, then heads.
+"""What ``logexport parse`` finds out from a sample of a log: structured forms, then heads.
 
 Structured forms (:mod:`logexport.logs.structured`): texts that are JSON objects, CRI lines or
 logfmt are looked at, then what they are opened to, then the messages behind heads. A form is taken
@@ -8,10 +8,11 @@ error or a request), else the texts with the most words, two at least, else what
 happened (``event_type``, ``method`` and the like). Of equals one that is the same in all lines is
 taken last. The other fields are found by their keys.
 
-Heads: a preset is taken if it matches at least half of the records, and more of them than any
+Heads: a preset of :data:`WRITTEN` is taken if it matches at least one record in twenty. From the
+records that none of these matches heads are learned (:mod:`logexport.training.heads`). If there is
+neither, the preset is taken that matches at least half of the records, and more of them than any
 other; of equal shares the one that stands first in :data:`logexport.logs.headers.PRESETS`.
-Continuation lines and messages on the next line are not records, so that they do not
-count.
+Continuation lines and messages on the next line are not records, so that they do not count.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias
 
-from logexport.logs.headers import PRESETS
+from logexport.logs.headers import PRESETS, Header
 from logexport.logs.joining import RecordReader
 from logexport.logs.lines import LogLine, tokens
 from logexport.logs.preprocess import LineParser, Preprocess
@@ -33,11 +34,13 @@ from logexport.logs.structured import (
     read_json_object,
     read_logfmt,
 )
+from logexport.training.heads import REACH, learn_heads
+from logexport.training.times import find_time
 
-__all__ = ["find_format", "find_forms", "form_with_key"]
+__all__ = ["find_format", "find_forms", "find_heads", "form_with_key"]
 
 SMALLEST_SHARE = 20
-"""A form is taken if it opens at least one text in so many."""
+"""A form is taken if it opens at least one text in so many, a preset if it matches one."""
 _DEPTH = 4  # objects in one another that are looked into for names
 
 _SURE_MESSAGES = (
@@ -365,15 +368,67 @@ def _objects_with(pool: Sequence[str], form: StructuredForm) -> list[Members]:
     return [list((read_logfmt(text) or {}).items()) for text in texts]
 
 
+WRITTEN = ("rfc5424", "java-util-logging", "dotnet-console", "logcat-long")
+"""Presets that say more than can be learned: structured data, messages on the next line."""
+
+
+def find_heads(lines: Sequence[LogLine], rules: Preprocess) -> tuple[str, tuple[Header, ...]]:
+    """The headers of a log, and what they are called.
+
+    Args:
+        lines: a sample of the log.
+        rules: the log's, whose headers are not looked at.
+
+    Returns:
+        a preset's name (those of several joined by ``+``), ``learned`` or ``plain``; the headers.
+    """
+    if rules.version > 1:
+        written = [name for name in WRITTEN if _has_heads(lines, rules, PRESETS[name])]
+        known = tuple(header for name in written for header in PRESETS[name])
+        learned = _learn_others(lines, rules, known)
+        if learned:
+            return "learned", (*known, *learned)
+        if written:
+            return "+".join(written), known
+    name = find_format(lines, rules)
+    return name, PRESETS[name]
+
+
+def _has_heads(lines: Sequence[LogLine], rules: Preprocess, headers: tuple[Header, ...]) -> bool:
+    """Whether headers match at least one record in :data:`SMALLEST_SHARE`."""
+    count, total = _count_heads(lines, replace(rules, headers=headers))
+    return count > 0 and count * SMALLEST_SHARE >= total
+
+
+def _learn_others(
+    lines: Sequence[LogLine], rules: Preprocess, known: tuple[Header, ...]
+) -> tuple[Header, ...]:
+    """The headers of records that no known one matches, as what structured ones were opened to."""
+    reader = RecordReader(LineParser(replace(rules, headers=known)))
+    texts: list[str] = []
+    followed: list[bool] = []
+    for record in reader.read(lines):
+        if record.parsed is None or record.continues:
+            continue
+        if followed and find_time(record.parsed.text[:REACH]) is None:
+            followed[-1] = True
+        if record.parsed.header is None:
+            texts.append(record.parsed.text)
+            followed.append(b"\n" in record.raw)
+    return learn_heads(texts, followed)
+
+
 def find_format(lines: Sequence[LogLine], rules: Preprocess) -> str:
     """The preset that fits a log best, ``plain`` if none does.
 
     Args:
-        lines: the first of the log.
+        lines: a sample of the log.
         rules: the log's, whose headers are not looked at.
     """
     best, best_count = "plain", 0
     for name, headers in PRESETS.items():
+        if rules.version == 1 and any(header.next_line for header in headers):
+            continue
         count, total = _count_heads(lines, replace(rules, headers=headers))
         if count > best_count and count * 2 >= total:
             best, best_count = name, count

@@ -4,7 +4,7 @@
 
 ==============  ==================  ================================================================
 ``line_no``     int64               from 1, blank lines counted
-``timestamp``   timestamp[us], null naive; UTC where the log names a zone
+``timestamp``   timestamp[us], null naive, in UTC (``logs/instants.py``)
 ``host``        string, null        from the header
 ``process``     string, null        from the header
 ``raw``         binary, null        the whole line without LF (and one CR before it), or the lines

@@ -1,6 +1,6 @@
-"""Logs that are read twice: the same bytes both times, or an error.
+"""Logs that are read more than once: the same bytes each time, or an error.
 
-What cannot be read twice (standard input, a pipe) is first copied to a temporary file. A log that
+What can be read only once (standard input, a pipe) is first copied to a temporary file. A log that
 grows between the passes is read as far as the first pass read it.
 """
 
@@ -21,7 +21,7 @@ from typing import IO, Any, cast
 from logexport.errors import InputError, OutputError
 from logexport.logs.lines import LogLine, LogPath, Reading, as_log, iter_lines
 
-__all__ = ["Source", "Tap", "TwoPasses", "build_change_error"]
+__all__ = ["Passes", "Source", "Tap", "build_change_error"]
 
 _STEP = 4096  # lines between two calls of the progress function
 
@@ -67,7 +67,7 @@ class Tap(io.RawIOBase):
 
 @dataclass
 class Source:
-    """A log that can be read twice.
+    """A log that can be read more than once.
 
     Args:
         name: what errors call it.
@@ -83,7 +83,7 @@ class Source:
 
     @classmethod
     def open(cls, path: LogPath, stack: ExitStack) -> Source:
-        """Find a log, and copy one that cannot be read twice.
+        """Find a log, and copy one that can be read only once.
 
         Args:
             path: a file, a pipe or ``"-"`` for standard input.
@@ -114,50 +114,55 @@ class Source:
         return {"file": Path(self.name).name, "size": self.size, "sha256": self.sha256}
 
 
-class TwoPasses:
-    """Two passes over the same logs, the first one first; both must see the same bytes.
+class Passes:
+    """Passes over the same logs; all of them must see the bytes that the first one sees.
 
     Args:
         sources: the logs, in the order in which they are read.
         reading: how bytes become lines.
-        progress: called now and then with the bytes done and the bytes in all, both passes counted.
+        count: how many passes there will be.
+        progress: called now and then with the bytes done and the bytes in all, all passes counted.
     """
 
     def __init__(
         self,
         sources: Sequence[Source],
         reading: Reading,
-        progress: Callable[[int, int], None] | None,
+        count: int,
+        progress: Callable[[int, int], None] | None = None,
     ) -> None:
         self.sources = sources
         self._reading = reading
         self._progress = progress
-        self._total = 2 * sum(source.path.stat().st_size for source in sources)
+        self._total = count * sum(source.path.stat().st_size for source in sources)
         self._done = 0
+        self._number = 1
 
-    def first(self) -> Iterator[LogLine]:
-        """All lines; the size and sum of each source are noted."""
-        for source, tap in self._pass([None] * len(self.sources)):
-            yield from self._lines(source, tap)
-            source.size, source.sha256 = tap.size, tap.sha256()
-
-    def second(self) -> Iterator[LogLine]:
-        """The same lines again.
+    def lines(self) -> Iterator[LogLine]:
+        """All lines of the logs, once more.
 
         Raises:
-            InputError: the bytes are not the same.
+            InputError: the bytes are not those of the first pass.
         """
-        for source, tap in self._pass([source.size for source in self.sources]):
-            yield from self._lines(source, tap)
-            if (tap.size, tap.sha256()) != (source.size, source.sha256):
-                raise build_change_error([source])
+        for log in self.logs():
+            yield from log
 
-    def _pass(self, limits: Sequence[int | None]) -> Iterator[tuple[Source, Tap]]:
+    def logs(self) -> Sequence[Iterator[LogLine]]:
+        """As :meth:`lines`, log by log; each is to be read to its end before the next one is."""
         self._number = 1
-        for source, limit in zip(self.sources, limits, strict=True):
-            with source.read(limit) as tap:
-                yield source, tap
-                self._done += tap.size
+        return [self._read(source) for source in self.sources]
+
+    def _read(self, source: Source) -> Iterator[LogLine]:
+        """The lines of a log. The first pass notes its size and sum, the others compare them."""
+        noted = (source.size, source.sha256)
+        is_first = not source.sha256
+        with source.read(None if is_first else source.size) as tap:
+            yield from self._lines(source, tap)
+            if is_first:
+                source.size, source.sha256 = tap.size, tap.sha256()
+            elif (tap.size, tap.sha256()) != noted:
+                raise build_change_error([source])
+            self._done += tap.size
 
     def _lines(self, source: Source, tap: Tap) -> Iterator[LogLine]:
         stream = as_log(tap, source.name, self._reading)
@@ -179,7 +184,7 @@ def _copy_stream(stream: IO[bytes], name: str, stack: ExitStack) -> Path:
             shutil.copyfileobj(stream, out, 1 << 20)
     except OSError as error:
         raise OutputError(
-            f"{name} cannot be copied to {copy}, which is needed to read it twice: "
+            f"{name} cannot be copied to {copy}, which is needed to read it again: "
             f"{error.strerror or error}",
             "Set TMPDIR to a directory with space, or parse a file.",
         ) from error
