@@ -144,7 +144,7 @@ def test_a_mask_is_read_from_the_command_line() -> None:
         ("/etc/passwd ~root/x '/a/b' f=/a/", "<PATH> <PATH> '<PATH>' f=<PATH>"),
         ("and/or 10/11 v1.2.3", "and/or <NUM>/<NUM> v1.2.3"),
         ("see http://a.b/c?d=1 (https://x)", "see <URL> (<URL>)"),
-        ("0x1F deadbeef99 feedface 12345678", "<HEX> <NUM> feedface <NUM>"),
+        ("0x1F deadbeef99 feedface 12345678", "<HEX> <NUM> <NUM> <NUM>"),
         ("blk_-123 blk_456 eth0 sda1: x86_64", "blk_<ID> blk_<ID> eth<ID> sda<ID>: x86_64"),
         ("pid=12 -3.5 +7 a-5", "pid=<NUM> <NUM> <NUM> a-<NUM>"),
         ("64KB 12ms 3% 3860k 2005-06-09", "<NUM>KB <NUM>ms <NUM>% <NUM>k <NUM>-<NUM>-<NUM>"),

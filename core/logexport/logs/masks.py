@@ -83,7 +83,7 @@ DEFAULT_MASKS = (
     Mask("hex", r"(?<![\w-])0[xX][0-9a-fA-F]+(?![\w-])", "<HEX>"),
     Mask(
         "hash",
-        r"(?<![\w-])(?=[0-9]*[a-fA-F])(?=[a-fA-F]*[0-9])[0-9a-fA-F]{8,}(?![\w-])",
+        r"(?<![\w-])(?=[0-9]*[a-fA-F])[0-9a-fA-F]{8,}(?![\w-])",
         "<NUM>",
     ),
     Mask("id", r"\b([a-zA-Z]+(?:[_-][a-zA-Z]+)*_?)(?:(?<=_)-)?\d+\b(?!\.\d)", r"\1<ID>"),
@@ -95,7 +95,8 @@ DEFAULT_MASKS = (
 )
 """logexport's own. ``<IP>`` for both families: ``<IP6>`` would itself look like a name with a
 number to the mask ``id``. Addresses come before paths, so that ``/10.0.0.1:80`` is an address. A
-hash is a ``<NUM>``: one of eight digits in 43 has no letter, and cannot be told from a number."""
+hash is a ``<NUM>``: one of eight digits in 43 has no letter, and cannot be told from a number. One
+in 2,557 has letters only; no word of English has eight of them."""
 
 ALOG_DETECT_MASKS = (
     Mask("path", r"(?:(?:/|~)[\w.\-_/]+)", "<PATH>"),
