@@ -25,7 +25,7 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from logexport.logs.headers import Header
-from logexport.training.times import find_time, generalise_times
+from logexport.training.times import escape, find_time, generalise_times
 
 __all__ = ["learn_heads"]
 
@@ -96,8 +96,6 @@ _DOTTED = re.compile(r"(?=[^.:$/]*[A-Za-z])[\w$-]+(?:(?:\.|::|/|\$)[\w$<>-]+)+(?
 _DIGITS = re.compile(
     r"(?<![A-Za-z0-9])(?:0x)?(?=[0-9]*[A-Fa-f])(?=[A-Fa-f]*[0-9])[0-9A-Fa-f]{4,}(?![A-Za-z0-9])|\d+"
 )
-
-
 _CODE = re.compile(
     r"%[A-Z0-9_]+(?:-[A-Z0-9_]+)*-\d-[A-Za-z0-9_]+|[A-Z][A-Z0-9_]*-\d-[A-Z][A-Z0-9_]*"
     r"|[A-Z]{2,10}(?:\d{4,7}|-\d{3,7})[A-Z]?"
@@ -124,7 +122,7 @@ class _Column:
     Attributes:
         kind: ``time``, ``space``, ``sign``, ``unit`` (brackets and what they hold), ``attached``
             (brackets after a word that some lines have), ``source``; of words ``level``,
-            ``code``, ``integer``, ``hex``, ``address``, ``id``, ``dotted``, ``key`` or ``word``.
+            ``code``, ``integer``, ``hex``, ``address``, ``id``, ``dotted`` or ``word``.
         text: of a sign; what opens a unit.
         values: the texts.
         inside: of a unit the kind of what it holds.
@@ -157,15 +155,15 @@ def learn_heads(texts: Sequence[str], followed: Sequence[bool] = ()) -> tuple[He
             if len(left) < smallest:
                 break
             with_lines = sum(followed[number] for number in left) if followed else 0
-            header = _learn(
-                [texts[number] for number in left], next_line=with_lines >= AGREE * len(left)
-            )
+            lines = [texts[number] for number in left]
+            columns = _read_columns([_Line(text, find_time(text[:REACH])) for text in lines])
+            header = _learn(lines, columns, next_line=with_lines >= AGREE * len(left))
             if header is None:
                 break
-            match = re.compile(header.pattern, re.ASCII).match
+            match = _matcher(header.pattern)
             missed = [number for number in left if not match(texts[number])]
             found[header] = found.get(header, 0) + len(left) - len(missed)
-            shorter = _shorten([texts[number] for number in left], [texts[n] for n in missed])
+            shorter = _shorten(columns, [texts[number] for number in missed])
             left = missed
             if shorter is not None:
                 shorts.append(shorter)
@@ -175,6 +173,10 @@ def learn_heads(texts: Sequence[str], followed: Sequence[bool] = ()) -> tuple[He
         ordered.insert(next(better, len(ordered)), short)
     ordered = _without_idle(ordered, texts)[:MOST_HEADS]
     return tuple(replace(header, name=f"head-{n}") for n, header in enumerate(ordered, 1))
+
+
+def _matcher(pattern: str) -> Callable[[str], re.Match[str] | None]:
+    return re.compile(pattern, re.ASCII).match
 
 
 def _signature(text: str) -> object:
@@ -190,25 +192,24 @@ def _signature(text: str) -> object:
     return re.sub(r"\s+", " ", before).strip(), form[:6]
 
 
-def _learn(texts: Sequence[str], *, next_line: bool) -> Header | None:
+def _learn(texts: Sequence[str], columns: list[_Column], *, next_line: bool) -> Header | None:
     """A group's head, or None if it has none.
 
     Args:
         texts: of the group.
+        columns: that the texts have in common.
         next_line: the message may stand on the next line.
     """
-    lines = [_Line(text, find_time(text[:REACH])) for text in texts]
-    access = _find_access(lines)
+    access = _find_access(texts)
     if access is not None:
         return Header("head", access)
-    columns = _read_columns(lines)
     end = _find_end(columns)
-    first_time = next((n for n, column in enumerate(columns) if column.kind == "time"), -1)
+    first_time = _find_first_time(columns)
     while end > max(first_time, 0):
         pattern = _write_pattern(columns, end)
         if pattern is None:
             return None
-        match = re.compile(pattern, re.ASCII).match
+        match = _matcher(pattern)
         messages = [found["message"] for text in texts if (found := match(text)) is not None]
         empty = messages.count("") >= AGREE * len(messages)
         if empty and next_line:
@@ -220,20 +221,19 @@ def _learn(texts: Sequence[str], *, next_line: bool) -> Header | None:
     return None
 
 
-def _shorten(texts: Sequence[str], missed: Sequence[str]) -> Header | None:
+def _shorten(columns: list[_Column], missed: Sequence[str]) -> Header | None:
     """As much of a group's head as most lines have that the whole head does not match."""
-    if not missed:
+    first_time = _find_first_time(columns)
+    if first_time < 0 or not missed:
         return None
-    columns = _read_columns([_Line(text, find_time(text[:REACH])) for text in texts])
-    first_time = next((n for n, column in enumerate(columns) if column.kind == "time"), None)
-    for end in range(len(columns), first_time + 1 if first_time is not None else len(columns), -1):
+    for end in range(len(columns), first_time + 1, -1):
         last = columns[end - 1]
         if last.kind in ("space", "attached", "word", "dotted") and not _is_host(columns, end - 1):
             continue
         pattern = _write_pattern(columns, end)
         if pattern is None:
             return None
-        match = re.compile(pattern, re.ASCII).match
+        match = _matcher(pattern)
         if sum(match(text) is not None for text in missed) >= AGREE * len(missed):
             return Header("head", pattern)
     return None
@@ -241,7 +241,7 @@ def _shorten(texts: Sequence[str], missed: Sequence[str]) -> Header | None:
 
 def _takes_more(header: Header, other: Header, texts: Sequence[str]) -> bool:
     """Whether a head leaves less of the lines that both match."""
-    match, match_other = (re.compile(one.pattern, re.ASCII).match for one in (header, other))
+    match, match_other = (_matcher(one.pattern) for one in (header, other))
     difference = 0
     for text in texts:
         found, found_other = match(text), match_other(text)
@@ -255,7 +255,7 @@ def _without_idle(headers: Sequence[Header], texts: Sequence[str]) -> list[Heade
     left = list(texts)
     busy = []
     for header in headers:
-        match = re.compile(header.pattern, re.ASCII).match
+        match = _matcher(header.pattern)
         missed = [text for text in left if not match(text)]
         if len(missed) < len(left):
             busy.append(header)
@@ -338,6 +338,11 @@ def _read_columns(lines: list[_Line]) -> list[_Column]:
         active = rest
     _demote_levels(columns)
     return columns
+
+
+def _find_first_time(columns: Sequence[_Column]) -> int:
+    """The place of the first time, -1 if there is none."""
+    return next((n for n, column in enumerate(columns) if column.kind == "time"), -1)
 
 
 def _demote_levels(columns: list[_Column]) -> None:
@@ -476,7 +481,7 @@ def _find_end(columns: list[_Column]) -> int:
     those that never vary do not count.
     """
     end, pending, waits = 0, 0, False
-    first_time = next((n for n, column in enumerate(columns) if column.kind == "time"), -1)
+    first_time = _find_first_time(columns)
     strong = first_time >= 0
     level = False
     for place, column in enumerate(columns):
@@ -616,8 +621,7 @@ def _says_message(values: Sequence[str], messages: Sequence[str]) -> bool:
     if distinct < 2 or len(shapes) != len(values):
         return distinct < 2
     pairs = len(set(zip(values, shapes, strict=True)))
-    runs = words * 4 > len(values)
-    return not (runs or distinct > max(2, words) or pairs >= 1.5 * max(distinct, words))
+    return not (_runs(values) or distinct > max(2, words) or pairs >= 1.5 * max(distinct, words))
 
 
 # --- requests -------------------------------------------------------------------------------------
@@ -633,12 +637,12 @@ _USUAL = frozenset(
 _MOST_CELLS = 40
 
 
-def _find_access(lines: Sequence[_Line]) -> str | None:
+def _find_access(texts: Sequence[str]) -> str | None:
     """The pattern of lines that say a request's method and the status of its answer.
 
     The method and the class of the status are the event; the message is empty.
     """
-    rows = [[cell[0] for cell in _CELL_PATTERN.finditer(line.text)][:_MOST_CELLS] for line in lines]
+    rows = [[cell[0] for cell in _CELL_PATTERN.finditer(text)][:_MOST_CELLS] for text in texts]
     method = _find_cell(rows, lambda cell: _REQUEST.match(cell) is not None)
     status = _find_cell(rows, lambda cell: _STATUS.fullmatch(cell) is not None, _are_statuses)
     if method is None or status is None:
@@ -696,7 +700,7 @@ class _Piece(NamedTuple):
 def _write_pattern(columns: list[_Column], end: int) -> str | None:
     """The pattern of a head, the columns before ``end``; None if its times are not alike."""
     pieces = []
-    first_time = next((n for n, column in enumerate(columns) if column.kind == "time"), -1)
+    first_time = _find_first_time(columns)
     for place, column in enumerate(columns[:end]):
         if column.kind == "time":
             times = generalise_times(column.values, named=place == first_time)
@@ -733,7 +737,7 @@ def _write_column(column: _Column, place: int, columns: list[_Column]) -> _Piece
         pads = after is not None and after.kind == "time" and _is_divided(columns, place)
         return _Piece(r"\s*" if column.optional or pads else r"\s+", "", "")
     if column.kind == "sign":
-        return _Piece(_escape(column.text), "", "")
+        return _Piece(escape(column.text), "", "")
     if column.kind == "attached":
         return _Piece(r"(?:\[[^\]]*\]|\([^)]*\))*", "", "")
     if column.kind == "source":
@@ -749,7 +753,7 @@ def _write_column(column: _Column, place: int, columns: list[_Column]) -> _Piece
 
 
 def _write_unit(column: _Column, place: int, columns: list[_Column]) -> _Piece:
-    opener, closer = _escape(column.text), _escape(_PAIRS[column.text])
+    opener, closer = escape(column.text), escape(_PAIRS[column.text])
     if column.text == "<" and place == 0 and all(map(str.isdigit, column.values)):
         return _Piece(opener, "priority", r"\d{1,3}", closer)
     values = [value.strip() for value in column.values]
@@ -785,8 +789,8 @@ def _write_split(split: tuple[str, bool], one: str) -> _Piece:
     name = f"{one[:-1]}{sign}]*"
     level = "[A-Za-z]+[0-9]?"
     if first:
-        return _Piece("", "level", level, _escape(sign) + name)
-    return _Piece(name + _escape(sign), "level", level)
+        return _Piece("", "level", level, escape(sign) + name)
+    return _Piece(name + escape(sign), "level", level)
 
 
 def _field_of(kind: str, values: Sequence[str], columns: list[_Column], place: int) -> str:
@@ -803,7 +807,7 @@ def _field_of(kind: str, values: Sequence[str], columns: list[_Column], place: i
         return "level"
     if kind == "code":
         return "host" if _is_host(columns, place) else "code"
-    if kind in ("hex", "id") and len(set(values)) * 4 > len(values):
+    if kind in ("hex", "id") and _runs(values):
         return "request" if kind == "hex" else ""
     if kind == "integer":
         return "pid" if _is_pid(columns, place) else ""
@@ -853,7 +857,3 @@ def _is_host(columns: list[_Column], place: int) -> bool:
         and kinds[4] in names
         and (after[:1] == [":"] or after[:1] in (["["], ["attached"]))
     )
-
-
-def _escape(text: str) -> str:
-    return re.sub(r"([\\\[\](){}.*+?^$|])", r"\\\1", text)

@@ -17,14 +17,12 @@ from typing import NamedTuple
 
 from logexport.logs.instants import HALVES, MONTHS
 
-__all__ = ["find_time", "generalise_times"]
+__all__ = ["escape", "find_time", "generalise_times"]
 
 _ACCENTS = {"a": "[aä]", "c": "[cç]", "e": "[eé]", "u": "[uû]"}
 _NAMES = sorted({name for names in MONTHS for name in names.split()}, key=len, reverse=True)
 _MONTH_NAME = "(?:" + "|".join("".join(_ACCENTS.get(c, c) for c in name) for name in _NAMES) + ")"
 _DAY = "(?:(?:mon|tues|wednes|thurs|fri|satur|sun)day|mon|tue|wed|thu|fri|sat|sun)"
-
-
 _MONTH = rf"(?:{_MONTH_NAME}\.?|\d{{1,2}}月)"
 _IS_MONTH = re.compile(_MONTH_NAME, re.IGNORECASE).fullmatch
 _IS_DAY = re.compile(_DAY, re.IGNORECASE).fullmatch
@@ -114,6 +112,11 @@ def generalise_times(times: Sequence[str], *, named: bool = True) -> str | None:
     return distinct[0] if len(distinct) == 1 else "(?:" + "|".join(distinct) + ")"
 
 
+def escape(text: str) -> str:
+    """The portable pattern of a text; unlike :func:`re.escape` it leaves what means nothing."""
+    return re.sub(r"([\\\[\](){}.*+?^$|])", r"\\\1", text)
+
+
 # --- the parts of a time --------------------------------------------------------------------------
 
 
@@ -134,7 +137,7 @@ _PIECES = re.compile(
 
 
 def _divide(time: str) -> list[_Part]:
-    """The parts of a time; those of a date are ``number-1``… where their order is not yet known."""
+    """The parts of a time; those of a date are ``date-1``… where their order is not yet known."""
     epoch = _EPOCH.fullmatch(time)
     if epoch is not None:
         return [*([_Part("", "@")] if time[0] == "@" else []), _Part("epoch", epoch[1])]
@@ -311,7 +314,7 @@ def _write(rows: list[list[_Part]], *, named: bool) -> str:
         elif role == "number":
             out.append(r"\d{1,2}" if len(text) <= 2 else rf"\d{{{len(text)}}}")
         else:
-            out.append(re.escape(text) if text in r"\.[]{}()*+?^$|" else text)
+            out.append(escape(text))
     return "".join(out)
 
 
