@@ -81,6 +81,7 @@ RUNS = (
         "1.1.1.1",
     ),
     *("1.1.1.1-", "::1.1.1.1", "00:", "00-", "0000.", "aaaa.bbbb.", "00:00:00:00:00:00:", "-00:00"),
+    *("a-1-", "1-a", "Aa1", "1.1.1.1"),
     *("com.", "a.com.", ".com", "a.com", "a.com@", "-.com", "a-.com-"),
     *("0x", "0x0", "x0", "deadbeef", "deadbeef-", "a0a0", "a0a0_", "abcdef1-", "@abcd", "a@abcd"),
     *("eyJ", "eyJaaaaaaaa.", "eyJaaaaaaaa-", "ab+/", "aaaaaaa=", "aaaaaa==", "a1+/=", "=="),
