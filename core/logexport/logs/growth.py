@@ -160,8 +160,8 @@ def _make_shapes(tree: syntax.Alternatives) -> Iterator[_Shape]:
     probes = _choose_probes(tree)
     leads: dict[str, None] = {"": None}
     bodies: dict[str, None] = {}
-    whole = _collect(tree, "", leads, bodies)
-    for text in (*leads, whole, whole[:-1]):
+    likely = _collect(tree, "", leads, bodies)
+    for text in (*leads, likely, likely[:-1]):
         if text:
             bodies.setdefault(text)
     ends = dict.fromkeys(("", probes[-1], "\x01"))
