@@ -29,7 +29,18 @@ SHORT = 100_000
 SCREENED = 48
 LEAST_SECONDS = 200e-6
 """A short line that takes less says nothing: its time is that of the call."""
-LEADS = ("", "\tat ", "  ", '  File "', "Caused by: ", "#1 ", "\t", "at ", "--- End of ", "goroutine 1")
+LEADS = (
+    "",
+    "\tat ",
+    "  ",
+    '  File "',
+    "Caused by: ",
+    "#1 ",
+    "\t",
+    "at ",
+    "--- End of ",
+    "goroutine 1",
+)
 """How lines begin that the continuation rules look at."""
 
 
@@ -95,7 +106,9 @@ def measure_sets(runs: int) -> Iterator[dict[str, Any]]:
         if of_set:
             masker = Masker(of_set)
             yield describe(
-                f"{name}: all", "python", list(measure_runs(masker.in_sequence, RUNS[::24], "", runs))
+                f"{name}: all",
+                "python",
+                list(measure_runs(masker.in_sequence, RUNS[::24], "", runs)),
             )
     parser = LineParser(Preprocess(masks=()))
 
@@ -105,7 +118,9 @@ def measure_sets(runs: int) -> Iterator[dict[str, Any]]:
             pass
 
     ratios = [
-        one for lead in LEADS for one in measure_runs(read, ("a", " ", "(", ":", ".a", "a:"), lead, runs)
+        one
+        for lead in LEADS
+        for one in measure_runs(read, ("a", " ", "(", ":", ".a", "a:"), lead, runs)
     ]
     yield describe("continuation", "python", ratios)
 

@@ -31,7 +31,9 @@ PAIRS = read_table("mask_pairs.tsv")
 DIFFERENCES = read_table("mask_differences.tsv")
 
 
-@pytest.mark.parametrize(("one", "other"), [row[1:] for row in PAIRS], ids=[row[0] for row in PAIRS])
+@pytest.mark.parametrize(
+    ("one", "other"), [row[1:] for row in PAIRS], ids=[row[0] for row in PAIRS]
+)
 def test_values_of_a_kind_are_equal(one: str, other: str) -> None:
     assert one != other
     assert mask(one) == mask(other)
@@ -107,7 +109,9 @@ KINDS = {
     "size": join(NUMBER, st.sampled_from(["B", "KB", "MiB", "GB", "k", "M"])),
     "size apart": join(NUMBER, " ", st.sampled_from(["bytes", "KB", "MiB", "GB", "B"])),
     "period": join(digits(1, 3), " ", st.sampled_from(["sec", "min", "hours", "days", "ms"])),
-    "version": join(digits(1, 2), ".", digits(1, 2), st.sampled_from(["", ".3", "-rc1", ".4-beta"])),
+    "version": join(
+        digits(1, 2), ".", digits(1, 2), st.sampled_from(["", ".3", "-rc1", ".4-beta"])
+    ),
     "version with v": join("v", digits(1, 2), ".", digits(1, 2)),
     "job": join("job_", digits(1, 13), "_", digits(1, 4)),
     "attempt": join("attempt_", digits(1, 13), "_", digits(4, 4), "_m_", digits(1, 6), "_0"),
