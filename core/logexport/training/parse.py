@@ -32,7 +32,7 @@ from logexport.logs.lines import LogLine, LogPath
 from logexport.logs.preprocess import LineParser, Preprocess
 from logexport.training.line_tables import ParsedRow, parsed_writer
 from logexport.training.mining import DrainOptions, TemplateMiner
-from logexport.training.rules import RulesRequest, find_rules
+from logexport.training.rules import RulesRequest, find_growing, find_rules
 from logexport.training.sampling import sample_lines
 from logexport.training.sources import Passes, Source, build_change_error
 from logexport.training.survey import HeadTally, build_empty_error, find_warnings
@@ -131,13 +131,16 @@ class ParseResult:
 
 
 def parse_logs(
-    request: ParseRequest, progress: Callable[[int, int], None] | None = None
+    request: ParseRequest,
+    progress: Callable[[int, int], None] | None = None,
+    on_warning: Callable[[str], None] = lambda _: None,
 ) -> ParseResult:
     """Parse logs and publish both files, each atomically; old ones are replaced.
 
     Args:
         request: see there.
         progress: called now and then with the bytes done and the bytes in all, all passes counted.
+        on_warning: called with each warning, as soon as there is one.
 
     Raises:
         InputError: a log cannot be read, changed meanwhile or has no line; a rule cannot be used.
@@ -146,6 +149,10 @@ def parse_logs(
     started = time.monotonic()
     if not request.logs:
         raise InputError("No log is named", "Name at least one log, or - for standard input.")
+    warnings = []
+    for warning in find_growing(request):  # before a line can hold the log up
+        warnings.append(warning)
+        on_warning(warning)
     with ExitStack() as stack:
         sources = [Source.open(path, stack) for path in request.logs]
         passes = Passes(sources, request.preprocess.reading, 3, progress)
@@ -156,7 +163,9 @@ def parse_logs(
         builder = _RowBuilder(rules, parser, templates, request.year)
         _publish(request, format_name, passes, builder)
     counts = builder.counts
-    warnings = find_warnings(request, format_name, builder.tally, sample)
+    for warning in find_warnings(request, format_name, builder.tally, sample):
+        warnings.append(warning)
+        on_warning(warning)
     return ParseResult(
         parsed=request.output_dir / PARSED,
         preprocess=request.output_dir / PREPROCESS,
@@ -171,7 +180,7 @@ def parse_logs(
         headers=builder.tally.counts,
         keep=rules.keep,
         unmatched=builder.tally.describe_unmatched(),
-        warnings=warnings,
+        warnings=tuple(warnings),
         templates=len(counts.templates),
         seconds=time.monotonic() - started,
     )
