@@ -309,10 +309,12 @@ def _ambiguous(path: Path, places: list[tuple[str, ...]]) -> CheckpointError:
     names = [".".join(map(str, place))[:80] for place in places]
     way = "".join(f"[{key!r}]" for key in places[0])
     save = f"torch.save(torch.load({str(path)!r}, weights_only=True){way}, 'model.pth')"
+    code = f"import torch; {save}"
+    quoted = shlex.quote(code) if set(code) & set('"$`\\!') else f'"{code}"'
     return CheckpointError(
         f"{path} holds several dicts of weights, and nothing says which one is the model:"
         f" {shorten(names)}",
-        f"Save the one that is, here the first: python -c {shlex.quote('import torch; ' + save)}",
+        f"Save the one that is, here the first: python -c {quoted}",
     )
 
 

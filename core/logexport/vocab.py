@@ -22,6 +22,7 @@ from logexport.types import LoadedModel, ModelRequest, NextEventTopK, Vocabulary
 __all__ = [
     "RESERVED_MARK",
     "engine_form",
+    "fix_command",
     "load_vocab",
     "looks_like_ids",
     "read_entries",
@@ -88,7 +89,7 @@ def load_vocab(path: Path, expected_size: int | None = None) -> Vocabulary:
         raise VocabularyError(
             f"{path} has template ids where template strings belong:"
             f" {_first(ids)}{sizes}; no log line can be matched with an id",
-            f"Run `{_fix_command(path, f'--parsed {shlex.quote(_parsed_beside(path))}')}`, which"
+            f"Run `{fix_command(path, f'--parsed {shlex.quote(_parsed_beside(path))}')}`, which"
             " puts each id's template string at the same index; --parsed names the file that has"
             " both, as the parser that gave the ids wrote it.",
         )
@@ -115,7 +116,7 @@ def _vocabulary(strings: Sequence[str]) -> Vocabulary:
     return Vocabulary(tuple(strings), reserved)
 
 
-def _fix_command(path: Path, what: str) -> str:
+def fix_command(path: Path, what: str) -> str:
     """The command that writes a mended vocabulary beside the one at ``path``."""
     fixed = shlex.quote(str(path.with_name(f"fixed-{path.name}")))
     return f"logexport fix-vocab {what} --old-vocab {shlex.quote(str(path))} --output {fixed}"
@@ -138,7 +139,7 @@ def _size_remedy(path: Path, size: int, expected: int) -> str:
     return (
         f"{name_it} If it is this one, the model has indices that stand for no template, such as"
         " padding: reserve those at the end by"
-        f" `{_fix_command(path, f'--entries {expected}')}`, or one before the templates by"
+        f" `{fix_command(path, f'--entries {expected}')}`, or one before the templates by"
         " --reserve padding=0 in place of --entries, and name the new file by --vocab."
     )
 
@@ -232,7 +233,7 @@ def _refuse_gaps(path: Path, entries: Mapping[str, int], remedy: str) -> None:
     if beyond[-1] < MAX_ENTRIES:
         remedy += (
             " If the missing indices stand for no template (padding, unknown events), reserve them"
-            f" by `{_fix_command(path, f'--entries {beyond[-1] + 1}')}`."
+            f" by `{fix_command(path, f'--entries {beyond[-1] + 1}')}`."
         )
     raise VocabularyError(
         f"{path} has gaps: {len(taken)} entries, but no index {_first(missing)}"
