@@ -1,8 +1,8 @@
 """Ids among the entries of a vocabulary: told from templates by what the entries are to each other.
 
-An id stands for a template and is not one, so no line is ever matched by it. Ids come in any dress
-(``E12``, ``Event_0``, ``1.0``, ``(0,)``, ``"T-17"``, hashes, UUIDs), and a single short entry can be
-both: ``E1001`` is a message somewhere. A whole vocabulary is not. Rules:
+An id stands for a template and is not one, so no line is ever matched by it. Ids come in any
+dress: ``E12``, ``Event_0``, ``1.0``, ``(0,)``, ``"T-17"``, hashes, UUIDs. A single short entry can
+be both, since ``E1001`` is a message somewhere; a whole vocabulary is not. Rules:
 
 - A *counter* is a run of digits, a UUID, or a run of hexadecimal digits that stands alone: of 8 and
   more, or of 6 and more that has both digits and letters. The *stem* of an entry is what it is
@@ -33,7 +33,9 @@ LONGEST_ID = 200
 
 _UUID = r"[0-9a-fA-F]{8}-?(?:[0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}"
 _MIXED = r"(?=[0-9]*[a-fA-F])(?=[a-fA-F]*[0-9])[0-9a-fA-F]{6,}"
-_HASH = re.compile(rf"(?<![0-9A-Za-z])(?:0[xX])?(?:{_UUID}|[0-9a-fA-F]{{8,}}|{_MIXED})(?![0-9A-Za-z])")
+_HASH = re.compile(
+    rf"(?<![0-9A-Za-z])(?:0[xX])?(?:{_UUID}|[0-9a-fA-F]{{8,}}|{_MIXED})(?![0-9A-Za-z])"
+)
 _NUMBER = re.compile(r"[0-9]+")
 _COUNTER = "\0"
 

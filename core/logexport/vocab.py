@@ -326,8 +326,7 @@ def repair(
             match, instead of refusing.
 
     Entries that are reserved stay so. One that names padding or unknown events and is not an id of
-    the log is reserved, ``unknown`` if it is the first for unknown events. One that is a template
-    of the log stays as it is.
+    the log is reserved, ``unknown`` if it is the first for unknown events.
 
     Returns:
         the vocabulary, and the ids that have had several templates with all of them in the order in
@@ -341,11 +340,7 @@ def repair(
         of_id = known.setdefault(template_id, {})
         of_id.pop(template, None)  # the dict's order is that of the last line of each
         of_id[template] = None
-    own = {template for of_id in known.values() for template in of_id}
     reserved = _reserved_of(entries, known)
-    for entry in entries:
-        if entry not in known and entry in own:
-            known[entry] = {entry: None}
     missing = [entry for entry in entries if entry not in known and entry not in reserved]
     if missing and not allow_missing:
         raise VocabularyError(

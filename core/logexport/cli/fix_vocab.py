@@ -126,5 +126,5 @@ def fix_vocab(
         say(f"index {index} is reserved ({name}): {means or 'no line will match it'}")
     kept = f"{moved} moved up" if moved else f"every index as in {old_vocab}"
     templates_count = len(vocab) - len(vocab.reserved)
-    also = f" and {len(vocab.reserved)} reserved entries" if vocab.reserved else ""
+    also = f" and {len(vocab.reserved)} reserved" if vocab.reserved else ""
     click.echo(f"{output}: {templates_count} templates{also}, {kept}")

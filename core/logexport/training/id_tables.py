@@ -46,7 +46,8 @@ class IdTable:
     """The templates of a vocabulary's ids.
 
     Args:
-        history: (id as the vocabulary has it, template), in the order of their last lines.
+        history: (id as the vocabulary has it, template), in the order of their last lines; an
+            entry of the vocabulary that is a template itself stands for that.
         id_column, template_column: where they stand.
         reading: a key of :data:`READINGS`, how an id was found in its column.
     """
@@ -62,7 +63,7 @@ def read_id_table(path: Path, entries: Collection[str]) -> IdTable:
 
     Args:
         path: a parquet or CSV file.
-        entries: of the vocabulary; what is no id may be among them.
+        entries: of the vocabulary; labels of reserved indices may be among them.
 
     Raises:
         InputError: not such a file, or none of its columns holds these ids or the templates.
@@ -85,7 +86,7 @@ def read_id_table(path: Path, entries: Collection[str]) -> IdTable:
             for reading, find in READINGS.items():
                 owners = find(ids, pairs)
                 if owners and (best is None or len(owners) > best[0]):
-                    history = _history(owners, pairs)
+                    history = _history(owners, pairs) + _own_templates(ids, owners, pairs)
                     best = len(owners), IdTable(history, column, template_column, reading)
         if best is not None and best[0] == len(ids):
             break
@@ -120,6 +121,13 @@ def _history(owners: Mapping[str, str], pairs: _Pairs) -> list[tuple[str, str]]:
         for value, template in sorted(pairs, key=pairs.__getitem__)
         for one in ids.get(value, ())
     ]
+
+
+def _own_templates(
+    ids: Sequence[str], owners: Mapping[str, str], pairs: _Pairs
+) -> list[tuple[str, str]]:
+    templates = {template for _, template in pairs}
+    return [(one, one) for one in ids if one in templates and one not in owners]
 
 
 # --- how an id is found among the values of a column ----------------------------------------------

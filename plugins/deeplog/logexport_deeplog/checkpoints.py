@@ -11,8 +11,8 @@ kind              weights                                     beside them
 ================  ==========================================  =============================
 
 The layers may have other names (PyPI's ``deeplog``: ``out`` for fc); they are told apart by their
-shapes. Embedding and one-hot input may have entries more than fc has classes, for padding. Sizes are
-read from the weights; what a checkpoint says of itself must agree with them.
+shapes. Embedding and one-hot input may have entries more than fc has classes, for padding. Sizes
+are read from the weights; what a checkpoint says of itself must agree with them.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ KNOWN = (
 )
 
 MOST_SPECIAL = 3
-"""Ids of one-hot input that are no class: padding, unknown, and one more."""
+"""How many ids of one-hot input may have no class: padding, unknown, and one more."""
 
 MAX_SEQ_LEN = 65_536
 """Longest window that a checkpoint may ask for, events: probes of twice that must fit in memory."""
@@ -201,7 +201,7 @@ def _find_layers(checkpoint: Checkpoint, weights: Mapping[str, Tensor]) -> _Laye
 
 
 def _why_no_lstm(layer: str, shapes: Mapping[str, tuple[int, ...]]) -> str | None:
-    """Why a recurrent layer is none of the kind that is read."""
+    """Why a recurrent layer cannot be read; None if it is an LSTM as DeepLog has it."""
     name = layer.rstrip(".")
     if any(key.startswith(layer) and key.endswith("_reverse") for key in shapes):
         return (

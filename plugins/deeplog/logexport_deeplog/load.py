@@ -117,8 +117,8 @@ def _notes(model: DeepLog, top_k: int) -> list[JSONValue]:
 
 
 def vocabulary(request: ModelRequest, model: LoadedModel) -> Vocabulary:
-    """The vocabulary file, which must have as many entries as the checkpoint, and reserve those that
-    the model does not predict.
+    """The vocabulary file: of as many entries as the checkpoint has event ids, and those reserved
+    that the model does not predict.
 
     Raises:
         VocabularyError: see :func:`logexport.vocab.load_vocab`, or a template has no class.

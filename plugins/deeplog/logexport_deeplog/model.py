@@ -96,7 +96,7 @@ class OneHotEvents(nn.Module):
 
 
 def _widen(logits: Tensor, without_class: tuple[int, int]) -> Tensor:
-    """Logits of all entries: :data:`LOWEST` for so many before and after those that have a class."""
+    """Logits of all entries: :data:`LOWEST` for those before and after the ones with a class."""
     if not any(without_class):
         return logits
     return nn.functional.pad(logits, without_class, value=LOWEST)

@@ -280,9 +280,9 @@ def vocabulary(request: ModelRequest, model: LoadedModel) -> Vocabulary:
     if request.parsed is not None:
         entries = read_entries(request.vocab)
         if looks_like_ids(entries) and len(entries) == model.vocab_size:
-            return repair(
-                entries, read_id_table(request.parsed, entries).history, request.parsed
-            )[0]
+            return repair(entries, read_id_table(request.parsed, entries).history, request.parsed)[
+                0
+            ]
     return load_vocab(request.vocab, expected_size=model.vocab_size)
 
 
