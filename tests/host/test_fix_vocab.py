@@ -273,7 +273,7 @@ def test_entries_that_stand_for_no_template_are_reserved(
 
 
 @pytest.mark.parametrize(
-    ("entries", "options", "said"),
+    ("entries", "options", "expected"),
     [
         ({"a": 0, "b": 1}, ["--entries", "1"], "which is not within 1 entries"),
         ({"a": 0, "b": 5}, ["--reserve", "x"], "gaps"),
@@ -286,11 +286,11 @@ def test_entries_that_stand_for_no_template_are_reserved(
     ],
 )
 def test_what_cannot_be_reserved_is_refused(
-    reserve, entries: dict[str, int], options: list[str], said: str
+    reserve, entries: dict[str, int], options: list[str], expected: str
 ) -> None:
     status, _, err = reserve(entries, *options)
     assert status == 2
-    assert said in err
+    assert expected in err
 
 
 @given(st.sets(st.integers(0, 30), min_size=1), st.integers(0, 10))
