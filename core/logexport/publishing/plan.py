@@ -24,8 +24,8 @@ SEQUENCES = "sequences.parquet"
 class ModelJob:
     """One model of a job: its plugin, its request, and where its preprocess rules came from.
 
-    ``preprocess_source`` is ``option``, ``vocab``, ``parsed`` or ``sample``; ``alog-detect`` if there
-    are none, and the templates do not say otherwise.
+    ``preprocess_source`` is ``option``, ``vocab``, ``parsed`` or ``sample``; ``alog-detect`` if
+    there are none, and the templates do not say otherwise.
     """
 
     plugin: Plugin

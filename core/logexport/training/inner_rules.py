@@ -121,7 +121,9 @@ def _candidates(sample: Sequence[LogLine]) -> Iterator[tuple[str, Preprocess]]:
         yield heads, rules
         if find_forms and not rules.structured:
             break
-    for name in sorted(PRESETS, key=lambda name: name != "plain"):  # a preset that fits is better
+    for name in sorted(
+        PRESETS, key=lambda name: name != "plain"
+    ):  # as good as one that fits no line
         yield name, replace(BASE, headers=PRESETS[name])
 
 
