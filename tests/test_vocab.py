@@ -59,6 +59,8 @@ def test_reserved_entries_are_read_back_by_name(tmp_path: Path) -> None:
         ('{"a": -1, "b": 0}', "negative"),
         ("{}", "without entries"),
         ("[]", "not a JSON object"),
+        ("version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\n", "Git LFS pointer"),
+        ("<html><body>", "web page"),
         ("", "not valid JSON"),
         ("{", "not valid JSON"),
         ('{"a": 0.5}', "neither"),

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import json
 import math
+import re
+import shlex
 import zipfile
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
@@ -16,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from logexport.errors import CheckpointError, UsageError
+from logexport.files import STAND_IN_BYTES, refuse_stand_in
 
 if TYPE_CHECKING:
     import torch
@@ -46,6 +49,9 @@ _MAX_SETTINGS_CHARS = 16 * 2**20
 
 _TRAIN = "Train the model again."
 _WRAPPERS = ("state_dict", "model_state_dict")
+
+_WEIGHT = re.compile(r"(?:^|\.)(?:weight|bias)(?:_|$)")
+"""In names of a module's parameters: ``fc.weight``, ``lstm.bias_hh_l0``."""
 
 _CONVERT = (
     "Convert it where you trust its source: torch.save(torch.load(FILE, map_location='cpu', "
@@ -98,11 +104,12 @@ def load_checkpoint(path: Path) -> Checkpoint:
             raise CheckpointError(f"{path} is not a regular file, so it cannot be a checkpoint")
         size = path.stat().st_size
         with path.open("rb") as file:
-            head = file.read(16)
+            head = file.read(STAND_IN_BYTES)
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read: {error.strerror}") from error
     if size == 0:
-        raise CheckpointError(f"{path} is empty")
+        raise CheckpointError(f"{path} is empty", "Copy or download it anew.")
+    refuse_stand_in(path, head, CheckpointError)
     if size > MAX_BYTES:
         raise CheckpointError(
             f"{path} has {size:,} bytes; checkpoints of more than {MAX_BYTES:,} are refused"
@@ -239,21 +246,76 @@ class Weights:
 
 
 def find_weights(checkpoint: Checkpoint) -> Weights | None:
-    """The state dict of a checkpoint: under ``state_dict`` or ``model_state_dict``, or all of it.
+    """The state dict of a checkpoint: all of it, or the one dict of tensors alone inside it.
 
-    None where there is no dict of tensors alone, or an empty one.
+    ``state_dict`` and ``model_state_dict`` go before others, at most two dicts deep; among those,
+    dicts with names of weights go before others. None if there is no such dict.
+
+    Raises:
+        CheckpointError: there are several, and nothing says which.
     """
-    import torch
-
     content = checkpoint.content
-    under = next((key for key in _WRAPPERS if isinstance(content.get(key), Mapping)), None)
-    inside = content if under is None else content[under]
-    if not inside or not all(isinstance(value, torch.Tensor) for value in inside.values()):
-        return None
-    beside = {key: value for key, value in content.items() if under not in (None, key)}
-    wrapped = under is not None and (bool(beside) or checkpoint.path.suffix != ".safetensors")
+    if _holds_tensors(content):
+        wrapped = False
+        inside, beside = content, {}
+    else:
+        found = _dicts_of_tensors(content)
+        if not found:
+            return None
+        if len(found) > 1:
+            raise _ambiguous(checkpoint.path, list(found))
+        ((place, inside),) = found.items()
+        beside = {key: value for key, value in content.items() if key != place[0]}
+        if len(place) > 1:
+            siblings = content[place[0]].items()
+            beside |= {str(key): value for key, value in siblings if key != place[1]}
+        wrapped = bool(beside) or checkpoint.path.suffix != ".safetensors"
     named = {str(name): tensor for name, tensor in inside.items()}
     return Weights(named, Facts(checkpoint.path, beside), wrapped)
+
+
+def _holds_tensors(value: Any) -> bool:
+    import torch
+
+    return (
+        isinstance(value, Mapping)
+        and bool(value)
+        and all(isinstance(one, torch.Tensor) for one in value.values())
+    )
+
+
+def _dicts_of_tensors(content: Mapping[str, Any]) -> dict[tuple[str, ...], Mapping[Any, Any]]:
+    """Dicts of tensors alone inside a checkpoint, by the keys that lead to them; those that are
+    likelier to be a model's, if some are."""
+    for key in _WRAPPERS:
+        if isinstance(content.get(key), Mapping):
+            return {(key,): content[key]} if _holds_tensors(content[key]) else {}
+    found: dict[tuple[str, ...], Mapping[Any, Any]] = {}
+    for key, value in content.items():
+        if _holds_tensors(value):
+            found[key,] = value
+        elif isinstance(value, Mapping):
+            found.update({(key, k): inner for k, inner in value.items() if _holds_tensors(inner)})
+    for is_likely in (
+        lambda place, _: place[-1] in _WRAPPERS,
+        lambda _, tensors: any(_WEIGHT.search(str(name)) for name in tensors),
+    ):
+        likely = {place: tensors for place, tensors in found.items() if is_likely(place, tensors)}
+        found = likely or found
+    return found
+
+
+def _ambiguous(path: Path, places: list[tuple[str, ...]]) -> CheckpointError:
+    names = [".".join(map(str, place))[:80] for place in places]
+    way = "".join(f"[{key!r}]" for key in places[0])
+    save = f"torch.save(torch.load({str(path)!r}, weights_only=True){way}, 'model.pth')"
+    code = f"import torch; {save}"
+    quoted = shlex.quote(code) if set(code) & set('"$`\\!') else f'"{code}"'
+    return CheckpointError(
+        f"{path} holds several dicts of weights, and nothing says which one is the model:"
+        f" {shorten(names)}",
+        f"Save the one that is, here the first: python -c {quoted}",
+    )
 
 
 def misfit(
@@ -475,8 +537,10 @@ def _read_pickle(path: Path) -> dict[str, Any]:
 
     import torch
 
+    from logexport.scalars import numpy_scalars
+
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), numpy_scalars():
             warnings.simplefilter("ignore")  # torch's own deprecations of its storage classes
             content = torch.load(str(path), map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
@@ -496,8 +560,6 @@ def _read_pickle(path: Path) -> dict[str, Any]:
 
 def _refusal(path: Path, reason: str) -> CheckpointError:
     """Why the safe reader stopped. Its messages name the operation or class it would not take."""
-    import re
-
     import torch
 
     if re.search(r"Unsupported operand 71\b", reason):  # BINFLOAT

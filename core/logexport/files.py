@@ -12,6 +12,7 @@ import json
 import math
 import os
 import secrets
+import shlex
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -26,6 +27,7 @@ __all__ = [
     "check_writable",
     "parse_json",
     "read_json",
+    "refuse_stand_in",
     "write_json",
 ]
 
@@ -34,6 +36,9 @@ MAX_JSON_BYTES = 64 * 1024 * 1024
 
 MAX_JSON_DEPTH = 64
 """Deepest nesting of arrays and objects read; the formats of logexport need less than ten."""
+
+STAND_IN_BYTES = 64
+"""How much of a file tells that it stands in the place of another one."""
 
 _NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
@@ -216,12 +221,37 @@ def read_json(
             f"{path} cannot be read as {what}: {problem.strerror or problem}.",
             "Check the path and its permissions.",
         ) from problem
+    refuse_stand_in(path, data[:STAND_IN_BYTES], error)
     if len(data) > max_bytes:
         raise error(
             f"{path} is larger than {max_bytes:,} bytes, too large for {what}.",
             "Check that the path names the right file.",
         )
     return parse_json(data, f"{path}", what, error)
+
+
+def refuse_stand_in(path: Path, head: bytes, error: type[InputError] = InputError) -> None:
+    """Refuse a file that was put in the place of the one that somebody meant to fetch.
+
+    Args:
+        path: the file, for errors.
+        head: its first :data:`STAND_IN_BYTES` bytes, or all of them.
+        error: the kind of error to raise.
+
+    Raises:
+        InputError: or the given subclass: a Git LFS pointer, or a web page.
+    """
+    if head.startswith(b"version https://git-lfs"):
+        raise error(
+            f"{path} is a Git LFS pointer, not the file that it stands for",
+            f"Fetch the file where the repository was cloned: git lfs pull --include"
+            f" {shlex.quote('*' + path.name)}",
+        )
+    if head.lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith((b"<!doctype html", b"<html")):
+        raise error(
+            f"{path} is a web page (HTML), not the file that it was to be",
+            "Download the file itself: a link to it in a browser may lead to a page about it.",
+        )
 
 
 def parse_json(data: bytes, name: str, what: str, error: type[InputError] = InputError) -> Any:

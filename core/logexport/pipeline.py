@@ -17,7 +17,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from logexport.bundle import FileNames
-from logexport.errors import BundleError, CheckFailedError, ExporterError, PluginError
+from logexport.errors import (
+    BundleError,
+    CheckFailedError,
+    ExporterError,
+    InputError,
+    PluginError,
+)
 from logexport.host import HOST_PLUGIN, Host, Plugin, default_host
 from logexport.hosting.answers import (
     check_dummy,
@@ -170,12 +176,14 @@ class ModelRun:
 
 @dataclass(frozen=True)
 class Inputs:
-    """What a model's plugin says of a checkpoint, checked, and the rules of its log's lines."""
+    """What a model's plugin says of a checkpoint, checked, and the rules of its log's lines with
+    where they came from."""
 
     loaded: LoadedModel
     vocab: Vocabulary
     dummy: DummyInput
     preprocess: Preprocess
+    preprocess_source: str
 
 
 @dataclass(frozen=True)
@@ -206,11 +214,11 @@ def read(work: ModelRun) -> Inputs:
         vocab: Vocabulary = work.ask(plugin, "build_vocab", Vocabulary, model=loaded)
         check_vocab(vocab, str(plugin))
         check_fits_model(work.job.request, loaded, vocab)
-        preprocess = _read_rules(work)
+        preprocess, source = _read_rules(work, vocab)
         dummy: DummyInput = work.ask(plugin, "dummy_input", DummyInput, model=loaded, vocab=vocab)
         check_dummy(dummy, str(plugin))
         check_outputs(loaded, dummy, str(plugin))
-    return Inputs(loaded, vocab, dummy, preprocess)
+    return Inputs(loaded, vocab, dummy, preprocess, source)
 
 
 def attempt(
@@ -313,7 +321,7 @@ def _export_model(work: ModelRun) -> ModelResult:
 
     inputs = read(work)
     references = write_vocab_and_rules(
-        work.contents, work.model, inputs.vocab, inputs.preprocess, work.job.preprocess_source
+        work.contents, work.model, inputs.vocab, inputs.preprocess, inputs.preprocess_source
     )
     attempts: list[Attempt] = []
     choices = choose(
@@ -395,17 +403,54 @@ def _accept(
 # --- parts of the steps ---------------------------------------------------------------------------
 
 
-def _read_rules(work: ModelRun) -> Preprocess:
+def _read_rules(work: ModelRun, vocab: Vocabulary) -> tuple[Preprocess, str]:
+    """The rules of the log, and where they came from (:class:`ModelJob`)."""
     from logexport.logs.preprocess import ALOG_DETECT, Preprocess
+    from logexport.training.inner_rules import find_inner_template
 
     request = work.job.request
     if request.preprocess is not None:
-        return Preprocess.load(request.preprocess)
+        return Preprocess.load(request.preprocess), work.job.preprocess_source
+    reserved = vocab.reserved.values()
+    inner = find_inner_template(t for i, t in enumerate(vocab.templates) if i not in reserved)
+    if inner is not None:
+        return _make_rules(work, vocab, inner), "templates"
     work.stages.warnings.append(
         f"no preprocess.json lies beside {request.vocab}: the alog-detect rules are used"
         " for headers and masks"
     )
-    return ALOG_DETECT
+    return ALOG_DETECT, work.job.preprocess_source
+
+
+def _make_rules(work: ModelRun, vocab: Vocabulary, template: str) -> Preprocess:
+    """The rules for templates with wildcards inside tokens, of which ``template`` is the first."""
+    from logexport.training.inner_rules import lines_of_log, lines_of_table, make_inner_rules
+
+    request = work.job.request
+    why = (
+        f"no preprocess.json lies beside {request.vocab}, and its templates have wildcards inside"
+        f" tokens ({template[:80]!r}), as logparser and Drain3 write them"
+    )
+    source = request.replay or request.parsed or request.sequences
+    if source is None:
+        raise InputError(
+            f"{why}: nothing says how the lines of the log begin",
+            "Name the raw log by --replay or the parsed one by --parsed, from which heads are"
+            " learned, or the rules by --preprocess.",
+        )
+    lines = lines_of_log(source) if source == request.replay else lines_of_table(source)
+    made = make_inner_rules(vocab, lines)
+    if made is None:
+        raise InputError(
+            f"{why}: {source} has no line that says how those of the log begin",
+            "Name the raw log by --replay, or the rules by --preprocess.",
+        )
+    work.stages.warnings.append(
+        f"{why}: rules of version 2 are made for them, without masks, with matching.inner and"
+        f" tokens that end at white space alone, and with the heads of {source} ({made.heads});"
+        f" {made.known:.1%} of a sample of its lines match a template"
+    )
+    return made.rules
 
 
 def _write_graph(

@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from logexport.errors import CheckpointError, UsageError
+from logexport.cli import main
+from logexport.errors import CheckpointError, UsageError, VocabularyError
 from logexport.types import EventWindow, LoadedModel, ModelRequest, NextEventTopK
-from logexport_deeplog.load import dummy, load
+from logexport_deeplog.load import dummy, load, vocabulary
 from safetensors.torch import save_file
 from torch import nn
 
-from tests.deeplog.oracles import AlogDetectDeepLog, Wuyifan18DeepLog
+from tests.deeplog.oracles import (
+    AlogDetectDeepLog,
+    PaddedDeepLog,
+    PypiDeepLog,
+    Wuyifan18DeepLog,
+)
 
 pytestmark = pytest.mark.torch
 
@@ -95,6 +105,95 @@ def test_a_wrapped_state_dict_of_logdeep_is_read(tmp_path: Path) -> None:
     expected = oracle(windows().float().unsqueeze(-1))
     assert torch.allclose(model.module(windows()), expected, atol=1e-6)
     assert model.meta["checkpoint_kind"] == "logdeep"
+
+
+@pytest.mark.parametrize("key", ["model", "net", "model_weights"])
+def test_weights_under_any_name_are_read(tmp_path: Path, key: str) -> None:
+    oracle = wuyifan18()
+    model = read(save({"epoch": 3, key: oracle.state_dict()}, tmp_path / "m.pth"))
+    expected = oracle(windows().float().unsqueeze(-1))
+    assert torch.allclose(model.module(windows()), expected, atol=1e-6)
+
+
+# --- one-hot input, and more event ids than classes -----------------------------------------------
+
+
+def pypi(more: int = 0) -> PypiDeepLog:
+    torch.manual_seed(5)
+    return PypiDeepLog(V + more, H, V, 2).eval()
+
+
+def padded(rows: int, padding: int) -> PaddedDeepLog:
+    torch.manual_seed(6)
+    return PaddedDeepLog(rows, V, padding).eval()
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_one_hot_input_is_read_as_pypis_deeplog_computes_it(tmp_path: Path, wrapped: bool) -> None:
+    oracle = pypi()
+    weights = oracle.state_dict()
+    model = read(save({"net": weights} if wrapped else weights, tmp_path / "deeplog.save"))
+    assert torch.allclose(model.module(windows()), oracle(windows()), atol=1e-6)
+    assert model.meta["checkpoint_kind"] == "one-hot"
+    assert model.vocab_size == V
+    assert model.task.input == EventWindow(10)
+    assert model.task.decision == NextEventTopK("predictions", 9)
+
+
+@pytest.mark.parametrize(
+    ("make", "first"),
+    [
+        (lambda: pypi(1), 0),
+        (lambda: pypi(3), 0),
+        (lambda: padded(V + 1, V), 0),
+        (lambda: padded(V + 1, 0), 1),
+        (lambda: padded(V + 4, 0), 0),
+    ],
+)
+def test_ids_without_a_class_are_never_likelier_than_one_with(
+    tmp_path: Path, make: Callable[[], PypiDeepLog | PaddedDeepLog], first: int
+) -> None:
+    oracle = make()
+    model = read(save(oracle.state_dict(), tmp_path / "m.pth"))
+    ids = windows() + first
+    logits = model.module(ids)
+    assert logits.shape == (len(ids), model.vocab_size)
+    assert torch.allclose(logits[:, first : first + V], oracle(ids), atol=1e-6)
+    others = torch.cat([logits[:, :first], logits[:, first + V :]], dim=1)
+    assert others.shape[1] == model.vocab_size - V
+    assert bool(torch.isfinite(others).all())
+    assert bool((others < logits[:, first : first + V].min()).all())
+    assert any("class 0 for index 1" in warning for warning in model.warnings) == (first == 1)
+
+
+@pytest.mark.parametrize("padding", [0, V])
+def test_a_vocabulary_must_reserve_what_has_no_class_and_the_printed_command_does(
+    tmp_path: Path, padding: int
+) -> None:
+    path = save(padded(V + 1, padding).state_dict(), tmp_path / "m.pth")
+    vocab = tmp_path / "vocab.json"
+    vocab.write_text(json.dumps({f"{chr(97 + n)} is up": n for n in range(V)}))
+    request = ModelRequest("deeplog", path, vocab)
+    with pytest.raises(VocabularyError, match=rf"must reserve the others \(index {padding}\)") as e:
+        vocabulary(request, load(request))
+    found = re.search(r"`logexport (.*?)`", e.value.remedy)
+    assert found is not None
+    words = shlex.split(found[1])
+    assert main(words) == 0
+    fixed = replace(request, vocab=Path(words[words.index("--output") + 1]))
+    made = vocabulary(fixed, load(fixed))
+    assert list(made.reserved.values()) == [padding]
+    full = tmp_path / "full.json"
+    full.write_text(json.dumps({f"{chr(97 + n)} is up": n for n in range(V + 1)}))
+    with pytest.raises(VocabularyError, match="0 of them reserved"):
+        vocabulary(replace(request, vocab=full), load(request))
+
+
+def test_a_published_k_that_is_too_large_gives_way_and_says_so(tmp_path: Path) -> None:
+    torch.manual_seed(2)
+    model = read(save(Wuyifan18DeepLog(1, H, 1, 5).state_dict(), tmp_path / "m.pth"))
+    assert model.task.decision == NextEventTopK("predictions", 4)
+    assert any("says no k" in warning for warning in model.warnings)
 
 
 def test_the_floats_that_logdeep_saves_are_read_or_refused_with_the_reason(tmp_path: Path) -> None:
@@ -260,7 +359,19 @@ class Other(nn.Module):
     ("model", "found"),
     [
         (Other(bidirectional=True), "lstm.weight_ih_l0_reverse"),
-        (Other(proj_size=3), "lstm.weight_hr_l0"),
+        (Other(bidirectional=True), "lstm is bidirectional"),
+        (nn.ModuleDict({"gru": nn.GRU(1, H), "fc": nn.Linear(H, V)}), "gru is a GRU"),
+        (nn.ModuleDict({"rnn": nn.RNN(1, H), "fc": nn.Linear(H, V)}), "rnn is a plain RNN"),
+        (
+            nn.ModuleDict({"a": nn.LSTM(1, H), "b": nn.LSTM(1, H), "fc": nn.Linear(H, V)}),
+            "several recurrent layers, a and b",
+        ),
+        (
+            nn.ModuleDict({"lstm": nn.LSTM(1, H), "x": nn.Linear(H, V), "y": nn.Linear(H, V)}),
+            "several layers that could give the output, x and y",
+        ),
+        (PypiDeepLog(V + 9, H, V, 1), "lstm.weight_ih_l0"),
+        (Other(proj_size=3), "has a projection (lstm.weight_hr_l0)"),
         (Other(bias=False), "lstm.weight_hh_l0"),
         (Wuyifan18DeepLog(300, H, 2, V), "lstm.weight_ih_l0"),  # logdeep's semantic vectors
         (nn.ModuleDict({"lstm": nn.GRU(1, H), "fc": nn.Linear(H, V)}), "lstm.weight_ih_l0"),
@@ -355,7 +466,7 @@ def test_the_grid_probes_batches_and_lengths_without_repeats(tmp_path: Path) -> 
 
 
 @pytest.mark.filterwarnings("ignore")  # the exporter's own, about what the test disproves
-@pytest.mark.parametrize("kind", ["embedded", "numbers", "layers"])
+@pytest.mark.parametrize("kind", ["embedded", "numbers", "layers", "one-hot", "padded"])
 def test_the_torchscript_graph_is_right_at_every_probed_shape(tmp_path: Path, kind: str) -> None:
     import inspect
 
@@ -364,7 +475,12 @@ def test_the_torchscript_graph_is_right_at_every_probed_shape(tmp_path: Path, ki
 
     path = tmp_path / "deeplog.pth"
     numbers = wuyifan18(3 if kind == "layers" else 1).state_dict()
-    save(alog_detect()[1] if kind == "embedded" else numbers, path)
+    others = {
+        "embedded": alog_detect()[1],
+        "one-hot": pypi().state_dict(),
+        "padded": padded(V + 1, 0).state_dict(),
+    }
+    save(others.get(kind, numbers), path)
     model = read(path, seq_len=6)
     inputs = dummy(model)
     old = {"dynamo": False} if "dynamo" in inspect.signature(torch.onnx.export).parameters else {}
@@ -384,5 +500,5 @@ def test_the_torchscript_graph_is_right_at_every_probed_shape(tmp_path: Path, ki
         (ids,) = inputs.draw(sizes, np.random.default_rng(4))
         (logits,) = session.run(None, {"input_sequence": ids})
         expected = model.module(torch.from_numpy(ids)).numpy()
-        assert logits.shape == (sizes["batch_size"], V)
+        assert logits.shape == (sizes["batch_size"], model.vocab_size)
         np.testing.assert_allclose(logits, expected, rtol=1e-4, atol=1e-5)

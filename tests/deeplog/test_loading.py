@@ -65,6 +65,7 @@ def _safetensors(header: object, body: bytes = b"") -> Callable[[Path], None]:
     return write
 
 
+_POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n"
 _ONE = {"a": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}
 
 
@@ -76,6 +77,9 @@ _ONE = {"a": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}
         ("m.pth", lambda path: os.mkfifo(path), "not a regular file"),
         ("m.pth", lambda path: path.write_bytes(b""), "is empty"),
         ("m.safetensors", lambda path: path.write_bytes(b""), "is empty"),
+        ("m.pth", lambda path: path.write_text(_POINTER), "Git LFS pointer"),
+        ("m.safetensors", lambda path: path.write_text(_POINTER), "Git LFS pointer"),
+        ("m.pth", lambda path: path.write_text("\n<!DOCTYPE html><html>"), "web page"),
         ("m.pth", lambda path: path.write_text("epoch loss\n1 0.5\n"), "neither a PyTorch"),
         ("m.pth", _truncated, "damaged"),
         ("m.pth", _truncated_legacy, "damaged|cut short"),

@@ -111,7 +111,7 @@ def test_numbers_are_an_object_of_finite_ones_or_a_sentence(value: Any) -> None:
     elif all(
         type(one) in (int, float) and abs(one) <= 1.7976931348623157e308 for one in value.values()
     ):
-        assert facts.numbers("n") == value
+        assert facts.numbers("n") == {key: float(one) for key, one in value.items()}
     else:
         assert " n." in refused(facts, "numbers")
 
@@ -146,6 +146,89 @@ def test_weights_are_found_bare_or_under_either_name(
     assert found is not None
     assert (found.tensors, dict(found.facts.entries), found.wrapped) == (WEIGHTS, facts, wrapped)
     assert found.facts.path == PATH
+
+
+NAMED = {"fc.weight": torch.zeros(2, 1), "fc.bias": torch.zeros(2)}
+
+
+@pytest.mark.parametrize(
+    ("content", "facts"),
+    [
+        ({"model": NAMED}, {}),
+        ({"net": NAMED, "epoch": 3}, {"epoch": 3}),
+        ({"epoch": 3, "checkpoint": {"weights": NAMED, "loss": 2}}, {"epoch": 3, "loss": 2}),
+        ({"model": NAMED, "optimizer": {"state": {0: {"step": torch.ones(1)}}}}, None),
+        ({"model": NAMED, "scaler": {"mean": torch.ones(1), "scale": torch.ones(1)}}, None),
+        ({"inner": {"model_state_dict": NAMED, "ema": NAMED}}, None),
+    ],
+)
+def test_the_one_dict_of_weights_inside_is_found_whatever_its_name(
+    content: dict[str, Any], facts: dict[str, Any] | None
+) -> None:
+    found = find_weights(Checkpoint(PATH, content))
+    assert found is not None
+    assert found.tensors == NAMED
+    assert found.wrapped
+    assert facts is None or dict(found.facts.entries) == facts
+
+
+def test_of_several_dicts_of_weights_each_is_named_and_the_printed_command_saves_one(
+    tmp_path: Path,
+) -> None:
+    import subprocess
+    import sys
+
+    path = tmp_path / "two.pth"
+    torch.save({"model": NAMED, "teacher": {"net": NAMED}}, path)
+    with pytest.raises(
+        CheckpointError, match=r"several dicts of weights.*model, teacher\.net"
+    ) as e:
+        find_weights(load_checkpoint(path))
+    command = e.value.remedy[e.value.remedy.index("python -c ") :]
+    shell = command.replace("python", sys.executable, 1)
+    subprocess.run(["/bin/sh", "-c", shell], cwd=tmp_path, check=True)
+    found = find_weights(load_checkpoint(tmp_path / "model.pth"))
+    assert found is not None
+    assert set(found.tensors) == set(NAMED)
+
+
+@given(
+    st.sampled_from(["f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u8", "b1", ">f8", ">i4"]),
+    st.integers(0, 1),
+    st.booleans(),
+)
+def test_numpy_scalars_beside_weights_are_read_as_numbers(
+    tmp_path_factory: pytest.TempPathFactory, kind: str, value: int, zipped: bool
+) -> None:
+    import numpy as np
+
+    scalar = np.array([value], kind)[0]
+    content = {"net": NAMED, "loss": scalar, "log": [scalar, {"best": scalar}]}
+    path = tmp_path_factory.mktemp("numpy") / "w.pth"
+    torch.save(content, path, _use_new_zipfile_serialization=zipped)
+    found = find_weights(load_checkpoint(path))
+    assert found is not None
+    assert dict(found.facts.entries) == {
+        "loss": scalar.item(),
+        "log": [scalar.item(), {"best": scalar.item()}],
+    }
+    assert type(found.facts.entries["loss"]) in (int, float, bool)
+
+
+def test_other_objects_of_numpy_are_refused_and_nothing_stays_allowed(tmp_path: Path) -> None:
+    import pickle
+
+    import numpy as np
+
+    path = tmp_path / "w.pth"
+    for other in (np.str_("x"), np.complex128(1), np.datetime64("2020")):
+        torch.save({"net": NAMED, "other": other}, path)
+        with pytest.raises(CheckpointError, match="needs Python objects"):
+            load_checkpoint(path)
+    torch.save({"net": NAMED, "loss": np.float64(0.5)}, path)
+    load_checkpoint(path)
+    with pytest.raises(pickle.UnpicklingError):
+        torch.load(str(path), weights_only=True)
 
 
 @pytest.mark.parametrize(

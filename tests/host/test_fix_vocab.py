@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import csv
+import hashlib
 import json
+import re
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,8 +15,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from logexport.cli import main
+from logexport.errors import VocabularyError
 from logexport.training.line_tables import ParsedRow, parsed_writer
 from logexport.vocab import load_vocab, repair
+from logexport.vocab import reserve as reserve_entries
 
 
 def parsed(path: Path, lines: Sequence[tuple[int | None, str]]) -> Path:
@@ -136,6 +142,216 @@ def test_inputs_that_cannot_be_read_and_outputs_that_cannot_be_written(tmp_path:
     assert "is a directory" in err
 
 
+# --- ids of other parsers -------------------------------------------------------------------------
+
+TEMPLATES = ("Receiving block <*>", "Got, twice: <*>", "Verification succeeded", "Deleting <*>")
+
+
+def structured(path: Path, ids: Sequence[str], templates: Sequence[str] = TEMPLATES) -> Path:
+    """What logparser writes of a log, each template twice."""
+    with path.open("w", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(["LineId", "Date", "Pid", "Content", "EventId", "EventTemplate", "Params"])
+        for number in range(2 * len(ids)):
+            place = number % len(ids)
+            row = [number + 1, "081109", 7 + number % 3, f"x\n{number}", ids[place]]
+            table.writerow([*row, templates[place], "[]"])
+    return path
+
+
+def md5(text: str, length: int = 8) -> str:
+    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()[:length]
+
+
+@pytest.mark.parametrize(
+    ("in_vocabulary", "in_table"),
+    [
+        ([md5(str(n)) for n in range(4)], [md5(str(n)) for n in range(4)]),
+        (["E5", "E22", "E11", "E9"], ["E5", "E22", "E11", "E9"]),
+        (["('E5',)", "('E22',)", "('E11',)", "('E9',)"], ["E5", "E22", "E11", "E9"]),
+        ([f"Event_{n}" for n in range(4)], [f"{n}" for n in range(4)]),
+        ([f"{n}.0" for n in (4, 1, 7, 2)], [f"cluster_{n}" for n in (4, 1, 7, 2)]),
+        ([md5(text).upper() for text in TEMPLATES], ["1", "2", "3", "4"]),
+        ([md5(str(n), 32) for n in range(4)], ["0", "1", "2", "3"]),
+    ],
+)
+def test_ids_of_logparser_are_found_in_its_table(
+    tmp_path: Path, fix, in_vocabulary: list[str], in_table: list[str]
+) -> None:
+    source = structured(tmp_path / "HDFS.log_structured.csv", in_table)
+    status, new, _, err = fix(source, {one: n for n, one in enumerate(in_vocabulary)})
+    assert status == 0, err
+    assert load_vocab(new, 4).templates == TEMPLATES
+
+
+def test_a_column_of_ids_is_found_by_what_it_holds(tmp_path: Path, fix) -> None:
+    rows = {
+        "line": [5, 6, 7, 8],
+        "grp": ["k-b", "k-a", "k-c", "k-a"],
+        "level": ["INFO", "WARN", "INFO", "INFO"],
+        "EventTemplate": ["b <*>", "a <*>", "c", "a <*>"],
+    }
+    entries = {"k-a": 0, "k-b": 1, "k-c": 2}
+    status, new, _, err = fix(foreign(tmp_path / "clusters.parquet", rows), entries)
+    assert status == 0, err
+    assert load_vocab(new).templates == ("a <*>", "b <*>", "c")
+
+
+def test_ids_that_no_column_holds_are_an_error_that_says_what_is_missing(
+    tmp_path: Path, fix
+) -> None:
+    source = structured(tmp_path / "HDFS.log_structured.csv", ["E1", "E2", "E3", "E4"])
+    status, new, _, err = fix(source, {md5(f"other {n}"): n for n in range(4)})
+    assert status == 2
+    assert md5("other 0") in err
+    assert "EventId" in err
+    assert "NAME_structured.csv" in err
+    assert not new.exists()
+    (tmp_path / "plain.csv").write_text("LineId,Content\n1,a\n")
+    status, _, _, err = fix(tmp_path / "plain.csv", {"E1": 0, "E2": 1})
+    assert status == 2
+    assert "no column of templates; it has LineId, Content" in err
+
+
+def test_special_entries_among_ids_are_reserved_and_templates_stay(tmp_path: Path, fix) -> None:
+    source = parsed(tmp_path / "p.parquet", [(1, "a <*>"), (2, "b"), (3, "Started")])
+    entries = {"<pad>": 0, "1": 1, "2": 2, "Started": 3, "<unk>": 4, "10": 5, "11": 6}
+    status, new, _, err = fix(source, entries, "--allow-missing")
+    assert status == 0, err
+    vocab = load_vocab(new)
+    assert (vocab.templates[1], vocab.templates[2], vocab.templates[3]) == ("a <*>", "b", "Started")
+    expected = {"special:<pad>": 0, "unknown": 4, "missing:10": 5, "missing:11": 6}
+    assert vocab.reserved == expected
+    assert "lines of no template" in err
+
+
+def test_ids_without_a_parsed_log_are_an_error_that_names_the_option(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    old = tmp_path / "v.json"
+    old.write_text('{"E1": 0, "E2": 1}')
+    assert main(["fix-vocab", "--old-vocab", str(old), "--output", str(tmp_path / "n.json")]) == 2
+    assert "--parsed" in capsys.readouterr().err
+
+
+# --- reserved entries -----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def reserve(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    def run(entries: dict[str, int], *more: str) -> tuple[int, list[str], str]:
+        old, new = tmp_path / "old.json", tmp_path / "new.json"
+        old.write_text(json.dumps(entries))
+        status = main(["fix-vocab", "--old-vocab", str(old), "--output", str(new), *more])
+        err = capsys.readouterr().err
+        return status, list(load_vocab(new).templates) if status == 0 else [], err
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("entries", "options", "templates"),
+    [
+        ({"a": 0, "b": 1}, ["--entries", "4"], ["a", "b", "\nunused:2", "\nunused:3"]),
+        ({"a": 1, "b": 3}, ["--entries", "4"], ["\nunused:0", "a", "\nunused:2", "b"]),
+        ({"a": 0, "b": 1}, ["--reserve", "padding=0"], ["\npadding", "a", "b"]),
+        ({"a": 0, "b": 1}, ["--reserve", "unknown"], ["a", "b", "\nunknown"]),
+        ({"a": 1, "b": 2}, ["--reserve", "padding"], ["\npadding", "a", "b"]),
+        (
+            {"a": 0, "b": 1},
+            ["--reserve", "pad=0", "--reserve", "unknown", "--entries", "5"],
+            ["\npad", "a", "b", "\nunknown", "\nunused:4"],
+        ),
+    ],
+)
+def test_entries_that_stand_for_no_template_are_reserved(
+    reserve, entries: dict[str, int], options: list[str], templates: list[str]
+) -> None:
+    status, made, err = reserve(entries, *options)
+    assert status == 0, err
+    assert made == templates
+
+
+@pytest.mark.parametrize(
+    ("entries", "options", "expected"),
+    [
+        ({"a": 0, "b": 1}, ["--entries", "1"], "which is not within 1 entries"),
+        ({"a": 0, "b": 5}, ["--reserve", "x"], "gaps"),
+        ({"a": 0}, ["--reserve", "x=7"], "gaps"),
+        ({"a": 0, "\nx": 1}, ["--reserve", "x"], "there already"),
+        ({"a": 0}, ["--reserve", "x=y"], "not NAME or NAME=INDEX"),
+        ({"a": 0}, ["--entries", "99999999"], "not within"),
+        ({"a": 2**40}, ["--entries", "3"], "gaps"),
+        ({"a": 0}, ["--entries", "2", "--parsed", "p.parquet"], "Leave it out"),
+    ],
+)
+def test_what_cannot_be_reserved_is_refused(
+    reserve, entries: dict[str, int], options: list[str], expected: str
+) -> None:
+    status, _, err = reserve(entries, *options)
+    assert status == 2
+    assert expected in err
+
+
+@given(st.sets(st.integers(0, 30), min_size=1), st.integers(0, 10))
+def test_reserving_fills_every_gap_and_moves_nothing(indices: set[int], more: int) -> None:
+    entries = {f"t{n}": n for n in indices}
+    size = max(indices) + 1 + more
+    made = reserve_entries(Path("v"), entries, [], size)
+    assert sorted(made.values()) == list(range(size))
+    assert {text: index for text, index in made.items() if text in entries} == entries
+
+
+@given(st.integers(1, 9), st.integers(0, 9))
+def test_an_index_that_is_taken_moves_all_from_there_up_by_one(count: int, wanted: int) -> None:
+    entries = {f"t{n}": n for n in range(count)}
+    index = min(wanted, count)
+    made = reserve_entries(Path("v"), entries, [("x", index)])
+    strings = sorted(made, key=made.__getitem__)
+    assert strings == [*list(entries)[:index], "\nx", *list(entries)[index:]]
+
+
+def command_of(remedy: str) -> list[str]:
+    """The first command that a remedy prints, as a shell would take it apart."""
+    found = re.search(r"`logexport (fix-vocab [^`]*)`", remedy)
+    assert found is not None
+    return shlex.split(found[1])
+
+
+@pytest.mark.parametrize("content", ['{"a b": 0, "c d": 1}', '{"a b": 1, "c d": 2}'])
+def test_the_command_for_more_classes_than_templates_works_as_it_is_printed(
+    tmp_path: Path, content: str
+) -> None:
+    path = tmp_path / "my model's" / "vocab.json"
+    path.parent.mkdir()
+    path.write_text(content)
+    with pytest.raises(VocabularyError) as caught:
+        load_vocab(path, 3)
+    words = command_of(caught.value.remedy)
+    assert main(words) == 0
+    made = load_vocab(Path(words[words.index("--output") + 1]), 3)
+    assert len(made.reserved) == 1
+    assert [t for t in made.templates if not t.startswith("\n")] == ["a b", "c d"]
+
+
+@pytest.mark.parametrize("name", ["parsed.parquet", "HDFS.log_structured.csv"])
+def test_the_command_for_ids_names_the_parsed_log_beside_them_and_works(
+    tmp_path: Path, name: str
+) -> None:
+    path = tmp_path / "vocab.json"
+    path.write_text('{"E1": 0, "E2": 1}')
+    if name.endswith(".csv"):
+        structured(tmp_path / name, ["E2", "E1"], ["b <*>", "a"])
+    else:
+        rows = {"line_no": [1, 2], "template_id": ["E1", "E2"], "template": ["a", "b <*>"]}
+        foreign(tmp_path / name, rows)
+    with pytest.raises(VocabularyError) as caught:
+        load_vocab(path, 2)
+    words = command_of(caught.value.remedy)
+    assert main(words) == 0
+    assert load_vocab(Path(words[words.index("--output") + 1]), 2).templates == ("a", "b <*>")
+
+
 ids = st.integers(0, 50).map(str)
 histories = st.lists(st.tuples(ids, st.text("ab <*>", max_size=5)), min_size=1, max_size=40)
 
@@ -147,8 +363,6 @@ def test_repair_gives_each_id_its_last_template_at_its_index(history, random) ->
     random.shuffle(known)
     entries = {template_id: index for index, template_id in enumerate(known)}
     if len(set(last.values())) < len(last):
-        from logexport.errors import VocabularyError
-
         with pytest.raises(VocabularyError, match="one template"):
             repair(entries, history, Path("p"))
         return
@@ -191,7 +405,6 @@ def test_a_checkpoint_stays_valid_with_its_repaired_vocabulary(
     """What was refused is exported after the repair, with each index where it was."""
     import logexport
     from logexport.bundle import Bundle
-    from logexport.errors import VocabularyError
 
     from tests.host.exports import Job
 

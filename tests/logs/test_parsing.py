@@ -28,12 +28,12 @@ from logexport.logs.matching import TemplateMatcher
 from logexport.logs.preprocess import Preprocess
 from logexport.logs.tokens import Masked
 from logexport.training import parse
+from logexport.training.id_tables import read_id_table
 from logexport.training.line_tables import (
     ParsedRow,
     SequenceRow,
     read_parsed,
     read_sequences,
-    template_history,
     write_sequences,
 )
 from logexport.training.mining import DrainOptions, TemplateMiner
@@ -365,7 +365,8 @@ def test_alog_detects_tables_are_read(test_data: Path) -> None:
     rows = list(parsed)
     assert sorted(row.line_no for row in rows) == list(range(2000))
     assert isinstance(rows[0].raw, bytes)
-    history = template_history(place / "parsed.parquet")
+    ids = {str(row.template_id) for row in rows}
+    history = read_id_table(place / "parsed.parquet", ids).history
     assert len(history) == 139
     assert len({number for number, _ in history}) == 116
     last = max((row for row in rows if row.template_id == history[0][0]), key=lambda r: r.line_no)

@@ -24,7 +24,8 @@ SEQUENCES = "sequences.parquet"
 class ModelJob:
     """One model of a job: its plugin, its request, and where its preprocess rules came from.
 
-    ``preprocess_source`` is ``option``, ``vocab``, ``parsed``, ``sample`` or ``alog-detect``.
+    ``preprocess_source`` is ``option``, ``vocab``, ``parsed`` or ``sample``; ``alog-detect`` if
+    there are none, and the templates do not say otherwise.
     """
 
     plugin: Plugin

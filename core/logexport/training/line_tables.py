@@ -51,7 +51,6 @@ __all__ = [
     "read_parsed",
     "read_sequences",
     "sequences_writer",
-    "template_history",
     "write_sequences",
 ]
 
@@ -212,20 +211,6 @@ def read_sequences(path: Path | str) -> SequencesFile:
     optional = {"session": _is_string, "continues": _is_string}
     found = _check_columns(Path(path), SEQUENCES.kind, "sequences", columns, optional)
     return SequencesFile(Path(path), *found)
-
-
-def template_history(path: Path | str) -> list[tuple[str, str]]:
-    """Every distinct (template id, template) of a parsed file, in the order of their last lines.
-
-    Raises:
-        InputError: see :func:`read_parsed`.
-    """
-    last: dict[tuple[str, str], int] = {}
-    for row in read_parsed(path):
-        if row.template_id is not None and row.template is not None:
-            pair = (str(row.template_id), row.template)
-            last[pair] = max(last.get(pair, row.line_no), row.line_no)
-    return sorted(last, key=lambda pair: last[pair])
 
 
 def parsed_writer(

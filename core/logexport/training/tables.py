@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from logexport.errors import InputError
-from logexport.files import atomic_path
+from logexport.files import STAND_IN_BYTES, atomic_path, refuse_stand_in
 
 if TYPE_CHECKING:
     import numpy as np
@@ -228,6 +228,8 @@ def open_table(path: Path | str, kind: str, what: str, remedy: str) -> Iterator[
         with _reading(path, what):
             # Opened here, because pyarrow takes no path that is not UTF-8.
             opened = stack.enter_context(path.open("rb"))
+            refuse_stand_in(path, opened.read(STAND_IN_BYTES))
+            opened.seek(0)
             file = stack.enter_context(pq.ParquetFile(opened))
             metadata = (file.schema_arrow.metadata or {}).get(METADATA_KEY.encode())
         about = None if metadata is None else _about(path, metadata, kind, what, remedy)

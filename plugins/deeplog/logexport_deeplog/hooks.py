@@ -63,9 +63,9 @@ def load_model(request: ModelRequest) -> LoadedModel:
 @hookimpl
 def build_vocab(request: ModelRequest, model: LoadedModel) -> Vocabulary:
     """Read the vocabulary file, which must have as many entries as the checkpoint."""
-    from logexport.vocab import load_vocab
+    from logexport_deeplog.load import vocabulary
 
-    return load_vocab(request.vocab, expected_size=model.vocab_size)
+    return vocabulary(request, model)
 
 
 @hookimpl

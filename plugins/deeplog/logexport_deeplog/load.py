@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from logexport.errors import UsageError
+from logexport.errors import UsageError, VocabularyError
 from logexport.types import (
     DummyInput,
     EventWindow,
@@ -16,6 +16,7 @@ from logexport.types import (
     NextEventTopK,
     Sizes,
     Task,
+    Vocabulary,
 )
 
 from logexport_deeplog.checkpoints import PUBLISHED, DeepLog, read_deeplog
@@ -37,7 +38,7 @@ def load(request: ModelRequest) -> LoadedModel:
     model = read_deeplog(request.checkpoint)
     warnings = list(model.warnings)
     seq_len, source = _settle_length(model, request.options.get("seq_len"), warnings)
-    top_k = _settle_k(model, request.options.get("top_k"), request.checkpoint)
+    top_k = _settle_k(model, request.options.get("top_k"), request.checkpoint, warnings)
     meta: dict[str, JSONValue] = {
         "seq_len": seq_len,
         "seq_len_source": source,
@@ -48,6 +49,8 @@ def load(request: ModelRequest) -> LoadedModel:
     }
     if model.embed_dim is not None:
         meta["embed_dim"] = model.embed_dim
+    if model.classes != model.vocab_size:
+        meta["classes"] = model.classes
     return LoadedModel(
         module=model.module,
         task=Task(EventWindow(seq_len), NextEventTopK(OUTPUT, top_k)),
@@ -74,11 +77,20 @@ def _settle_length(model: DeepLog, option: int | None, warnings: list[str]) -> t
     return option, "option"
 
 
-def _settle_k(model: DeepLog, option: int | None, path: Path) -> int:
-    top_k = option or model.top_k or PUBLISHED[model.kind].top_k
-    if top_k >= model.vocab_size:
+def _settle_k(model: DeepLog, option: int | None, path: Path, warnings: list[str]) -> int:
+    top_k = option or model.top_k
+    published = PUBLISHED[model.kind].top_k
+    if top_k is None and published >= model.classes > 1:
+        warnings.append(
+            f"{path} says no k, and the published {published} is not below its {model.classes}"
+            f" classes: {model.classes - 1} is taken, by which few lines are anomalies; --top-k"
+            " names another one."
+        )
+        return model.classes - 1
+    top_k = top_k or published
+    if top_k >= model.classes:
         raise UsageError(
-            f"k = {top_k} is not smaller than the vocabulary of {path} ({model.vocab_size} "
+            f"k = {top_k} is not smaller than the vocabulary of {path} ({model.classes} "
             "entries), so no event could ever be an anomaly",
             "Name a smaller one with --top-k.",
         )
@@ -87,14 +99,51 @@ def _settle_k(model: DeepLog, option: int | None, path: Path) -> int:
 
 def _notes(model: DeepLog, top_k: int) -> list[JSONValue]:
     notes: list[JSONValue] = ["The outputs are the logits of the event after the last step."]
-    if model.embed_dim is None:
+    if model.kind == "one-hot":
+        notes.append("Event ids enter the LSTM as one-hot vectors, which the graph makes.")
+    elif model.embed_dim is None:
         notes.append("Event ids enter the LSTM as numbers; the graph casts them.")
+    if model.classes != model.vocab_size:
+        notes.append(
+            f"The model predicts {model.classes} of its {model.vocab_size} entries; the logits of"
+            " the others are the lowest float."
+        )
     if top_k in model.flagged_share:
         notes.append(
             f"At k = {top_k}, {100 * model.flagged_share[top_k]:.3g} % of the held-out events of "
             "training were flagged."
         )
     return notes
+
+
+def vocabulary(request: ModelRequest, model: LoadedModel) -> Vocabulary:
+    """The vocabulary file: of as many entries as the checkpoint has event ids, and those reserved
+    that the model does not predict.
+
+    Raises:
+        VocabularyError: see :func:`logexport.vocab.load_vocab`, or a template has no class.
+    """
+    from logexport.vocab import fix_command, load_vocab
+
+    before, after = getattr(model.module, "without_class", (0, 0))
+    entries = model.vocab_size
+    vocab = load_vocab(request.vocab, None if before or after else entries)
+    without = {*range(before), *range(entries - after, entries)}
+    if len(vocab) == entries and without <= set(vocab.reserved.values()):
+        return vocab
+    if len(vocab) == entries - before - after:
+        what = "--reserve padding=0" if before else f"--entries {entries}"
+        remedy = f"Reserve them by `{fix_command(request.vocab, what)}`."
+    else:
+        load_vocab(request.vocab, entries)
+        remedy = "Name the vocabulary that this checkpoint was trained with (--vocab)."
+    places = ", ".join(map(str, sorted(without)))
+    raise VocabularyError(
+        f"{request.checkpoint} has {entries} event ids and predicts {entries - before - after} of"
+        f" them: {request.vocab} must reserve the others (index {places}), and has {len(vocab)}"
+        f" entries, {len(vocab.reserved)} of them reserved",
+        f"{remedy} An entry named `unknown` is what lines of no template are in a window.",
+    )
 
 
 def dummy(model: LoadedModel) -> DummyInput:

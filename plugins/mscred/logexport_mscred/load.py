@@ -274,13 +274,15 @@ def vocabulary(request: ModelRequest, model: LoadedModel) -> Vocabulary:
     Raises:
         VocabularyError: see :func:`logexport.vocab.load_vocab` and :func:`logexport.vocab.repair`.
     """
-    from logexport.training.line_tables import template_history
+    from logexport.training.id_tables import read_id_table
     from logexport.vocab import load_vocab, looks_like_ids, read_entries, repair
 
     if request.parsed is not None:
         entries = read_entries(request.vocab)
         if looks_like_ids(entries) and len(entries) == model.vocab_size:
-            return repair(entries, template_history(request.parsed), request.parsed)[0]
+            return repair(entries, read_id_table(request.parsed, entries).history, request.parsed)[
+                0
+            ]
     return load_vocab(request.vocab, expected_size=model.vocab_size)
 
 
