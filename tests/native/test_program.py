@@ -257,10 +257,70 @@ def test_proof_is_said_or_required(tmp_path: Path) -> None:
     )
     done = engine("detect", path, input=LOG)
     assert done.returncode == 0
-    assert b"not fully proven (proof: no_native)" in done.stderr
+    assert b"not fully proven: proof no_native.\n" in done.stderr
     done = engine("detect", path, "--require-proof", input=LOG)
     assert (done.returncode, done.stdout) == (2, b"")
     assert '"no_native", not "full"' in sentence(done.stderr)
+    done = engine("detect", path, "--require-proof", "--allow-warnings", input=LOG)
+    assert done.returncode == 2  # a warning is allowed, a weaker proof is not
+
+
+@pytest.mark.parametrize(
+    ("warnings", "said"), [(1, b"proof full, 1 warning.\n"), (2, b"proof full, 2 warnings.\n")]
+)
+def test_warnings_are_said_once_and_refused_unless_they_are_allowed(
+    tmp_path: Path, warnings: int, said: bytes
+) -> None:
+    path = tmp_path / "b"
+    task, vocabulary = make_task("events topk"), Vocabulary(TEMPLATES)
+    write_bundle(path, task, vocabulary, Preprocess(), warnings=warnings)
+    free = engine("detect", path, input=LOG)
+    assert free.returncode == 0
+    assert free.stderr.count(said) == 1
+    done = engine("detect", path, "--require-proof", input=LOG)
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert said.decode().strip(".\n") in sentence(done.stderr)
+    allowed = engine("detect", path, "--require-proof", "--allow-warnings", input=LOG)
+    assert allowed.returncode == 0
+    assert allowed.stdout == free.stdout
+    assert said in allowed.stderr
+
+
+@pytest.mark.parametrize("warnings", [None, 0])
+def test_a_full_proof_without_a_warning_or_of_an_older_manifest_is_taken_in_silence(
+    tmp_path: Path, warnings: int | None
+) -> None:
+    path = tmp_path / "b"
+    task, vocabulary = make_task("events topk"), Vocabulary(TEMPLATES)
+    write_bundle(path, task, vocabulary, Preprocess(), warnings=warnings)
+    done = engine("detect", path, "--require-proof", input=LOG)
+    assert done.returncode == 0
+    assert b"proven" not in done.stderr
+    assert b"warning" not in done.stderr
+    described = json.loads(engine("info", path).stdout)
+    assert described["proof"] == described["models"]["tiny"]["proof"] == "full"
+    assert described["warnings"] == described["models"]["tiny"]["warnings"] == warnings
+
+
+def test_info_has_the_number_of_warnings_of_each_model_and_of_all(tmp_path: Path) -> None:
+    path = tmp_path / "b"
+    task, vocabulary = make_task("events topk"), Vocabulary(TEMPLATES)
+    write_bundle(path, task, vocabulary, Preprocess(), names=("one", "two"), warnings=2)
+    described = json.loads(engine("info", path).stdout)
+    assert described["warnings"] == 4
+    assert {model["warnings"] for model in described["models"].values()} == {2}
+
+
+def test_a_model_whose_warnings_nobody_counted_is_taken(tmp_path: Path) -> None:
+    path = tmp_path / "b"
+    task, vocabulary = make_task("events topk"), Vocabulary(TEMPLATES)
+    write_bundle(path, task, vocabulary, Preprocess(), names=("new", "old"), warnings=2)
+    manifest = json.loads((path / "manifest.json").read_text())
+    manifest["models"]["old"]["warnings"] = None
+    (path / "manifest.json").write_text(json.dumps(manifest))
+    assert engine("detect", path, "--model=old", "--require-proof", input=LOG).returncode == 0
+    assert engine("detect", path, "--model=new", "--require-proof", input=LOG).returncode == 2
+    assert json.loads(engine("info", path).stdout)["models"]["old"]["warnings"] is None
 
 
 @pytest.mark.parametrize(

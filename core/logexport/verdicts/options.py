@@ -46,7 +46,8 @@ class DetectOptions:
         threads: threads for scoring, 1 to 1024; the verdicts do not depend on them.
         anomalies_only: leave out records whose verdict is not ``anomaly`` (never summaries).
         session_summary: a summary of each session, when it is evicted or the log ends.
-        require_proof: refuse a bundle whose proof is not ``full``.
+        require_proof: refuse a bundle whose proof is not ``full``, or has warnings that count.
+        allow_warnings: do not refuse it for the warnings.
         no_verify: do not check the sums of the bundle's files.
         encoding: what a file without a byte order mark is, ``utf-8``, ``utf-16le`` or ``utf-16be``;
             None: as the bundle says.
@@ -66,6 +67,7 @@ class DetectOptions:
     anomalies_only: bool = False
     session_summary: bool = False
     require_proof: bool = False
+    allow_warnings: bool = False
     no_verify: bool = False
     encoding: str | None = None
     with_keys: tuple[str, ...] = ()
