@@ -126,7 +126,7 @@ class BundledModel:
         directory: the bundle's.
         meta: the metadata.
         proof: what its checks showed, one of :data:`PROOFS`.
-        warnings: how many warnings beside the proof count; None where nobody counted them (the
+        warnings: how many warnings beside the proof count; None if nobody counted them (the
             manifest was of version 1 when the model was exported).
     """
 
@@ -259,9 +259,7 @@ class Bundle:
                     _REPAIR,
                 )
             meta = _read_meta(path, name, manifest["files"])
-            models[name] = BundledModel(
-                name, path, meta, entry["proof"], entry.get("warnings")
-            )
+            models[name] = BundledModel(name, path, meta, entry["proof"], entry.get("warnings"))
         return cls(path, manifest, models)
 
 

@@ -25,7 +25,7 @@ def write_bundle(
 ) -> Path:
     """A bundle of one or several models that share everything but their graph.
 
-    The manifest is of version 1, or with ``warnings``, the number that each model has, of version 2.
+    The manifest is of version 1; with ``warnings``, the number that each model has, of version 2.
     """
     path.mkdir()
     size = len(vocabulary)

@@ -59,9 +59,7 @@ def test_marks_are_those_of_the_rules() -> None:
 def test_a_kept_level_says_nothing_of_an_event_and_a_kept_method_does() -> None:
     def finder(*kept: KeptField) -> WildcardFinder:
         return WildcardFinder(
-            Preprocess(
-                masks=MASKS, encoding="utf-8", structured=(), continuation=False, keep=kept
-            )
+            Preprocess(masks=MASKS, encoding="utf-8", structured=(), continuation=False, keep=kept)
         )
 
     for level in (KeptField("level"), KeptField("priority", "severity")):

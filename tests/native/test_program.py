@@ -266,24 +266,24 @@ def test_proof_is_said_or_required(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("warnings", "said"), [(1, b"proof full, 1 warning.\n"), (2, b"proof full, 2 warnings.\n")]
+    ("warnings", "proof"), [(1, b"proof full, 1 warning.\n"), (2, b"proof full, 2 warnings.\n")]
 )
 def test_warnings_are_said_once_and_refused_unless_they_are_allowed(
-    tmp_path: Path, warnings: int, said: bytes
+    tmp_path: Path, warnings: int, proof: bytes
 ) -> None:
     path = tmp_path / "b"
     task, vocabulary = make_task("events topk"), Vocabulary(TEMPLATES)
     write_bundle(path, task, vocabulary, Preprocess(), warnings=warnings)
     free = engine("detect", path, input=LOG)
     assert free.returncode == 0
-    assert free.stderr.count(said) == 1
+    assert free.stderr.count(proof) == 1
     done = engine("detect", path, "--require-proof", input=LOG)
     assert (done.returncode, done.stdout) == (2, b"")
-    assert said.decode().strip(".\n") in sentence(done.stderr)
+    assert proof.decode().strip(".\n") in sentence(done.stderr)
     allowed = engine("detect", path, "--require-proof", "--allow-warnings", input=LOG)
     assert allowed.returncode == 0
     assert allowed.stdout == free.stdout
-    assert said in allowed.stderr
+    assert proof in allowed.stderr
 
 
 @pytest.mark.parametrize("warnings", [None, 0])

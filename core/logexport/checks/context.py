@@ -35,8 +35,8 @@ MAX_EVENTS = 100_000
 SHOWN_UNSEEN = 3
 """Lines of a log that match no template and are named by their numbers."""
 MAX_RECORDS = 1_000_000
-"""Records of a log that are counted by their templates; the first ones. The reference matches so many
-in a minute or less, and their shares are not those of the rest only where the log changes."""
+"""Records of a log that are counted by their templates; the first ones. The reference matches so
+many in a minute or less, and their shares are not those of the rest only if the log changes."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class Context:
 
     @cached_property
     def log_counts(self) -> LogCounts | None:
-        """The log's records by their templates, or None where there is no log."""
+        """The log's records by their templates, or None if there is no log."""
         return count_records(self)
 
 
@@ -171,8 +171,8 @@ def no_log(counts: LogCounts | None) -> str:
     if counts is not None:
         return f"{counts.name} holds no record"
     return (
-        "no log: neither --replay nor --parsed, and beside the vocabulary neither parsed.parquet nor"
-        " a sequences.parquet with lines"
+        "no log: neither --replay nor --parsed, and beside the vocabulary neither parsed.parquet"
+        " nor a sequences.parquet with lines"
     )
 
 

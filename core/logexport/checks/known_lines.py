@@ -12,9 +12,9 @@ from logexport.types import CheckResult, JSONValue
 
 NAME = "known_lines"
 KNOWN_PERCENT = 95
-"""Fewer known lines are warned of. An unseen line is an anomaly for being unseen, whatever the model
-computes: where more than one line in twenty is, this drowns what the model finds. A log of the same
-programs that is younger than the vocabulary stays above it for long."""
+"""Fewer known lines are warned of. An unseen line is an anomaly for being unseen, whatever the
+model computes: if more than one line in twenty is, this drowns what the model finds. A log of the
+same programs that is younger than the vocabulary stays above it for long."""
 REMEDY = (
     "If these rules are not the ones that the vocabulary was made with, name those by --preprocess;"
     " if the log has changed since, parse it with `logexport parse`, and build and train again."
@@ -45,7 +45,7 @@ def known_lines(context: Context) -> CheckResult:
     return CheckResult(NAME, "passed", "bundle", found, figures, (f"{found}. {REMEDY}",))
 
 
-def percent(part: int, whole: int) -> str:
+def percent(part: int, total: int) -> str:
     """A share with one decimal, cut off: what is below a limit does not look as if it met it."""
-    tenths = 1000 * part // whole
+    tenths = 1000 * part // total
     return f"{tenths // 10}.{tenths % 10} %"

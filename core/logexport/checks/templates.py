@@ -17,16 +17,16 @@ MOST_PERCENT = 5
 """More of a log's records are warned of: what :mod:`logexport.checks.known_lines` allows of unseen
 lines, for as little is known of these."""
 MOST_PERCENT_OF_TEMPLATES = 50
-"""Without a log nobody knows which templates are rare. Those of a log that was parsed well hold a few
-that are all wildcards; where most are, most lines are of one of them."""
+"""Without a log nobody knows which templates are rare. Those of a log that was parsed well hold a
+few that are all wildcards; if most are, most lines are of one of them."""
 SHOWN = 3
 LONGEST = 200
 """Characters of a template that are shown."""
 
 REMEDY = (
-    "`logexport templates` shows what was parsed to them; fields that tell their lines apart stay in"
-    " the event by `logexport parse --keep FIELD`, and `logexport parse --templates FILE` takes a"
-    " list that you have edited; then build and train again."
+    "`logexport templates` shows what was parsed to them; fields that tell their lines apart stay"
+    " in the event by `logexport parse --keep FIELD`, and `logexport parse --templates FILE` takes"
+    " a list that you have edited; then build and train again."
 )
 
 
@@ -37,9 +37,7 @@ def templates(context: Context) -> CheckResult:
     vocab = context.vocab
     reserved = set(vocab.reserved.values())
     indices = [index for index in range(len(vocab)) if index not in reserved]
-    opened = [
-        index for index in indices if finder.is_nearly_all_wildcards(vocab.templates[index])
-    ]
+    opened = [index for index in indices if finder.is_nearly_all_wildcards(vocab.templates[index])]
     counts = context.log_counts
     has_log = counts is not None and counts.records > 0
     records = _records(counts, opened)

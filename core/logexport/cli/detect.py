@@ -90,7 +90,9 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Refuse a bundle whose proof is not full, or has warnings.",
 )
-@click.option("--allow-warnings", is_flag=True, help="With --require-proof: take one with warnings.")
+@click.option(
+    "--allow-warnings", is_flag=True, help="With --require-proof: take one with warnings."
+)
 @click.option("--no-verify", is_flag=True, help="Do not check the sums of the bundle's files.")
 @click.option(
     "--ort-lib",

@@ -24,7 +24,7 @@ def verify(bundle: Path, as_json: bool) -> int:
     from logexport.verify import verify_bundle
 
     checks = verify_bundle(bundle)
-    opened = Bundle.load(bundle, verify=False)  # its sums were checked just now
+    opened = Bundle.load(bundle, verify=False)  # its sums were checked
     failed = any(check.status == "failed" for of_model in checks.values() for check in of_model)
     if as_json:
         document: dict[str, Any] = {
