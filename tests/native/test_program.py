@@ -12,6 +12,8 @@ import time
 from pathlib import Path
 
 import pytest
+from logexport.bundle import Bundle
+from logexport.errors import BundleError
 from logexport.logs.headers import PRESETS
 from logexport.logs.preprocess import Preprocess, SessionRule
 from logexport.types import Vocabulary
@@ -309,6 +311,31 @@ def test_info_has_the_number_of_warnings_of_each_model_and_of_all(tmp_path: Path
     described = json.loads(engine("info", path).stdout)
     assert described["warnings"] == 4
     assert {model["warnings"] for model in described["models"].values()} == {2}
+
+
+@pytest.mark.parametrize("of_model", [False, True])
+def test_reference_and_engine_take_the_same_numbers_of_warnings(
+    tmp_path: Path, of_model: bool
+) -> None:
+    path = tmp_path / "b"
+    task, vocabulary = make_task("events topk"), Vocabulary(TEMPLATES)
+    write_bundle(path, task, vocabulary, Preprocess(), warnings=3)
+    manifest = json.loads((path / "manifest.json").read_text())
+    holder = manifest["models"]["tiny"] if of_model else manifest
+    taken = []
+    for text in ("0", "1", "1000000", "1000001", "-1", "1.0", "true", '"1"', "null", "[]"):
+        holder["warnings"] = json.loads(text)
+        (path / "manifest.json").write_text(json.dumps(manifest))
+        done = engine("info", path)
+        try:
+            Bundle.load(path)
+        except BundleError:
+            assert done.returncode == 2, text
+            assert "warnings" in sentence(done.stderr)
+        else:
+            assert done.returncode == 0, text
+            taken.append(text)
+    assert taken == ["0", "1", "1000000", *(["null"] if of_model else [])]
 
 
 def test_a_model_whose_warnings_nobody_counted_is_taken(tmp_path: Path) -> None:
