@@ -26,14 +26,16 @@ from logexport.types import (
 SHA = "0" * 64
 
 MANIFEST: dict[str, Any] = {
-    "schema_version": 1,
+    "schema_version": 2,
     "proof": "full",
+    "warnings": 1,
     "models": {
         "deeplog": {
             "metadata": "deeplog.onnx.meta.json",
             "opset_version": 17,
             "ir_version": 8,
             "proof": "full",
+            "warnings": 1,
         }
     },
     "files": {"deeplog.onnx": {"sha256": SHA, "size": 1}},
@@ -117,7 +119,11 @@ def test_every_required_key_is_missed(name: str) -> None:
 
 
 WRONG = [
-    ("manifest", ("schema_version",), 2),
+    ("manifest", ("schema_version",), 1),  # which has no warnings
+    ("manifest", ("schema_version",), 3),
+    ("manifest", ("warnings",), None),
+    ("manifest", ("warnings",), -1),
+    ("manifest", ("models", "deeplog", "warnings"), "1"),
     ("manifest", ("proof",), "complete"),
     ("manifest", ("models",), {}),
     ("manifest", ("models", "../up"), MANIFEST["models"]["deeplog"]),
@@ -164,6 +170,22 @@ def test_what_a_reader_could_trip_over_is_refused(
         inner = inner[key]
     inner[place[-1]] = value
     refused(document, name)
+
+
+def test_manifests_of_both_versions_are_taken_each_with_its_own_keys() -> None:
+    schemas.check(MANIFEST, "manifest", Path("x"))
+    unknown = copy.deepcopy(MANIFEST)
+    unknown["models"]["deeplog"]["warnings"] = None
+    schemas.check(unknown, "manifest", Path("x"))
+    first = copy.deepcopy(MANIFEST) | {"schema_version": 1}
+    del first["warnings"]
+    assert "warnings" in refused(first, "manifest")
+    del first["models"]["deeplog"]["warnings"]
+    schemas.check(first, "manifest", Path("x"))
+    first["schema_version"] = 2
+    assert "warnings" in refused(first, "manifest")
+    first["warnings"] = 0
+    assert "warnings" in refused(first, "manifest")
 
 
 def test_the_error_names_file_place_and_is_of_the_wanted_kind() -> None:

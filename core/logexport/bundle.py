@@ -27,14 +27,19 @@ if TYPE_CHECKING:
 __all__ = [
     "BUNDLE_SCHEMA_VERSION",
     "MANIFEST",
+    "MANIFEST_SCHEMA_VERSION",
     "PROOFS",
     "VALIDATION",
     "Bundle",
     "BundledModel",
     "FileNames",
+    "proof_text",
 ]
 
 BUNDLE_SCHEMA_VERSION = 1
+"""Of the metadata and of the validation report."""
+MANIFEST_SCHEMA_VERSION = 2
+"""Version 1 has no number of warnings; it is read too."""
 MANIFEST = "manifest.json"
 VALIDATION = "validation.json"
 MAX_JSON_BYTES = 64 << 20
@@ -105,14 +110,36 @@ def weakest(proofs: Iterator[str]) -> str:
     return min(proofs, key=PROOFS.index)
 
 
+def proof_text(proof: str, warnings: int | None) -> str:
+    """A proof with the number of its warnings, as commands say it: ``full, 2 warnings``."""
+    if not warnings:
+        return proof
+    return f"{proof}, {warnings} warning{'s' if warnings > 1 else ''}"
+
+
 @dataclass(frozen=True)
 class BundledModel:
-    """One model of a bundle, as its metadata describes it."""
+    """One model of a bundle, as its metadata describes it.
+
+    Args:
+        name: the model type's.
+        directory: the bundle's.
+        meta: the metadata.
+        proof: what its checks showed, one of :data:`PROOFS`.
+        warnings: how many warnings beside the proof count; None if nobody counted them (the
+            manifest was of version 1 when the model was exported).
+    """
 
     name: str
     directory: Path
     meta: Mapping[str, Any]
     proof: str
+    warnings: int | None = None
+
+    @property
+    def is_fully_proven(self) -> bool:
+        """Whether the proof is ``full`` and no warning is known that counts."""
+        return self.proof == "full" and not self.warnings
 
     @property
     def onnx(self) -> Path:
@@ -180,6 +207,12 @@ class Bundle:
         """``full``, ``no_native`` or ``none``: the weakest of its models."""
         return str(self.manifest["proof"])
 
+    @property
+    def warnings(self) -> int | None:
+        """The warnings of all its models that count; None: the manifest is of version 1."""
+        number: int | None = self.manifest.get("warnings")
+        return number
+
     def model(self, name: str | None) -> BundledModel:
         """One model by name, or the only one.
 
@@ -226,7 +259,7 @@ class Bundle:
                     _REPAIR,
                 )
             meta = _read_meta(path, name, manifest["files"])
-            models[name] = BundledModel(name, path, meta, entry["proof"])
+            models[name] = BundledModel(name, path, meta, entry["proof"], entry.get("warnings"))
         return cls(path, manifest, models)
 
 

@@ -12,7 +12,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from logexport.bundle import Bundle, BundledModel
+from logexport.bundle import Bundle, BundledModel, proof_text
 from logexport.errors import BundleError
 from logexport.logs.events import EventReader
 from logexport.verdicts.detector import Detector, Stats
@@ -43,11 +43,11 @@ def open_model(path: Path, options: DetectOptions = DEFAULT_OPTIONS) -> BundledM
 
     Args:
         path: the bundle's directory.
-        options: ``model``, ``no_verify`` and ``require_proof`` are looked at.
+        options: ``model``, ``no_verify``, ``require_proof`` and ``allow_warnings`` are looked at.
 
     Raises:
         BundleError: the bundle is not what its manifest says, it does not hold that model, or the
-            model's proof is not the one that is required.
+            model is not proven as is required.
     """
     model = Bundle.load(path, verify=not options.no_verify).model(options.model)
     if options.require_proof and model.proof != "full":
@@ -55,12 +55,19 @@ def open_model(path: Path, options: DetectOptions = DEFAULT_OPTIONS) -> BundledM
             describe_proof(model),
             "Export it again with its checks and with the C engine installed.",
         )
+    if options.require_proof and not options.allow_warnings and not model.is_fully_proven:
+        raise BundleError(
+            describe_proof(model),
+            f"`logexport inspect {model.directory}` shows the warnings with their remedies;"
+            " --allow-warnings takes the bundle as it is.",
+        )
     return model
 
 
 def describe_proof(model: BundledModel) -> str:
-    """A proof that is not full, as half a sentence."""
-    return f"{model.directory}: the proof of {model.name} is {model.proof!r}, not 'full'"
+    """What a model's proof lacks, as half a sentence."""
+    text = proof_text(model.proof, model.warnings)
+    return f"{model.directory}: {model.name} is not fully proven: proof {text}"
 
 
 class Detection:

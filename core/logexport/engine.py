@@ -130,6 +130,7 @@ def build_detect_arguments(options: DetectOptions) -> list[str]:
         "--session-summary": options.session_summary,
         "--anomalies-only": options.anomalies_only,
         "--require-proof": options.require_proof,
+        "--allow-warnings": options.allow_warnings,
         "--no-verify": options.no_verify,
     }
     return [

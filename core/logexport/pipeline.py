@@ -37,7 +37,7 @@ from logexport.hosting.guard import unchanged
 from logexport.hosting.stages import Reporter, Stages
 from logexport.publishing.contents import Contents, keep_other_models
 from logexport.publishing.plan import ModelJob, PluginOptions, plan
-from logexport.publishing.reports import proof_of, validation_report
+from logexport.publishing.reports import counted_warnings, proof_of, validation_report
 from logexport.publishing.staging import Staging, staging
 from logexport.runtime import silenced
 from logexport.types import (
@@ -113,6 +113,7 @@ def run(
         models=tuple(models),
         proof=manifest["proof"],
         seconds=time.perf_counter() - began,
+        warnings=manifest["warnings"],
     )
 
 
@@ -380,7 +381,7 @@ def _accept(
     """Enter the finished model into the bundle's contents."""
     warnings = [*work.stages.warnings, *(text for one in checks for text in one.warnings)]
     proof = proof_of(checks) if work.request.validate else "none"
-    work.contents.add_model(work.model, staged.graph, proof)
+    work.contents.add_model(work.model, staged.graph, proof, len(counted_warnings(checks)))
     work.contents.add_report(
         work.model,
         validation_report(proof, warnings, staged.exporter_warnings, attempts, checks),

@@ -380,7 +380,9 @@ class CheckResult:
             check ends the run.
         message: one line for a person.
         figures: what was measured; JSON values, keys ``[a-z0-9_]+``, seconds and counts as numbers.
-        warnings: sentences for the report, ``validation.json`` and ``inspect``.
+        warnings: sentences for the report, ``validation.json`` and ``inspect``, each with what to
+            do. They leave the proof as it is; those of some of the host's own checks are counted
+            beside it.
         engine: what the check showed of the C engine, or None. It counts where the engine in use is
             the checking plugin's own (its ``engine_command`` was taken): a passed ``replay`` is
             what makes a proof ``full``.
@@ -448,9 +450,18 @@ class ModelResult:
 
 @dataclass(frozen=True)
 class RunResult:
-    """What a run published."""
+    """What a run published.
+
+    Args:
+        bundle: its directory.
+        models: what became of each model of the run.
+        proof: of the bundle, the weakest of its models'.
+        seconds: of the whole run.
+        warnings: how many warnings beside the proof count, of all models of the bundle.
+    """
 
     bundle: Path
     models: tuple[ModelResult, ...]
     proof: Literal["full", "no_native", "none"]
     seconds: float
+    warnings: int = 0

@@ -7,9 +7,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from logexport.bundle import Bundle, BundledModel, FileNames
+from logexport.bundle import VALIDATION, Bundle, BundledModel, FileNames, proof_text
 from logexport.engine import HOW_TO_GET, EngineError, last_line, run_engine
 from logexport.errors import LogexportError
+from logexport.publishing.reports import counted_warnings
 from logexport.types import CheckResult
 
 __all__ = [
@@ -29,7 +30,7 @@ def verify_bundle(path: Path) -> dict[str, list[CheckResult]]:
     """
     began = time.perf_counter()
     bundle = Bundle.load(path, verify=True)
-    report = bundle.validation if "validation.json" in bundle.manifest["files"] else {}
+    report = bundle.validation if VALIDATION in bundle.manifest["files"] else {}
     files = len(bundle.manifest["files"])
     out = {}
     for name, model in bundle.models.items():
@@ -181,12 +182,9 @@ def _replay(model: BundledModel, log: Path, verdicts: Path) -> tuple[list[str], 
 
 
 def _proof(model: BundledModel, report: Any) -> CheckResult:
-    """What was proven when the bundle was made."""
-    failed = [
-        check["name"]
-        for check in report.get(model.name, {}).get("checks", ())
-        if check["status"] == "failed"
-    ]
+    """What was proven when the bundle was made, with the warnings that count."""
+    checks = [CheckResult(**check) for check in report.get(model.name, {}).get("checks", ())]
+    failed = [check.name for check in checks if check.status == "failed"]
     if model.proof == "none":
         return CheckResult("proof", "skipped", message="exported with --no-validate")
     return CheckResult(
@@ -194,5 +192,8 @@ def _proof(model: BundledModel, report: Any) -> CheckResult:
         "failed" if failed else "passed",
         message=f"failed checks in validation.json: {', '.join(failed)}"
         if failed
-        else f"proof {model.proof}",
+        else f"proof {proof_text(model.proof, model.warnings)}",
+        figures={"warnings": model.warnings},
+        # A manifest of version 1 has no number: nothing of it counts.
+        warnings=() if model.warnings is None else tuple(counted_warnings(checks)),
     )

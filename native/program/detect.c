@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "bundle.h"
 #include "commands.h"
 #include "common.h"
 #include "input.h"
@@ -31,6 +32,7 @@ enum {
     OPTION_ANOMALIES_ONLY,
     OPTION_THREADS,
     OPTION_REQUIRE_PROOF,
+    OPTION_ALLOW_WARNINGS,
     OPTION_NO_VERIFY,
     OPTION_NO_JIT,
     OPTION_ORT_LIB,
@@ -48,6 +50,7 @@ static const struct option long_options[] = {
     {"anomalies-only", no_argument, NULL, OPTION_ANOMALIES_ONLY},
     {"threads", required_argument, NULL, OPTION_THREADS},
     {"require-proof", no_argument, NULL, OPTION_REQUIRE_PROOF},
+    {"allow-warnings", no_argument, NULL, OPTION_ALLOW_WARNINGS},
     {"no-verify", no_argument, NULL, OPTION_NO_VERIFY},
     {"no-jit", no_argument, NULL, OPTION_NO_JIT},
     {"ort-lib", required_argument, NULL, OPTION_ORT_LIB},
@@ -110,6 +113,9 @@ static bool read_options(int argc, char **argv, struct logexport_options *option
             break;
         case OPTION_REQUIRE_PROOF:
             options->require_proof = 1;
+            break;
+        case OPTION_ALLOW_WARNINGS:
+            options->allow_warnings = 1;
             break;
         case OPTION_NO_VERIFY:
             options->no_verify = 1;
@@ -281,6 +287,19 @@ static int end_run(const logexport_engine *engine, enum logexport_status status,
     return EXIT_DONE;
 }
 
+/* Says what the proof lacks, if it lacks something. */
+static void say_proof(const logexport_engine *engine, const char *bundle)
+{
+    struct logexport_stats stats = {.size = sizeof stats};
+    logexport_get_stats(engine, &stats);
+    if (strcmp(stats.proof, "full") == 0 && stats.warnings <= 0)
+        return;
+    char text[LE_PROOF_TEXT];
+    le_bundle_proof_text(stats.proof, stats.warnings, text);
+    fprintf(stderr, "logexport-engine: %s of %s is not fully proven: proof %s.\n", stats.model,
+            bundle, text);
+}
+
 int command_detect(int argc, char **argv)
 {
     static struct input input;
@@ -298,12 +317,7 @@ int command_detect(int argc, char **argv)
     if (logexport_open(bundle, &options, write_record, &output, &engine, &error) != LOGEXPORT_OK)
         return complain("%s", error.text);
 
-    struct logexport_stats stats = {.size = sizeof stats};
-    logexport_get_stats(engine, &stats);
-    if (strcmp(stats.proof, "full") != 0)
-        fprintf(stderr, "logexport-engine: %s of %s is not fully proven (proof: %s).\n",
-                stats.model, bundle, stats.proof);
-
+    say_proof(engine, bundle);
     int exit_status;
     if (!input_watch_signals()) {
         exit_status = complain("Signals cannot be watched: %s.", strerror(errno));

@@ -176,12 +176,22 @@ static void describe_libraries(struct writer *writer)
     close_bracket(writer, "}");
 }
 
+static void put_proof(struct writer *writer, const char *proof, int64_t warnings)
+{
+    put_text(writer, "proof", proof);
+    put_key(writer, "warnings");
+    if (warnings == LE_UNCOUNTED)
+        put(writer, "null");
+    else
+        put_integer(writer, warnings);
+}
+
 /* What the metadata says, and whether this engine can run it. */
 static void describe_model(struct writer *writer, const struct le_metadata *metadata)
 {
     put_key(writer, metadata->model);
     open_bracket(writer, "{");
-    put_text(writer, "proof", metadata->proof);
+    put_proof(writer, metadata->proof, metadata->warnings);
     put_truth(writer, "task_known", le_task_is_known(&metadata->task));
     put_key(writer, "task");
     put_value(writer, le_json_get(metadata->document.object, "task"));
@@ -220,7 +230,7 @@ static enum logexport_status describe_bundle(struct writer *writer, const char *
     open_bracket(writer, "{");
     put_text(writer, "engine", logexport_version());
     put_text(writer, "bundle", bundle.path);
-    put_text(writer, "proof", bundle.proof);
+    put_proof(writer, bundle.proof, bundle.warnings);
     if ((status = le_bundle_verify(&bundle, error)) == LOGEXPORT_OK)
         status = describe_models(writer, &bundle, error);
     le_bundle_close(&bundle);

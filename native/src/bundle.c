@@ -2,11 +2,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "files.h"
 #include "sha256.h"
+
+enum { MAX_VERSION = 2, MAX_WARNINGS = 1000000 };
 
 static const char manifest_name[] = "manifest.json";
 
@@ -59,6 +62,23 @@ static enum logexport_status check_proof(const struct le_json_value *object, str
     return LOGEXPORT_OK;
 }
 
+int64_t le_bundle_warnings(const struct le_bundle *bundle, const char *model)
+{
+    const struct le_json_value *warnings =
+        le_json_get(le_json_get(bundle->models, model), "warnings");
+    bool counted = bundle->version > 1 && le_json_is(warnings, LE_JSON_NUMBER);
+    return counted ? warnings->integer : LE_UNCOUNTED;
+}
+
+void le_bundle_proof_text(const char *proof, int64_t warnings, char text[LE_PROOF_TEXT])
+{
+    if (warnings > 0)
+        snprintf(text, LE_PROOF_TEXT, "%s, %lld warning%s", proof, (long long)warnings,
+                 warnings > 1 ? "s" : "");
+    else
+        snprintf(text, LE_PROOF_TEXT, "%s", proof);
+}
+
 static bool is_model_name(const char *name)
 {
     size_t length = strlen(name);
@@ -66,14 +86,30 @@ static bool is_model_name(const char *name)
            strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_-") == length;
 }
 
+/* The number of warnings, which manifests have since version 2. That of a model that somebody
+ * exported before is null. */
+static enum logexport_status check_warnings(const struct le_bundle *bundle,
+                                            const struct le_json_value *object, bool may_be_null,
+                                            struct le_place place, int64_t *warnings,
+                                            struct logexport_error *error)
+{
+    *warnings = LE_UNCOUNTED;
+    if (bundle->version == 1 ||
+        (may_be_null && le_json_is(le_json_get(object, "warnings"), LE_JSON_NULL)))
+        return LOGEXPORT_OK;
+    return le_json_integer(object, "warnings", 0, MAX_WARNINGS, place, warnings, error);
+}
+
 static enum logexport_status check_manifest(struct le_bundle *bundle, struct logexport_error *error)
 {
     struct le_place top = in_manifest(bundle, "");
     const struct le_json_value *manifest = bundle->manifest.object, *each;
-    int64_t version;
+    int64_t number;
     enum logexport_status status;
-    if ((status = le_json_integer(manifest, "schema_version", 1, 1, top, &version, error)) != 0 ||
+    if ((status = le_json_integer(manifest, "schema_version", 1, MAX_VERSION, top, &bundle->version,
+                                  error)) != 0 ||
         (status = check_proof(manifest, top, &bundle->proof, error)) != 0 ||
+        (status = check_warnings(bundle, manifest, false, top, &bundle->warnings, error)) != 0 ||
         (status = le_json_object(manifest, "models", top, &bundle->models, error)) != 0 ||
         (status = le_json_object(manifest, "files", top, &bundle->files, error)) != 0)
         return status;
@@ -89,7 +125,8 @@ static enum logexport_status check_manifest(struct le_bundle *bundle, struct log
             return le_json_malformed(error, top, "\"%.100s\" is no model's name", each->key);
         if (!le_json_is(each, LE_JSON_OBJECT))
             return le_json_malformed(error, place, "not an object");
-        if ((status = check_proof(each, place, &proof, error)) != 0)
+        if ((status = check_proof(each, place, &proof, error)) != 0 ||
+            (status = check_warnings(bundle, each, true, place, &number, error)) != 0)
             return status;
     }
     for (each = le_json_first(bundle->files); each != NULL; each = le_json_next(each))

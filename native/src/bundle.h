@@ -10,6 +10,10 @@
 #define LE_MAX_VOCAB_BYTES (UINT64_C(256) << 20)
 #define LE_MAX_FILE_BYTES (UINT64_C(4) << 30)
 #define LE_MAX_FILES 1000
+#define LE_UNCOUNTED                                                                               \
+    (-1) /* warnings of a manifest of version 1, and of a model that came from one */
+
+enum { LE_PROOF_TEXT = 64 };
 
 struct le_bundle {
     int fd;
@@ -18,6 +22,8 @@ struct le_bundle {
     const struct le_json_value *models; /* name → {"metadata", "proof", …}; of the manifest */
     const struct le_json_value *files;  /* name → {"sha256", "size"}; of the manifest */
     const char *proof;                  /* of the manifest */
+    int64_t version;                    /* of the manifest */
+    int64_t warnings;                   /* of all models; LE_UNCOUNTED */
     bool verify;
 };
 
@@ -35,6 +41,12 @@ enum logexport_status le_bundle_read(const struct le_bundle *bundle, const char 
 /* Checks the sum of every file that the manifest lists. */
 enum logexport_status le_bundle_verify(const struct le_bundle *bundle,
                                        struct logexport_error *error);
+
+/* How many warnings beside its proof the manifest has of a model; LE_UNCOUNTED. */
+int64_t le_bundle_warnings(const struct le_bundle *bundle, const char *model);
+
+/* Writes a proof with the number of its warnings, as in "full, 2 warnings". */
+void le_bundle_proof_text(const char *proof, int64_t warnings, char text[LE_PROOF_TEXT]);
 
 /* The sum that the manifest has of a file; NULL if it lists no such file. */
 const char *le_bundle_sum(const struct le_bundle *bundle, const char *name);

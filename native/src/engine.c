@@ -183,5 +183,6 @@ void logexport_get_stats(const logexport_engine *engine, struct logexport_stats 
     own.proof = engine->loaded.metadata.proof;
     own.runtime_version = le_ort_version(engine->loaded.ort);
     own.runtime_library = le_ort_library(engine->loaded.ort);
+    own.warnings = engine->loaded.metadata.warnings;
     memcpy(stats, &own, stats->size < sizeof own ? stats->size : sizeof own);
 }

@@ -13,6 +13,23 @@ static enum logexport_status refuse_option(struct logexport_error *error, const 
                    why);
 }
 
+static enum logexport_status require_proof(const struct le_loaded *loaded, bool allow_warnings,
+                                           struct logexport_error *error)
+{
+    const struct le_metadata *metadata = &loaded->metadata;
+    if (strcmp(metadata->proof, "full") != 0)
+        return le_fail(error, LOGEXPORT_BUNDLE,
+                       "%.300s is not fully proven: the proof of %s is \"%s\", not \"full\".",
+                       loaded->bundle.path, metadata->model, metadata->proof);
+    char text[LE_PROOF_TEXT];
+    le_bundle_proof_text(metadata->proof, metadata->warnings, text);
+    if (metadata->warnings > 0 && !allow_warnings)
+        return le_fail(error, LOGEXPORT_BUNDLE,
+                       "%.300s is not fully proven: %s has proof %s, which --allow-warnings takes.",
+                       loaded->bundle.path, metadata->model, text);
+    return LOGEXPORT_OK;
+}
+
 enum logexport_status le_load_metadata(struct le_loaded *loaded, const char *path,
                                        const struct logexport_options *options,
                                        struct logexport_error *error)
@@ -24,10 +41,8 @@ enum logexport_status le_load_metadata(struct le_loaded *loaded, const char *pat
         (status = le_bundle_choose(&loaded->bundle, options->model, &model, error)) ||
         (status = le_metadata_load(&loaded->metadata, &loaded->bundle, model, error)))
         return status;
-    if (options->require_proof && strcmp(loaded->metadata.proof, "full") != 0)
-        return le_fail(error, LOGEXPORT_BUNDLE,
-                       "%.300s is not fully proven: the proof of %s is \"%s\", not \"full\".",
-                       loaded->bundle.path, model, loaded->metadata.proof);
+    if (options->require_proof)
+        return require_proof(loaded, options->allow_warnings, error);
     return LOGEXPORT_OK;
 }
 

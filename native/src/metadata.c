@@ -142,6 +142,7 @@ enum logexport_status le_metadata_load(struct le_metadata *metadata, const struc
     struct le_place place = {bundle->path, metadata->file, ""};
     const struct le_json_value *entry = le_json_get(bundle->models, model);
     metadata->proof = le_json_text(le_json_get(entry, "proof"));
+    metadata->warnings = le_bundle_warnings(bundle, model);
     const char *named = le_json_text(le_json_get(entry, "metadata"));
     enum logexport_status status =
         le_bundle_read(bundle, metadata->file, LE_MAX_JSON_BYTES, &bytes, error);

@@ -25,6 +25,7 @@ struct le_metadata {
     struct le_json_document document;
     const char *model;
     const char *proof; /* of this model; borrowed from the manifest */
+    int64_t warnings;  /* beside the proof; LE_UNCOUNTED */
     struct le_task task;
     int64_t vocab_size;
     const char *vocab_file, *preprocess_file;

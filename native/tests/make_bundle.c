@@ -86,14 +86,20 @@ static void read_file(const char *path, const char *name, struct le_buffer *out)
 
 void put_manifest(const char *path)
 {
+    put_manifest_of(path, "\"schema_version\": 1", "");
+}
+
+void put_manifest_of(const char *path, const char *top, const char *model)
+{
     struct le_buffer text = {0}, bytes = {0};
     char piece[512], hex[LE_SHA256_HEX];
     const char *separator = "";
-    static const char begin[] =
-        "{\"schema_version\": 1, \"proof\": \"full\", \"models\": {\"tiny\": {\"metadata\": "
-        "\"tiny.onnx.meta.json\", \"opset_version\": 17, \"ir_version\": 8, \"proof\": \"full\"}}, "
-        "\"versions\": {}, \"files\": {";
-    need_that(le_buffer_append(&text, begin, sizeof begin - 1), "memory");
+    int begun = snprintf(piece, sizeof piece,
+                         "{%s, \"proof\": \"full\", \"models\": {\"tiny\": {\"metadata\": "
+                         "\"tiny.onnx.meta.json\", \"opset_version\": 17, \"ir_version\": 8, "
+                         "\"proof\": \"full\"%s}}, \"versions\": {}, \"files\": {",
+                         top, model);
+    need_that(le_buffer_append(&text, piece, (size_t)begun), "memory");
     DIR *directory = opendir(path);
     need_that(directory != NULL, path);
     for (struct dirent *entry; (entry = readdir(directory)) != NULL;) {

@@ -25,6 +25,10 @@ void fill_bundle(const char *path, const char *graph, struct piece task, struct 
 /* Writes a file of the bundle, and the manifest anew. */
 void put_file(const char *path, const char *name, const char *bytes, size_t length);
 void put_manifest(const char *path);
+
+/* The manifest anew, with these members at its top and these more of the model "tiny". */
+void put_manifest_of(const char *path, const char *top, const char *model);
+
 void remove_bundle(const char *path);
 
 /* Writes the stand-in's graph, as the protocol buffer that the engine wants to see. */

@@ -318,7 +318,15 @@ static void a_malformed_manifest_is_refused(void)
     manifest_says("", "not valid JSON");
     manifest_says("[]", "not an object");
     manifest_says("{}", "\"schema_version\" is missing");
-    manifest_says("{\"schema_version\": 2}", "is 2, not 1 to 1");
+    manifest_says("{\"schema_version\": 3}", "is 3, not 1 to 2");
+    manifest_says("{\"schema_version\": 2, \"proof\": \"full\"}", "\"warnings\" is missing");
+    manifest_says("{\"schema_version\": 2, \"proof\": \"full\", \"warnings\": null}",
+                  "\"warnings\" is not an integer");
+    manifest_says("{\"schema_version\": 2, \"proof\": \"full\", \"warnings\": -1}",
+                  "is -1, not 0 to");
+    manifest_says("{\"schema_version\": 2, \"proof\": \"full\", \"warnings\": 0, " MODELS
+                  ", \"files\": {}}",
+                  "\"warnings\" is missing");
     manifest_says("{\"schema_version\": 1, \"proof\": \"maybe\"}", "not full, no_native or none");
     manifest_says("{\"schema_version\": 1, \"proof\": \"full\", \"models\": {}, \"files\": {}}",
                   "\"models\" is empty");
@@ -588,6 +596,60 @@ static void a_caller_s_smaller_struct_has_defaults_for_the_rest(void)
     remove_bundle(path);
 }
 
+/* Opens a bundle with these numbers of warnings as a caller who requires the proof does. */
+static void number_of_warnings(const char *top, const char *model, int64_t expected, bool taken)
+{
+    struct logexport_options options = options_of(1);
+    struct logexport_stats stats = {.size = sizeof stats};
+    struct logexport_error error;
+    logexport_engine *engine;
+    char path[64];
+    make_bundle(path, "events 6", events_topk, plain_rules);
+    put_manifest_of(path, top, model);
+    NEED(logexport_open(path, &options, keep_record, NULL, &engine, &error) == LOGEXPORT_OK);
+    logexport_get_stats(engine, &stats);
+    CHECK(stats.warnings == expected);
+    CHECK_TEXT(stats.proof, "full");
+    logexport_close(engine);
+    for (options.require_proof = 1; options.allow_warnings < 2; options.allow_warnings++) {
+        if (taken || options.allow_warnings) {
+            CHECK(logexport_open(path, &options, keep_record, NULL, &engine, &error) ==
+                  LOGEXPORT_OK);
+            logexport_close(engine);
+        } else {
+            cannot_open(path, &options, LOGEXPORT_BUNDLE, "proof full, ");
+        }
+    }
+    remove_bundle(path);
+}
+
+static void a_required_proof_has_no_warnings_unless_they_are_allowed(void)
+{
+    number_of_warnings("\"schema_version\": 1", "", -1, true);
+    number_of_warnings("\"schema_version\": 1, \"warnings\": 2", ", \"warnings\": 2", -1, true);
+    number_of_warnings("\"schema_version\": 2, \"warnings\": 0", ", \"warnings\": 0", 0, true);
+    number_of_warnings("\"schema_version\": 2, \"warnings\": 0", ", \"warnings\": null", -1, true);
+    number_of_warnings("\"schema_version\": 2, \"warnings\": 1", ", \"warnings\": 1", 1, false);
+    number_of_warnings("\"schema_version\": 2, \"warnings\": 2", ", \"warnings\": 2", 2, false);
+}
+
+static void an_older_caller_s_stats_end_before_the_warnings(void)
+{
+    struct logexport_options options = options_of(1);
+    struct logexport_error error;
+    logexport_engine *engine;
+    char path[64];
+    make_bundle(path, "events 6", events_topk, plain_rules);
+    NEED(logexport_open(path, &options, keep_record, NULL, &engine, &error) == LOGEXPORT_OK);
+    struct logexport_stats stats = {.size = offsetof(struct logexport_stats, warnings),
+                                    .warnings = 7};
+    logexport_get_stats(engine, &stats);
+    CHECK_TEXT(stats.proof, "full");
+    CHECK(stats.warnings == 7);
+    logexport_close(engine);
+    remove_bundle(path);
+}
+
 static void the_runtime_is_looked_for_in_order(void)
 {
     char path[64];
@@ -634,6 +696,8 @@ int main(void)
     the_graph_must_fit_the_task();
     weights_in_other_files_are_refused();
     options_must_fit_the_task();
+    a_required_proof_has_no_warnings_unless_they_are_allowed();
+    an_older_caller_s_stats_end_before_the_warnings();
     a_caller_s_smaller_struct_has_defaults_for_the_rest();
     the_runtime_is_looked_for_in_order();
     logexport_close(NULL);

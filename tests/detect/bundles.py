@@ -21,8 +21,12 @@ def write_bundle(
     names: tuple[str, ...] = ("tiny",),
     proof: str = "full",
     usual: list[float] | None = None,
+    warnings: int | None = None,
 ) -> Path:
-    """A bundle of one or several models that share everything but their graph."""
+    """A bundle of one or several models that share everything but their graph.
+
+    The manifest is of version 1; with ``warnings``, the number that each model has, of version 2.
+    """
     path.mkdir()
     size = len(vocabulary)
     (path / "vocab.json").write_text(
@@ -62,10 +66,12 @@ def write_bundle(
         file.name: {"sha256": _sha256(file), "size": file.stat().st_size}
         for file in sorted(path.iterdir())
     }
-    entry = {"opset_version": 17, "ir_version": 8, "proof": proof}
+    own = {} if warnings is None else {"warnings": warnings}
+    entry = {"opset_version": 17, "ir_version": 8, "proof": proof, **own}
     manifest = {
-        "schema_version": 1,
+        "schema_version": 1 if warnings is None else 2,
         "proof": proof,
+        **({} if warnings is None else {"warnings": warnings * len(names)}),
         "models": {name: {"metadata": f"{name}.onnx.meta.json", **entry} for name in names},
         "files": files,
         "versions": {"logexport": "0", "torch": "0", "onnx": "0", "onnxruntime": "0"},

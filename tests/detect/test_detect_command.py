@@ -241,12 +241,38 @@ def test_a_bundle_of_several_models_wants_a_name(tmp_path: Path, log: Path) -> N
 
 def test_a_proof_that_is_not_full_is_said_once_or_refused(tmp_path: Path, log: Path) -> None:
     weak = write_bundle(tmp_path / "weak", event_topk(2, 1), VOCABULARY, SYSLOG, proof="no_native")
-    lines, said = run(weak, log)
+    lines, err = run(weak, log)
     assert len(lines) == 6
-    assert said.count("no_native") == 1
-    lines, said = run(weak, log, "--require-proof", status=2)
-    assert lines == []
-    assert "no_native" in said
+    assert err.count("no_native") == 1
+    for words in (["--require-proof"], ["--require-proof", "--allow-warnings"]):
+        lines, err = run(weak, log, *words, status=2)
+        assert lines == []
+        assert "no_native" in err
+
+
+def test_warnings_are_said_once_and_refused_unless_they_are_allowed(
+    tmp_path: Path, log: Path
+) -> None:
+    warned = write_bundle(tmp_path / "b", event_topk(2, 1), VOCABULARY, SYSLOG, warnings=2)
+    lines, err = run(warned, log)
+    assert err.count("proof full, 2 warnings") == 1
+    refused, err = run(warned, log, "--require-proof", status=2)
+    assert refused == []
+    assert "proof full, 2 warnings" in err
+    assert "--allow-warnings" in err
+    allowed, err = run(warned, log, "--require-proof", "--allow-warnings")
+    assert allowed == lines
+    assert "proof full, 2 warnings" in err
+
+
+@pytest.mark.parametrize("warnings", [None, 0])
+def test_a_full_proof_without_a_warning_or_of_an_older_manifest_is_taken_in_silence(
+    tmp_path: Path, log: Path, warnings: int | None
+) -> None:
+    bundle = write_bundle(tmp_path / "b", event_topk(2, 1), VOCABULARY, SYSLOG, warnings=warnings)
+    _, err = run(bundle, log, "--require-proof")
+    assert "proof" not in err
+    assert "warning" not in err
 
 
 def test_changed_files_are_refused_unless_told_otherwise(tmp_path: Path, log: Path) -> None:

@@ -69,5 +69,5 @@ def test_a_proof_that_is_not_full_is_refused_if_it_is_required(tmp_path: Path) -
         tmp_path / "weak", event_topk(2, 1), vocabulary, Preprocess(), proof="no_native"
     )
     assert open_model(weak).proof == "no_native"
-    with pytest.raises(BundleError, match="the proof of tiny is 'no_native', not 'full'"):
+    with pytest.raises(BundleError, match="tiny is not fully proven: proof no_native"):
         open_model(weak, DetectOptions(require_proof=True))

@@ -61,7 +61,7 @@ def test_a_run_returns_paths_checks_and_timings_and_prints_nothing(
     assert model.metadata == job.bundle / "tiny.onnx.meta.json"
     assert json.loads(model.metadata.read_text())["model_type"] == "tiny"
     checks = {check.name: check for check in model.checks}
-    passed = {"structure", "parity_random", "batch_independence"}
+    passed = {"structure", "parity_random", "batch_independence", "templates"}
     assert {name for name, check in checks.items() if check.status == "passed"} == passed
     assert all(check.message for check in checks.values())
     assert checks["parity_random"].figures["rows"] == 3 * (1 + 7)

@@ -253,7 +253,10 @@ def test_a_manifest_that_fits_does_not_make_a_malformed_bundle_good(
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda m: m.update(schema_version=2), "not a valid manifest"),
+        (lambda m: m.update(schema_version=1), "not a valid manifest"),  # which has no warnings
+        (lambda m: m.update(schema_version=3), "not a valid manifest"),
+        (lambda m: m.pop("warnings"), "not a valid manifest"),
+        (lambda m: m["models"]["tiny"].update(warnings=-1), "not a valid manifest"),
         (lambda m: m.pop("proof"), "not a valid manifest"),
         (lambda m: m.update(models={}), "not a valid manifest"),
         (lambda m: m["models"]["tiny"].update(metadata="vocab.json"), "not 'tiny.onnx.meta.json'"),

@@ -156,6 +156,7 @@ def write_bundle(
     *,
     names: Sequence[str] = ("tiny",),
     proof: str = "full",
+    warnings: int | None = None,
     tables: Tables | None = None,
     selftest: Mapping[str, tuple[bytes, bytes]] | None = None,
     change_meta: Mapping[str, Any] | None = None,
@@ -163,6 +164,7 @@ def write_bundle(
     """A bundle of models that share everything, graph tables included.
 
     Args:
+        warnings: see :func:`write_manifest`.
         selftest: by model, the log and the verdicts.
         change_meta: entries of the metadata that are replaced.
     """
@@ -177,16 +179,23 @@ def write_bundle(
         if selftest and name in selftest:
             (path / f"{name}.selftest.log").write_bytes(selftest[name][0])
             (path / f"{name}.selftest.jsonl").write_bytes(selftest[name][1])
-    write_manifest(path, names, proof)
+    write_manifest(path, names, proof, warnings)
     return path
 
 
-def write_manifest(path: Path, names: Sequence[str], proof: str = "full") -> None:
-    """(Re)write the manifest for the files that are there."""
-    entry = {"opset_version": 17, "ir_version": 8, "proof": proof}
+def write_manifest(
+    path: Path, names: Sequence[str], proof: str = "full", warnings: int | None = None
+) -> None:
+    """(Re)write the manifest for the files that are there.
+
+    It is of version 1, or with ``warnings``, the number that each model has, of version 2.
+    """
+    own = {} if warnings is None else {"warnings": warnings}
+    entry = {"opset_version": 17, "ir_version": 8, "proof": proof, **own}
     manifest = {
-        "schema_version": 1,
+        "schema_version": 1 if warnings is None else 2,
         "proof": proof,
+        **({} if warnings is None else {"warnings": warnings * len(names)}),
         "models": {name: {"metadata": f"{name}.onnx.meta.json", **entry} for name in names},
         "files": {
             file.name: {"sha256": sha256(file), "size": file.stat().st_size}

@@ -125,6 +125,7 @@ class Options(ctypes.Structure):
         ("no_jit", ctypes.c_int),
         ("with_keys", ctypes.c_char_p),
         ("encoding", ctypes.c_char_p),
+        ("allow_warnings", ctypes.c_int),
     ]
 
 
@@ -173,6 +174,7 @@ class Stats(ctypes.Structure):
         ("proof", ctypes.c_char_p),
         ("runtime_version", ctypes.c_char_p),
         ("runtime_library", ctypes.c_char_p),
+        ("warnings", ctypes.c_int64),
     ]
 
 

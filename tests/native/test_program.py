@@ -12,6 +12,8 @@ import time
 from pathlib import Path
 
 import pytest
+from logexport.bundle import Bundle
+from logexport.errors import BundleError
 from logexport.logs.headers import PRESETS
 from logexport.logs.preprocess import Preprocess, SessionRule
 from logexport.types import Vocabulary
@@ -257,10 +259,95 @@ def test_proof_is_said_or_required(tmp_path: Path) -> None:
     )
     done = engine("detect", path, input=LOG)
     assert done.returncode == 0
-    assert b"not fully proven (proof: no_native)" in done.stderr
+    assert b"not fully proven: proof no_native.\n" in done.stderr
     done = engine("detect", path, "--require-proof", input=LOG)
     assert (done.returncode, done.stdout) == (2, b"")
     assert '"no_native", not "full"' in sentence(done.stderr)
+    done = engine("detect", path, "--require-proof", "--allow-warnings", input=LOG)
+    assert done.returncode == 2  # a warning is allowed, a weaker proof is not
+
+
+@pytest.mark.parametrize(
+    ("warnings", "proof"), [(1, b"proof full, 1 warning.\n"), (2, b"proof full, 2 warnings.\n")]
+)
+def test_warnings_are_said_once_and_refused_unless_they_are_allowed(
+    tmp_path: Path, warnings: int, proof: bytes
+) -> None:
+    path = tmp_path / "b"
+    task, vocabulary = make_task("events topk"), Vocabulary(TEMPLATES)
+    write_bundle(path, task, vocabulary, Preprocess(), warnings=warnings)
+    free = engine("detect", path, input=LOG)
+    assert free.returncode == 0
+    assert free.stderr.count(proof) == 1
+    done = engine("detect", path, "--require-proof", input=LOG)
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert proof.decode().strip(".\n") in sentence(done.stderr)
+    allowed = engine("detect", path, "--require-proof", "--allow-warnings", input=LOG)
+    assert allowed.returncode == 0
+    assert allowed.stdout == free.stdout
+    assert proof in allowed.stderr
+
+
+@pytest.mark.parametrize("warnings", [None, 0])
+def test_a_full_proof_without_a_warning_or_of_an_older_manifest_is_taken_in_silence(
+    tmp_path: Path, warnings: int | None
+) -> None:
+    path = tmp_path / "b"
+    task, vocabulary = make_task("events topk"), Vocabulary(TEMPLATES)
+    write_bundle(path, task, vocabulary, Preprocess(), warnings=warnings)
+    done = engine("detect", path, "--require-proof", input=LOG)
+    assert done.returncode == 0
+    assert b"proven" not in done.stderr
+    assert b"warning" not in done.stderr
+    described = json.loads(engine("info", path).stdout)
+    assert described["proof"] == described["models"]["tiny"]["proof"] == "full"
+    assert described["warnings"] == described["models"]["tiny"]["warnings"] == warnings
+
+
+def test_info_has_the_number_of_warnings_of_each_model_and_of_all(tmp_path: Path) -> None:
+    path = tmp_path / "b"
+    task, vocabulary = make_task("events topk"), Vocabulary(TEMPLATES)
+    write_bundle(path, task, vocabulary, Preprocess(), names=("one", "two"), warnings=2)
+    described = json.loads(engine("info", path).stdout)
+    assert described["warnings"] == 4
+    assert {model["warnings"] for model in described["models"].values()} == {2}
+
+
+@pytest.mark.parametrize("of_model", [False, True])
+def test_reference_and_engine_take_the_same_numbers_of_warnings(
+    tmp_path: Path, of_model: bool
+) -> None:
+    path = tmp_path / "b"
+    task, vocabulary = make_task("events topk"), Vocabulary(TEMPLATES)
+    write_bundle(path, task, vocabulary, Preprocess(), warnings=3)
+    manifest = json.loads((path / "manifest.json").read_text())
+    holder = manifest["models"]["tiny"] if of_model else manifest
+    taken = []
+    for text in ("0", "1", "1000000", "1000001", "-1", "1.0", "true", '"1"', "null", "[]"):
+        holder["warnings"] = json.loads(text)
+        (path / "manifest.json").write_text(json.dumps(manifest))
+        done = engine("info", path)
+        try:
+            Bundle.load(path)
+        except BundleError:
+            assert done.returncode == 2, text
+            assert "warnings" in sentence(done.stderr)
+        else:
+            assert done.returncode == 0, text
+            taken.append(text)
+    assert taken == ["0", "1", "1000000", *(["null"] if of_model else [])]
+
+
+def test_a_model_whose_warnings_nobody_counted_is_taken(tmp_path: Path) -> None:
+    path = tmp_path / "b"
+    task, vocabulary = make_task("events topk"), Vocabulary(TEMPLATES)
+    write_bundle(path, task, vocabulary, Preprocess(), names=("new", "old"), warnings=2)
+    manifest = json.loads((path / "manifest.json").read_text())
+    manifest["models"]["old"]["warnings"] = None
+    (path / "manifest.json").write_text(json.dumps(manifest))
+    assert engine("detect", path, "--model=old", "--require-proof", input=LOG).returncode == 0
+    assert engine("detect", path, "--model=new", "--require-proof", input=LOG).returncode == 2
+    assert json.loads(engine("info", path).stdout)["models"]["old"]["warnings"] is None
 
 
 @pytest.mark.parametrize(

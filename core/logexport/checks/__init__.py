@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from logexport.checks.context import Context, timed
+from logexport.checks.known_lines import known_lines
 from logexport.checks.parity import (
     batch_independence,
     parity_log,
@@ -12,6 +13,7 @@ from logexport.checks.parity import (
     variants_parity,
 )
 from logexport.checks.structure import structure
+from logexport.checks.templates import templates
 from logexport.checks.training_events import training_events
 from logexport.types import (
     CheckResult,
@@ -29,6 +31,8 @@ CHECKS = (
     batch_independence,
     variants_parity,
     training_events,
+    known_lines,
+    templates,
 )
 
 

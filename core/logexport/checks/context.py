@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice
@@ -26,10 +26,17 @@ from logexport.verdicts.scorers import OnnxRuntimeScorer, TorchScorer
 if TYPE_CHECKING:
     import numpy as np
 
+    from logexport.logs.events import Event
+
 MAX_WINDOWS = 5_000
 """Distinct windows of a log that the parity checks run; the first ones."""
 MAX_EVENTS = 100_000
 """Lines of a log that are looked at for them."""
+SHOWN_UNSEEN = 3
+"""Lines of a log that match no template and are named by their numbers."""
+MAX_RECORDS = 1_000_000
+"""Records of a log that are counted by their templates; the first ones. The reference matches so
+many in a minute or less, and their shares are not those of the rest only if the log changes."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +69,11 @@ class Context:
         """Distinct windows of real lines, or None where there is no log or the task is unknown."""
         return find_windows(self)
 
+    @cached_property
+    def log_counts(self) -> LogCounts | None:
+        """The log's records by their templates, or None if there is no log."""
+        return count_records(self)
+
 
 @dataclass(frozen=True)
 class LogWindows:
@@ -76,6 +88,28 @@ class LogWindows:
     source: Path
     arrays: tuple[np.ndarray, ...]
     total: int
+
+
+@dataclass(frozen=True)
+class LogCounts:
+    """A log's records, counted by the reference.
+
+    Args:
+        name: of the log, and how much of it was read if it was not read to its end.
+        records: how many there are.
+        by_template: index of a template to its records; templates without one are left out.
+        first_unseen: the numbers of the first lines that match no template.
+    """
+
+    name: str
+    records: int
+    by_template: Mapping[int, int]
+    first_unseen: tuple[int, ...]
+
+    @property
+    def known(self) -> int:
+        """The records that match a template."""
+        return sum(self.by_template.values())
 
 
 def timed(check: Callable[[Context], CheckResult], context: Context) -> CheckResult:
@@ -107,6 +141,60 @@ def find_windows(context: Context) -> LogWindows | None:
         if len(distinct) >= MAX_WINDOWS:
             break
     return LogWindows(source, tuple(distinct.values()), total)
+
+
+def count_records(context: Context) -> LogCounts | None:
+    """One pass over the replay's log, else over the training log as it was parsed."""
+    from collections import Counter
+
+    found = _log_events(context)
+    if found is None:
+        return None
+    source, events = found
+    by_template: Counter[int] = Counter()
+    first_unseen: list[int] = []
+    records = 0
+    for event in islice(events, MAX_RECORDS):
+        records += 1
+        if event.template is not None:
+            by_template[event.template] += 1
+        elif len(first_unseen) < SHOWN_UNSEEN:
+            first_unseen.append(event.line)
+    name = source.name
+    if next(iter(events), None) is not None:
+        name += f" (the first {MAX_RECORDS})"
+    return LogCounts(name, records, by_template, tuple(first_unseen))
+
+
+def no_log(counts: LogCounts | None) -> str:
+    """Why a check of a log's records is skipped."""
+    if counts is not None:
+        return f"{counts.name} holds no record"
+    return (
+        "no log: neither --replay nor --parsed, and beside the vocabulary neither parsed.parquet"
+        " nor a sequences.parquet with lines"
+    )
+
+
+def _log_events(context: Context) -> tuple[Path, Iterator[Event]] | None:
+    from logexport.logs.events import EventReader
+    from logexport.logs.lines import iter_logs
+    from logexport.training.line_tables import read_parsed, read_sequences
+    from logexport.training.log import RowReader, rematch
+
+    request = context.request
+    reader = EventReader(context.bundled.preprocess, context.vocab)
+    if request.replay is not None:
+        return request.replay, reader.read(iter_logs([request.replay], reader.preprocess.reading))
+    if request.parsed is not None:
+        return request.parsed, (event for _, event in rematch(read_parsed(request.parsed), reader))
+    if request.sequences is not None:
+        sequences = read_sequences(request.sequences)
+        if sequences.holds_lines:
+            rows = RowReader(reader)
+            events = (rows.event(row.line_no, row.raw, row.continues) for row in sequences)
+            return sequences.path, (event for event in events if event is not None)
+    return None
 
 
 Sessioned = tuple["str | None", "int | None"]

@@ -23,8 +23,8 @@ NAME = "training_events"
 FOREIGN = (
     "{differ} of {lines} lines of {file} are another event now than in training, and {moved} rows"
     " are not at their line's place: the vocabulary was not made by logexport, so verdicts will"
-    " differ from those of the tool that trained it; retraining (logexport parse, then the model's"
-    " build and train) is the remedy"
+    " differ from those of the tool that trained it. The remedy is retraining: `logexport parse`,"
+    " then the model's build and train."
 )
 
 

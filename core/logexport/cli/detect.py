@@ -86,7 +86,14 @@ if TYPE_CHECKING:
     callback=lambda _context, _option, value: () if value is None else tuple(value.split(",")),
     help="Keys after the fixed ones of a record: file, file_line.",
 )
-@click.option("--require-proof", is_flag=True, help="Refuse a bundle whose proof is not full.")
+@click.option(
+    "--require-proof",
+    is_flag=True,
+    help="Refuse a bundle whose proof is not full, or has warnings.",
+)
+@click.option(
+    "--allow-warnings", is_flag=True, help="With --require-proof: take one with warnings."
+)
 @click.option("--no-verify", is_flag=True, help="Do not check the sums of the bundle's files.")
 @click.option(
     "--ort-lib",
@@ -172,15 +179,15 @@ def _open_model(bundle: Path, options: DetectOptions) -> BundledModel:
     from logexport.detect import describe_proof, open_model
 
     model = open_model(bundle, options)
-    if model.proof != "full":
-        say(
-            f"Note: {describe_proof(model)}: the export was "
-            + (
-                "not checked at all."
-                if model.proof == "none"
-                else "checked without the C engine on log lines."
-            )
-        )
+    if not model.is_fully_proven:
+        reasons = {
+            "none": "The export was not checked at all.",
+            "no_native": "The export was checked without the C engine on log lines.",
+            "full": "",
+        }
+        inspect = f"`logexport inspect {bundle}` shows the warnings." if model.warnings else ""
+        parts = (f"Note: {describe_proof(model)}.", reasons[model.proof], inspect)
+        say(" ".join(part for part in parts if part))
     return model
 
 

@@ -32,12 +32,14 @@ def describe(bundle: Bundle) -> dict[str, Any]:
     return {
         "bundle": str(bundle.path),
         "proof": bundle.proof,
+        "warnings": bundle.warnings,
         "versions": dict(bundle.manifest["versions"]),
         "files": dict(bundle.manifest["files"]),
         "models": {
             name: {
                 **model.meta,
                 "proof": model.proof,
+                "warnings": model.warnings,
                 "validation": bundle.validation.get(name),
             }
             for name, model in bundle.models.items()
@@ -46,9 +48,11 @@ def describe(bundle: Bundle) -> dict[str, Any]:
 
 
 def _show(document: dict[str, Any]) -> None:
+    from logexport.bundle import proof_text
+
     size = sum(entry["size"] for entry in document["files"].values())
     click.echo(f"bundle: {document['bundle']} ({len(document['files'])} files, {size:,} bytes)")
-    click.echo(f"proof: {document['proof']}")
+    click.echo(f"proof: {proof_text(document['proof'], document['warnings'])}")
     made = ", ".join(f"{name} {version}" for name, version in document["versions"].items())
     click.echo(f"made with: {made}")
     for name, model in document["models"].items():
@@ -74,6 +78,7 @@ def _show(document: dict[str, Any]) -> None:
             click.echo(f"  {label}: {value}")
         for note in model["notes"]:
             click.echo(f"  note: {note}")
+        click.echo(f"  proof {proof_text(model['proof'], model['warnings'])}")
         _show_validation(model["validation"])
 
 

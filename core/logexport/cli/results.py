@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from logexport.types import CheckResult, ModelResult, RunResult
 
 
-def check_table(checks: Sequence[CheckResult]) -> str:
-    """Checks with their status, seconds and figures, one a line."""
+def check_table(
+    checks: Sequence[CheckResult], warned: Callable[[CheckResult], bool] | None = None
+) -> str:
+    """Checks with their status, seconds and figures, one a line.
+
+    Args:
+        checks: in the order to show them in.
+        warned: which passed ones are shown as ``warned``; None: those whose warnings count.
+    """
+    from logexport.publishing.reports import is_warned
+
+    warned = warned or is_warned
     names = [check.name for check in checks]
     rows = [("check", "status", "seconds", "what was found")]
     rows += [
         (
             # Plugins may give checks of one name.
             check.name if names.count(check.name) == 1 else f"{check.name} ({check.plugin})",
-            check.status,
+            "warned" if warned(check) else check.status,
             f"{check.seconds or 0:.2f}",
             check.message,
         )
@@ -48,13 +58,14 @@ def result_json(result: RunResult) -> dict[str, Any]:
     return {
         "bundle": str(result.bundle),
         "proof": result.proof,
+        "warnings": result.warnings,
         "seconds": round(result.seconds, 3),
         "models": [_model_json(model) for model in result.models],
     }
 
 
 def _model_json(model: ModelResult) -> dict[str, Any]:
-    from logexport.publishing.reports import attempt_json, check_json
+    from logexport.publishing.reports import attempt_json, check_json, counted_warnings
 
     return {
         "model": model.model,
@@ -66,5 +77,6 @@ def _model_json(model: ModelResult) -> dict[str, Any]:
         "checks": [check_json(check) for check in model.checks],
         "seconds": {stage: round(value, 3) for stage, value in model.seconds.items()},
         "warnings": list(model.warnings),
+        "counted_warnings": counted_warnings(model.checks),
         "exporter_warnings": list(model.exporter_warnings),
     }

@@ -241,6 +241,9 @@ def _by_model(host: Host, models: Sequence[str], name: str, given: Any) -> Any:
 
 
 def _show(result: RunResult, debug: bool) -> None:
+    from logexport.bundle import proof_text
+    from logexport.publishing.reports import counted_warnings, is_warned
+
     for model in result.models:
         taken = model.attempts[-1]
         source = "the built-in sample" if model.sample else str(model.checkpoint)
@@ -251,8 +254,12 @@ def _show(result: RunResult, debug: bool) -> None:
         click.echo(check_table(model.checks) if model.checks else "  no checks (--no-validate)")
         seconds = ", ".join(f"{stage} {value:.2f}" for stage, value in model.seconds.items())
         click.echo(f"  seconds: {seconds}")
+        counted = [
+            warning for check in model.checks if is_warned(check) for warning in check.warnings
+        ]
         for warning in model.warnings:
-            click.echo(f"  warning: {warning}")
+            if warning not in counted:  # these end the report
+                click.echo(f"  warning: {warning}")
         if model.exporter_warnings:
             if debug:
                 for warning in model.exporter_warnings:
@@ -260,4 +267,8 @@ def _show(result: RunResult, debug: bool) -> None:
             else:
                 count = len(model.exporter_warnings)
                 click.echo(f"  {count} warnings of the exporter, in validation.json (--debug)")
-    click.echo(f"bundle: {result.bundle} (proof: {result.proof}, {result.seconds:.1f} s)")
+    proof = proof_text(result.proof, result.warnings)
+    click.echo(f"bundle: {result.bundle} (proof: {proof}, {result.seconds:.1f} s)")
+    for model in result.models:
+        for warning in counted_warnings(model.checks):
+            say(f"Warning: {model.model}: {warning}")

@@ -12,6 +12,7 @@ from logexport import schemas
 from logexport.bundle import (
     BUNDLE_SCHEMA_VERSION,
     MANIFEST,
+    MANIFEST_SCHEMA_VERSION,
     VALIDATION,
     Bundle,
     FileNames,
@@ -45,20 +46,29 @@ class Contents:
     models: dict[str, dict[str, Any]] = field(default_factory=dict)
     validation: dict[str, Any] = field(default_factory=dict)
 
-    def add_model(self, model: str, graph: GraphInfo, proof: str) -> None:
-        """Enter a model into the manifest, in place of what the manifest has of that model."""
+    def add_model(self, model: str, graph: GraphInfo, proof: str, warnings: int = 0) -> None:
+        """Enter a model into the manifest, in place of what the manifest has of that model.
+
+        Args:
+            model: its name.
+            graph: its graph.
+            proof: what its checks showed.
+            warnings: how many of their warnings count.
+        """
         self.models[model] = {
             "metadata": FileNames(model).meta,
             "opset_version": graph.opset_version,
             "ir_version": graph.ir_version,
             "proof": proof,
+            "warnings": warnings,
         }
 
     def write_manifest(self) -> dict[str, Any]:
         """``manifest.json`` of what lies in the directory now, checked against its schema."""
         document = {
-            "schema_version": BUNDLE_SCHEMA_VERSION,
+            "schema_version": MANIFEST_SCHEMA_VERSION,
             "proof": weakest(entry["proof"] for entry in self.models.values()),
+            "warnings": sum(entry["warnings"] or 0 for entry in self.models.values()),
             "models": self.models,
             "files": file_entries(self.path),
             "versions": versions(),
@@ -106,6 +116,9 @@ class Contents:
 def keep_other_models(stage: Staging, models: Sequence[str]) -> Contents:
     """Copy what the old bundle holds of models that are not exported now.
 
+    A manifest of version 1 has no number of warnings: nobody counted those of its models, and null
+    says so.
+
     Args:
         stage: the staging directory and the target, where an old bundle may lie.
         models: those that are exported.
@@ -134,7 +147,7 @@ def keep_other_models(stage: Staging, models: Sequence[str]) -> Contents:
         for file in keep:
             if file in old.manifest["files"]:
                 shutil.copy2(stage.target / file, stage.path / file)
-        contents.models[name] = old.manifest["models"][name]
+        contents.models[name] = {**old.manifest["models"][name], "warnings": model.warnings}
         if name in reports:
             contents.validation[name] = reports[name]
     return contents

@@ -9,11 +9,14 @@ from collections.abc import Sequence
 from datetime import datetime, timezone
 from typing import Any
 
+from logexport.host import HOST_PLUGIN
 from logexport.types import Attempt, CheckResult
 
 __all__ = [
     "attempt_json",
     "check_json",
+    "counted_warnings",
+    "is_warned",
     "proof_of",
     "validation_report",
 ]
@@ -23,6 +26,31 @@ def proof_of(checks: Sequence[CheckResult]) -> str:
     """``full`` where a replay by the engine in use passed, else ``no_native``."""
     engine = any(check.engine == "replay" and check.status == "passed" for check in checks)
     return "full" if engine else "no_native"
+
+
+def is_warned(check: CheckResult) -> bool:
+    """Whether a check passed with warnings that count: it is shown as ``warned``.
+
+    A check of a plugin may bear one of these names: its warnings are shown, and do not count.
+    """
+    from logexport.checks.counted import COUNTED  # late: with it come all checks
+
+    return (
+        check.status == "passed"
+        and bool(check.warnings)
+        and check.name in COUNTED
+        and check.plugin == HOST_PLUGIN
+    )
+
+
+def counted_warnings(checks: Sequence[CheckResult]) -> list[str]:
+    """The warnings that count, each after the name of its check."""
+    return [
+        f"{check.name}: {warning}"
+        for check in checks
+        if is_warned(check)
+        for warning in check.warnings
+    ]
 
 
 def attempt_json(attempt: Attempt) -> dict[str, Any]:

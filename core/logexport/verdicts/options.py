@@ -46,7 +46,7 @@ class DetectOptions:
         threads: threads for scoring, 1 to 1024; the verdicts do not depend on them.
         anomalies_only: leave out records whose verdict is not ``anomaly`` (never summaries).
         session_summary: a summary of each session, when it is evicted or the log ends.
-        require_proof: refuse a bundle whose proof is not ``full``.
+        require_proof: refuse a bundle whose proof is not ``full``, or has warnings that count.
         no_verify: do not check the sums of the bundle's files.
         encoding: what a file without a byte order mark is, ``utf-8``, ``utf-16le`` or ``utf-16be``;
             None: as the bundle says.
@@ -54,6 +54,7 @@ class DetectOptions:
             :data:`logexport.verdicts.log_files.KEYS`; C takes them as one text with commas.
         batch_size: distinct windows scored at once, at least 1; C chooses its own. Larger batches
             than 64 gain nothing (an LSTM gains nothing above 32) and hold more lines back.
+        allow_warnings: with ``require_proof``: take a bundle with warnings.
     """
 
     model: str | None = None
@@ -70,6 +71,7 @@ class DetectOptions:
     encoding: str | None = None
     with_keys: tuple[str, ...] = ()
     batch_size: int = 64
+    allow_warnings: bool = False
 
 
 DEFAULT_OPTIONS = DetectOptions()

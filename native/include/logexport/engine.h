@@ -116,13 +116,14 @@ struct logexport_options {
     int threads;           /* 1 to 1024 */
     int anomalies_only;    /* give only records whose verdict is anomaly (and summaries) */
     int session_summary;   /* a record for each session, when it is evicted or the log ends */
-    int require_proof;     /* refuse a bundle whose proof is not full */
+    int require_proof;     /* refuse a bundle whose proof is not full, or has warnings */
     int no_verify;         /* do not check the sums of the manifest */
     int no_jit;            /* interpret patterns: for systems that forbid executable memory */
     const char *with_keys; /* keys of records after the fixed ones: "file,file_line", one of them,
                               or NULL. They say where the record's (last) line stands. */
     const char *encoding;  /* what a file without a byte order mark is: "utf-8", "utf-16le" or
                               "utf-16be"; NULL: as the bundle says */
+    int allow_warnings;    /* with require_proof: take a bundle with warnings */
 };
 
 enum logexport_kind {
@@ -212,6 +213,7 @@ struct logexport_stats {
     const char *proof;           /* "full", "no_native" or "none" */
     const char *runtime_version; /* ONNX Runtime's */
     const char *runtime_library; /* where it was found */
+    int64_t warnings; /* that count beside the proof; -1: nobody counted them (an older bundle) */
 };
 
 LOGEXPORT_API void logexport_get_stats(const logexport_engine *engine,
