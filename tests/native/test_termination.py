@@ -9,6 +9,7 @@ import select
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,7 +23,7 @@ from logexport.logs.preprocess import Preprocess
 from logexport.types import Vocabulary
 
 from tests.native.bundles import make_task, write_bundle, write_manifest
-from tests.native.engine import engine_path, ort_library, reference
+from tests.native.engine import Doing, Engine, engine_path, ort_library, reference
 
 TEMPLATES = ("open <NUM>", "close <NUM>", "user <*> in", "user <*> out", "tick", "")
 TICKS = b"tick\n" * 40
@@ -143,11 +144,11 @@ def ended(process: subprocess.Popen[bytes], patience: float) -> tuple[int, bytes
     return status, process.stdout.read(), process.stderr.read().decode()
 
 
-def assert_one_sentence(said: str, *parts: str) -> None:
-    assert said.count("\n") == 1
-    assert said.endswith(".\n")
+def assert_one_sentence(prose: str, *parts: str) -> None:
+    assert prose.count("\n") == 1
+    assert prose.endswith(".\n")
     for part in parts:
-        assert part in said
+        assert part in prose
 
 
 def test_a_pattern_that_does_not_come_back_ends_it_after_the_last_record(bundle: Path) -> None:
@@ -163,15 +164,33 @@ def test_a_pattern_that_does_not_come_back_ends_it_after_the_last_record(bundle:
         for process in processes.values():
             process.send_signal(signal.SIGTERM)
         for name, process in processes.items():
-            status, rest, said = ended(process, 10)
+            status, rest, prose = ended(process, 10)
             assert status == 143
             assert time.monotonic() - began >= 1.9
             assert taken[name] + rest == expected
             assert_one_sentence(
-                said, "did not come back from line 81 within two seconds of SIGTERM"
+                prose, "did not come back from line 81 within two seconds of SIGTERM"
             )
             if name != "python":
-                assert 'mask "pairs"' in said
+                assert 'mask "pairs"' in prose
+
+
+def test_another_thread_sees_which_pattern_runs_on_which_line(bundle: Path) -> None:
+    line = b"a-" * 7000 + b"\n"  # takes a tenth of a second
+    with Engine(bundle) as engine:
+        assert engine.activity().doing == Doing.IDLE
+        engine.push(TICKS + line * 3)
+        work = threading.Thread(target=engine.flush)
+        work.start()
+        seen = set()
+        while work.is_alive():
+            activity = engine.activity()
+            seen.add((activity.doing, activity.line, activity.pattern))
+            time.sleep(0.001)
+        work.join()
+        assert len(engine.records) == 43
+        assert engine.activity().doing == Doing.IDLE
+    assert seen >= {(Doing.MATCHING, number, b'mask "pairs"') for number in (41, 42, 43)}
 
 
 def test_a_runtime_that_does_not_come_back_ends_it_after_the_last_record(
@@ -187,12 +206,12 @@ def test_a_runtime_that_does_not_come_back_ends_it_after_the_last_record(
         for process in processes.values():
             process.send_signal(signal.SIGTERM)
         for process in processes.values():
-            status, rest, said = ended(process, 10)
+            status, rest, prose = ended(process, 10)
             assert status == 143
             # A tick after four other lines is judged by those.
             assert [json.loads(line)["line"] for line in rest.splitlines()] in ([], [8])
             assert_one_sentence(
-                said, "ONNX Runtime did not come back", "within two seconds of SIGTERM"
+                prose, "ONNX Runtime did not come back", "within two seconds of SIGTERM"
             )
 
 
@@ -211,11 +230,11 @@ def test_a_second_sigterm_ends_it_at_once_after_the_last_record(bundle: Path) ->
                 process.send_signal(signal.SIGTERM)
             time.sleep(0.2)
         for name, process in processes.items():
-            status, rest, said = ended(process, 10)
+            status, rest, prose = ended(process, 10)
             assert status == 143
             assert time.monotonic() - began < 1.5
             assert taken[name] + rest == expected
-            assert_one_sentence(said, "second SIGTERM")
+            assert_one_sentence(prose, "second SIGTERM")
 
 
 def test_a_reader_that_does_not_read_ends_it_between_two_records(
@@ -231,12 +250,12 @@ def test_a_reader_that_does_not_read_ends_it_between_two_records(
         for process in processes.values():
             process.send_signal(signal.SIGTERM)
         for process in processes.values():
-            status, records, said = ended(process, 10)
+            status, records, prose = ended(process, 10)
             assert status == 143
             assert 50_000 < len(records) < len(expected)
             assert records.endswith(b"\n")
             assert expected.startswith(records)
-            assert_one_sentence(said, "Nobody took the records from standard output")
+            assert_one_sentence(prose, "Nobody took the records from standard output")
 
 
 @pytest.mark.parametrize("packed", [False, True])
@@ -254,8 +273,8 @@ def test_what_was_read_is_finished_and_two_signals_that_come_together_are_one(
         for name, process in processes.items():
             for _ in range(2):  # as timeout(1) sends it
                 process.send_signal(signal.SIGTERM)
-            status, rest, said = ended(process, 10)
-            assert status == 0, said
+            status, rest, prose = ended(process, 10)
+            assert status == 0, prose
             assert taken[name] + rest == reference(bundle, log)
 
 
@@ -269,8 +288,8 @@ def test_a_log_that_cannot_be_opened_yet_is_not_waited_for(bundle: Path, tmp_pat
         first = take(process, 4)
         time.sleep(0.5)
         process.send_signal(signal.SIGTERM)
-        status, rest, said = ended(process, 10)
-    assert status == 0, said
+        status, rest, prose = ended(process, 10)
+    assert status == 0, prose
     assert first + rest == reference(bundle, TICKS)
 
 

@@ -50,7 +50,6 @@ __all__ = [
     "iter_lines",
     "iter_logs",
     "open_log",
-    "open_raw",
     "tokens",
 ]
 
