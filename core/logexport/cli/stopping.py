@@ -13,7 +13,6 @@ started, which only waits (:func:`supervise`), and its child, which does the wor
 
 from __future__ import annotations
 
-import ctypes
 import mmap
 import os
 import select
@@ -168,6 +167,8 @@ def _interrupt_once(_number: int, _frame: FrameType | None) -> None:
 
 def _end_with(parent: int) -> None:
     """Have the system end this process when its parent is killed, where it can do that (Linux)."""
+    import ctypes
+
     with suppress(AttributeError, OSError):
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
