@@ -4,7 +4,12 @@
 
 #include <stdbool.h>
 
-enum { EXIT_DONE = 0, EXIT_DIFFERS = 1, EXIT_BAD = 2 };
+enum {
+    EXIT_DONE = 0,
+    EXIT_DIFFERS = 1,
+    EXIT_BAD = 2,
+    EXIT_TERMINATED = 143 /* what a shell has for a program that SIGTERM killed */
+};
 
 /* Prints "logexport-engine: SENTENCE" on standard error and returns EXIT_BAD. */
 __attribute__((format(printf, 1, 2))) int complain(const char *format, ...);

@@ -16,6 +16,7 @@
 #include "input.h"
 #include "logexport/engine.h"
 #include "output.h"
+#include "signals.h"
 
 enum {
     READ_SIZE = 1 << 17,
@@ -275,10 +276,11 @@ static int end_run(const logexport_engine *engine, enum logexport_status status,
                    struct output *output, double began)
 {
     output_flush(output);
-    if (output->error == EPIPE)
+    int failed = output_error(output);
+    if (failed == EPIPE)
         return EXIT_DONE; /* the reader has had enough */
-    if (output->error != 0)
-        return complain("The verdicts cannot be written: %s.", strerror(output->error));
+    if (failed != 0)
+        return complain("The verdicts cannot be written: %s.", strerror(failed));
     if (status != LOGEXPORT_OK)
         return complain("%s", error->text);
     if (input->error[0] != '\0')
@@ -303,7 +305,7 @@ static void say_proof(const logexport_engine *engine, const char *bundle)
 int command_detect(int argc, char **argv)
 {
     static struct input input;
-    static struct output output = {.fd = STDOUT_FILENO};
+    static struct output output;
     struct logexport_options options;
     struct logexport_error error;
     const char *bundle;
@@ -314,18 +316,25 @@ int command_detect(int argc, char **argv)
     if (!read_options(argc, argv, &options, &bundle, &logs) || !check_logs(&logs))
         return EXIT_BAD;
     signal(SIGPIPE, SIG_IGN); /* a write that fails says so itself */
+    if (!output_init(&output, STDOUT_FILENO))
+        return complain("Out of memory.");
     if (logexport_open(bundle, &options, write_record, &output, &engine, &error) != LOGEXPORT_OK)
         return complain("%s", error.text);
 
     say_proof(engine, bundle);
     int exit_status;
-    if (!input_watch_signals()) {
+    bool watched = signals_watch(engine, &output);
+    if (!watched) {
         exit_status = complain("Signals cannot be watched: %s.", strerror(errno));
     } else {
         double began = now_ms();
         enum logexport_status status = read_logs(engine, &logs, &input, &output, &error);
         exit_status = end_run(engine, status, &error, &input, &output, began);
     }
+    signals_forget_engine();
     logexport_close(engine);
+    if (watched) /* until now: after an error a worker may still be inside a pattern */
+        signals_unwatch();
+    output_free(&output);
     return exit_status;
 }

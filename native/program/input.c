@@ -3,34 +3,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "signals.h"
+
 enum { TAR_AT = 257 };
-
-/* A signal's handler can only do so much: it writes a byte that poll() sees. */
-static int signal_pipe[2] = {-1, -1};
-static volatile sig_atomic_t signalled;
-
-static void on_signal(int number)
-{
-    int before = errno;
-    (void)number;
-    signalled = 1;
-    if (write(signal_pipe[1], "", 1) < 0)
-        errno = 0; /* full: one byte is enough */
-    errno = before;
-}
-
-bool input_watch_signals(void)
-{
-    struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
-    sigemptyset(&action.sa_mask);
-    return pipe2(signal_pipe, O_CLOEXEC | O_NONBLOCK) == 0 &&
-           sigaction(SIGTERM, &action, NULL) == 0 && sigaction(SIGINT, &action, NULL) == 0;
-}
 
 bool input_open(struct input *input, const char *path)
 {
@@ -46,8 +25,8 @@ bool input_open(struct input *input, const char *path)
     input->name = path;
     do
         input->fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-    while (input->fd < 0 && errno == EINTR && !signalled);
-    if (input->fd >= 0 || signalled) /* a signal: the next reading says so */
+    while (input->fd < 0 && errno == EINTR && !signals_came());
+    if (input->fd >= 0 || signals_came()) /* a signal: the next reading says so */
         return true;
     snprintf(input->error, sizeof input->error, "The log %.300s cannot be read: %s.", path,
              strerror(errno));
@@ -75,10 +54,10 @@ static enum input_state read_file(struct input *input, bool wait, void *bytes, s
     if (input->ended)
         return INPUT_END;
     struct pollfd files[2] = {{.fd = input->fd, .events = POLLIN},
-                              {.fd = signal_pipe[0], .events = POLLIN}};
+                              {.fd = signals_descriptor(), .events = POLLIN}};
     for (;;) {
         int ready = poll(files, 2, wait ? -1 : 0);
-        if (signalled)
+        if (signals_came())
             return INPUT_STOP;
         if (ready == 0)
             return INPUT_QUIET;
@@ -275,7 +254,7 @@ enum input_state input_read(struct input *input, bool wait, char *bytes, size_t 
                             size_t *length)
 {
     *length = 0;
-    if (signalled)
+    if (signals_came())
         return INPUT_STOP;
     if (input->failed)
         return INPUT_ERROR;

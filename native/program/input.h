@@ -35,10 +35,7 @@ struct input {
 bool input_open(struct input *input, const char *path);
 void input_close(struct input *input);
 
-/* From now on SIGTERM and SIGINT are noticed by input_read(); a second one ends the process. */
-bool input_watch_signals(void);
-
-/* Reads what is there into `bytes`. With `wait` it waits for something to happen first. */
+/* Reads what is there into `bytes`, unless a signal came (signals.h). With `wait` it waits for something to happen first. */
 enum input_state input_read(struct input *input, bool wait, char *bytes, size_t size,
                             size_t *length);
 

@@ -30,7 +30,8 @@ static const char help[] =
     "ONNX Runtime (1.17 or later) is taken from --ort-lib, else from the environment variable\n"
     "LOGEXPORT_ORT_LIB, else from the system's library path. Its telemetry is switched off, unless\n"
     "ORT_DISABLE_TELEMETRY is set.\n"
-    "Exit status: 0 done, 1 the self-test found a difference, 2 bad usage, input or output.\n";
+    "Exit status: 0 done, 1 the self-test found a difference, 2 bad usage, input or output,\n"
+    "143 after SIGTERM detect could not finish what it had read within two seconds.\n";
 
 int main(int argc, char **argv)
 {

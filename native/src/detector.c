@@ -15,6 +15,9 @@ struct le_batch {
     struct le_entry **entries;
     size_t count;
     void *input;
+    int64_t line; /* the last one when it was sent */
+    _Atomic(int64_t)
+        running_until; /* `line` while it is being scored, else 0: any thread may look */
     enum logexport_status status;
     struct logexport_error error;
 };
@@ -221,8 +224,24 @@ static void score_batch(struct le_job *job, int worker)
 {
     (void)worker;
     struct le_batch *batch = (struct le_batch *)(void *)job; /* its first member */
+    atomic_store_explicit(&batch->running_until, batch->line, memory_order_relaxed);
     batch->status =
         le_scorer_run(batch->scorer, batch->entries, batch->count, batch->input, &batch->error);
+    atomic_store_explicit(&batch->running_until, 0, memory_order_relaxed);
+}
+
+bool le_detector_is_scoring(const struct le_detector *detector, struct logexport_activity *activity)
+{
+    for (size_t i = 0; i < detector->batches.count; i++) {
+        const struct le_batch *batch = le_in_flight_at(&detector->batches, i);
+        int64_t line = atomic_load_explicit(&batch->running_until, memory_order_relaxed);
+        if (line == 0)
+            continue;
+        activity->doing = LOGEXPORT_SCORING;
+        activity->line = line;
+        return true;
+    }
+    return false;
 }
 
 /* Takes back the batch that was sent first; waits for it if `wait`. */
@@ -242,10 +261,11 @@ static enum logexport_status take_back_batch(struct le_detector *detector, bool 
 /* Hands the batch being filled over to be scored. */
 static enum logexport_status send_batch(struct le_detector *detector, struct logexport_error *error)
 {
-    const struct le_batch *batch = le_in_flight_filling(&detector->batches);
+    struct le_batch *batch = le_in_flight_filling(&detector->batches);
     bool taken;
     if (batch->count == 0)
         return LOGEXPORT_OK;
+    batch->line = detector->line;
     detector->stats.scored += batch->count;
     le_in_flight_send(&detector->batches, score_batch);
     if (le_in_flight_is_full(&detector->batches)) /* one must be free to be filled */
@@ -440,6 +460,7 @@ enum logexport_status le_detector_take_event(struct le_detector *detector, int64
 {
     detector->stats.unseen += event->template_index == LE_UNSEEN;
     detector->stats.blank--;
+    detector->line = line;
     if (detector->format.input == LE_EVENT_WINDOW)
         return take_session_line(detector, line, event, error);
     return take_counted_line(detector, line, event->template_index, error);

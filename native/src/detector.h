@@ -29,6 +29,7 @@ struct le_detector {
     struct le_pending *pending;  /* a ring of records that were not given yet */
     size_t pending_first, pending_count;
 
+    int64_t line; /* the last one that was taken */
     struct le_record_format format;
     struct le_buffer text;
     struct logexport_stats stats;
@@ -55,6 +56,10 @@ enum logexport_status le_detector_hand_on_ready(struct le_detector *detector,
 /* Scores what waits and gives all records. */
 enum logexport_status le_detector_flush(struct le_detector *detector,
                                         struct logexport_error *error);
+
+/* Whether the model is running, and since which line, for any thread that looks. */
+bool le_detector_is_scoring(const struct le_detector *detector,
+                            struct logexport_activity *activity);
 
 /* The end of the log: all records, then the summaries; then as new. */
 enum logexport_status le_detector_finish(struct le_detector *detector,

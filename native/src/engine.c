@@ -175,6 +175,15 @@ enum logexport_status logexport_finish(logexport_engine *engine, struct logexpor
     return keep_failure(engine, status, error);
 }
 
+void logexport_get_activity(const logexport_engine *engine, struct logexport_activity *activity)
+{
+    struct logexport_activity own = {.size = activity->size};
+    if (!le_stream_is_reading(&engine->stream, &own) &&
+        !le_detector_is_scoring(&engine->detector, &own))
+        le_stream_is_joining(&engine->stream, &own);
+    memcpy(activity, &own, activity->size < sizeof own ? activity->size : sizeof own);
+}
+
 void logexport_get_stats(const logexport_engine *engine, struct logexport_stats *stats)
 {
     struct logexport_stats own = engine->detector.stats;

@@ -1,5 +1,7 @@
 #include "patterns.h"
 
+#include <stdio.h>
+
 enum {
     MAX_PATTERN = 4 * 4096,      /* bytes: 4,096 characters */
     JIT_STACK = 64 << 20,        /* bytes a thread, of addresses; memory only where it is needed */
@@ -11,6 +13,7 @@ enum logexport_status le_pattern_compile(struct le_pattern *pattern, const char 
                                          const char *what, struct logexport_error *error)
 {
     *pattern = (struct le_pattern){0};
+    snprintf(pattern->name, sizeof pattern->name, "%.100s", what);
     if (length > MAX_PATTERN)
         return le_fail(error, LOGEXPORT_BUNDLE, "%.300s: the pattern of %.100s is too long.", where,
                        what);
@@ -93,6 +96,7 @@ enum le_search le_pattern_find(const struct le_pattern *pattern, struct le_match
 {
     uint32_t options = not_empty ? PCRE2_NOTEMPTY : 0;
     int found = PCRE2_ERROR_JIT_STACKLIMIT;
+    atomic_store_explicit(&match->running, pattern, memory_order_relaxed);
     if (pattern->jit)
         found = pcre2_jit_match(pattern->code, (PCRE2_SPTR)subject, length, start, options,
                                 match->data, match->context);
@@ -103,5 +107,6 @@ enum le_search le_pattern_find(const struct le_pattern *pattern, struct le_match
         found = pcre2_match(pattern->code, (PCRE2_SPTR)subject, length, start, options, match->data,
                             match->context);
     }
+    atomic_store_explicit(&match->running, NULL, memory_order_relaxed);
     return found > 0 ? LE_FOUND : found == PCRE2_ERROR_NOMATCH ? LE_NOT_FOUND : LE_ENDLESS;
 }

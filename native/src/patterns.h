@@ -4,6 +4,7 @@
 
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -14,6 +15,7 @@ struct le_pattern {
     pcre2_code *code;
     uint32_t groups; /* capturing groups */
     bool jit;
+    char name[104]; /* what it is the pattern of: mask "ip" */
 };
 
 /* What matching writes to; one a thread. `offsets[2 * g]` and `[2 * g + 1]` are group g's start and
@@ -23,6 +25,8 @@ struct le_match {
     pcre2_match_context *context;
     pcre2_jit_stack *stack;
     const size_t *offsets;
+    /* The pattern that is running, or NULL. Any thread may look. */
+    _Atomic(const struct le_pattern *) running;
 };
 
 /* What came of looking for a match. */

@@ -3,8 +3,9 @@
 #include <string.h>
 
 enum {
-    CHUNK = 1 << 17,    /* bytes: a few milliseconds of work */
-    CHUNKS_A_THREAD = 3 /* enough that no worker waits for the thread that hands on */
+    CHUNK = 1 << 17,     /* bytes: a few milliseconds of work */
+    CHUNKS_A_THREAD = 3, /* enough that no worker waits for the thread that hands on */
+    LONG = 1 << 14 /* bytes: on no line of less than twice as many a quadratic pattern takes long */
 };
 
 /* A text that lies in the chunk's texts. */
@@ -43,6 +44,10 @@ struct le_chunk {
     struct line *lines;
     size_t line_count, line_capacity;
     struct le_buffer texts, more, fields;
+    /* Where it is being read, for any thread that looks: the number of its first line (0: not known,
+     * while chunks before it are being read), which of its lines (from 1; 0: none), and by whom. */
+    _Atomic(int64_t) first, reading;
+    _Atomic(int) worker;
     enum logexport_status status; /* of the line after the last of `lines` */
     struct logexport_error error;
 };
@@ -174,6 +179,7 @@ static void read_chunk(struct le_job *job, int worker)
     chunk->line_count = 0;
     chunk->texts.length = chunk->more.length = chunk->fields.length = 0;
     chunk->status = LOGEXPORT_OK;
+    atomic_store_explicit(&chunk->worker, worker, memory_order_relaxed);
     while (at < end && chunk->status == LOGEXPORT_OK) {
         size_t length;
         const char *next = le_line_end(at, end, &length);
@@ -183,6 +189,8 @@ static void read_chunk(struct le_job *job, int worker)
             length -= zeros;
         }
         struct le_event event;
+        atomic_store_explicit(&chunk->reading, (int64_t)chunk->line_count + 1,
+                              memory_order_relaxed);
         chunk->status =
             le_event_read(chunk->stream->reader, scratch, at, length, &event, &chunk->error);
         if (chunk->status == LOGEXPORT_OK && !add_line(chunk, &event, follows_piece))
@@ -191,6 +199,41 @@ static void read_chunk(struct le_job *job, int worker)
             follows_piece = event.kind == LE_PIECE;
         at = next;
     }
+    atomic_store_explicit(&chunk->reading, 0, memory_order_relaxed);
+}
+
+static void tell_pattern(const struct le_match *match, int64_t line,
+                         struct logexport_activity *activity)
+{
+    const struct le_pattern *pattern = atomic_load_explicit(&match->running, memory_order_relaxed);
+    activity->doing = LOGEXPORT_MATCHING;
+    activity->line = line;
+    activity->pattern = pattern != NULL ? pattern->name : NULL;
+}
+
+bool le_stream_is_reading(const struct le_stream *stream, struct logexport_activity *activity)
+{
+    for (size_t i = 0; i < stream->chunks.count; i++) {
+        const struct le_chunk *chunk = le_in_flight_at(&stream->chunks, i);
+        int64_t first = atomic_load_explicit(&chunk->first, memory_order_relaxed);
+        int64_t reading = atomic_load_explicit(&chunk->reading, memory_order_relaxed);
+        if (reading == 0)
+            continue;
+        int worker = atomic_load_explicit(&chunk->worker, memory_order_relaxed);
+        tell_pattern(&stream->scratches[worker].match, first > 0 ? first + reading - 1 : 0,
+                     activity);
+        if (first > 0) /* the one that all others wait for */
+            return true;
+    }
+    return activity->doing == LOGEXPORT_MATCHING;
+}
+
+bool le_stream_is_joining(const struct le_stream *stream, struct logexport_activity *activity)
+{
+    int64_t line = atomic_load_explicit(&stream->joining, memory_order_relaxed);
+    if (line > 0)
+        tell_pattern(&stream->joiner.scratch.match, line, activity);
+    return line > 0;
 }
 
 /* --- handing on: on the calling thread --------------------------------------------------------- */
@@ -236,6 +279,16 @@ static struct le_event event_at(const struct le_chunk *chunk, const struct line 
     return event;
 }
 
+/* Joins a line with those before it; notes which, as patterns run on what was joined. */
+static enum logexport_status join_line(struct le_stream *stream, struct le_event *event,
+                                       struct logexport_error *error)
+{
+    atomic_store_explicit(&stream->joining, stream->line, memory_order_relaxed);
+    enum logexport_status status = le_joiner_take(&stream->joiner, stream->line, event, error);
+    atomic_store_explicit(&stream->joining, 0, memory_order_relaxed);
+    return status;
+}
+
 static enum logexport_status hand_on_lines(struct le_stream *stream, struct le_chunk *chunk,
                                            struct logexport_error *error)
 {
@@ -251,7 +304,7 @@ static enum logexport_status hand_on_lines(struct le_stream *stream, struct le_c
         if (line->kind == LE_BLANK)
             continue;
         struct le_event event = event_at(chunk, line);
-        status = joins ? le_joiner_take(&stream->joiner, stream->line, &event, error)
+        status = joins ? join_line(stream, &event, error)
                  : event.empty
                      ? LOGEXPORT_OK
                      : le_detector_take_event(stream->detector, stream->line, &event, error);
@@ -276,6 +329,8 @@ static enum logexport_status hand_on_lines(struct le_stream *stream, struct le_c
 static enum logexport_status take_back_chunk(struct le_stream *stream, bool wait, bool *taken,
                                              struct logexport_error *error)
 {
+    struct le_chunk *next = le_in_flight_at(&stream->chunks, stream->chunks.first);
+    atomic_store_explicit(&next->first, stream->line + 1, memory_order_relaxed);
     struct le_chunk *chunk = le_in_flight_take_back(&stream->chunks, wait);
     *taken = chunk != NULL;
     return *taken ? hand_on_lines(stream, chunk, error) : LOGEXPORT_OK;
@@ -309,6 +364,8 @@ static enum logexport_status send_chunk(struct le_stream *stream, size_t length,
         return LOGEXPORT_OK;
     chunk->length = length;
     stream->line_begin = 0;
+    bool is_next = stream->chunks.running == 0; /* all lines before it have been handed on */
+    atomic_store_explicit(&chunk->first, is_next ? stream->line + 1 : 0, memory_order_relaxed);
     le_in_flight_send(&stream->chunks, read_chunk);
     if (le_in_flight_is_full(&stream->chunks) && /* one must be free to be filled */
         (status = take_back_chunk(stream, true, &taken, error)))
@@ -319,6 +376,53 @@ static enum logexport_status send_chunk(struct le_stream *stream, size_t length,
         status = take_back_chunk(stream, false, &taken, error);
     while (status == LOGEXPORT_OK && taken);
     return status == LOGEXPORT_OK ? le_detector_hand_on_ready(stream->detector, error) : status;
+}
+
+static enum logexport_status take_back_all(struct le_stream *stream, struct logexport_error *error)
+{
+    enum logexport_status status = LOGEXPORT_OK;
+    bool taken = true;
+    while (status == LOGEXPORT_OK && taken)
+        status = take_back_chunk(stream, true, &taken, error);
+    return status;
+}
+
+/* Where a long line begins in the chunk being filled, for any of at least twice LONG bytes that go on
+ * behind `from`; the end of the bytes if there is none. It costs a look at every block of LONG bytes. */
+static size_t find_long_line(const struct le_chunk *chunk, size_t from)
+{
+    const char *bytes = chunk->bytes.data;
+    for (size_t at = from / LONG * LONG; at + LONG <= chunk->bytes.length; at += LONG) {
+        if (memchr(bytes + at, '\n', LONG) != NULL)
+            continue;
+        const char *feed = at > 0 ? memrchr(bytes, '\n', at) : NULL;
+        return feed != NULL ? (size_t)(feed + 1 - bytes) : 0;
+    }
+    return chunk->bytes.length;
+}
+
+/* Gives all records of the lines before a long one, before patterns run on that: they may run for so long
+ * that the caller ends the process. `from`: where bytes were added. */
+static enum logexport_status part_long_lines(struct le_stream *stream, size_t from,
+                                             struct logexport_error *error)
+{
+    for (;;) {
+        const struct le_chunk *chunk = le_in_flight_filling(&stream->chunks);
+        size_t begin = find_long_line(chunk, from), rest = stream->line_begin - begin;
+        enum logexport_status status;
+        if (begin == chunk->bytes.length)
+            return LOGEXPORT_OK;
+        if ((status = send_chunk(stream, begin, error)) ||
+            (status = take_back_all(stream, error)) ||
+            (status = le_detector_flush(stream->detector, error)))
+            return status;
+        stream->line_begin = rest;
+        chunk = le_in_flight_filling(&stream->chunks);
+        if (rest == 0) /* it is not complete yet */
+            return LOGEXPORT_OK;
+        const char *feed = memchr(chunk->bytes.data, '\n', chunk->bytes.length);
+        from = (size_t)(feed + 1 - chunk->bytes.data);
+    }
 }
 
 /* Drops the zeros at the start of the line that is not complete yet: there may be many. */
@@ -373,8 +477,12 @@ enum logexport_status le_stream_push(struct le_stream *stream, const char *bytes
             chunk->bytes.length = stream->line_begin + limit;
             stream->skipping = true;
         }
+        enum logexport_status status = part_long_lines(stream, begin, error);
+        if (status != LOGEXPORT_OK)
+            return status;
+        chunk = le_in_flight_filling(&stream->chunks);
         if (chunk->bytes.length >= CHUNK && stream->line_begin > 0) {
-            enum logexport_status status = send_chunk(stream, stream->line_begin, error);
+            status = send_chunk(stream, stream->line_begin, error);
             if (status != LOGEXPORT_OK)
                 return status;
         }
@@ -389,13 +497,16 @@ enum logexport_status le_stream_flush(struct le_stream *stream, enum le_stream_u
     bool end = until != LE_UNTIL_LAST_LF;
     enum logexport_status status =
         send_chunk(stream, end ? chunk->bytes.length : stream->line_begin, error);
-    bool taken = true;
-    while (status == LOGEXPORT_OK && taken)
-        status = take_back_chunk(stream, true, &taken, error);
+    if (status == LOGEXPORT_OK)
+        status = take_back_all(stream, error);
     if (end)
         stream->skipping = false;
     if (until != LE_UNTIL_LOG_END)
         return status;
+    atomic_store_explicit(&stream->joining, stream->line, memory_order_relaxed);
     stream->line = 0;
-    return status == LOGEXPORT_OK ? le_joiner_finish(&stream->joiner, error) : status;
+    if (status == LOGEXPORT_OK)
+        status = le_joiner_finish(&stream->joiner, error);
+    atomic_store_explicit(&stream->joining, 0, memory_order_relaxed);
+    return status;
 }

@@ -15,11 +15,17 @@ struct le_stream {
     bool skipping;              /* the rest of an oversize line is dropped */
     size_t line_begin; /* in the chunk being filled: where its last, incomplete line begins */
     int64_t line;      /* lines handed on */
+    _Atomic(int64_t) joining; /* the line that is being joined with others; 0: none */
 };
 
 enum logexport_status le_stream_init(struct le_stream *stream, const struct le_event_reader *reader,
                                      struct le_pool *pool, int threads,
                                      struct le_detector *detector, struct logexport_error *error);
+
+/* Whether a line is being read, or joined with others, and by which pattern, for any thread that
+ * looks. */
+bool le_stream_is_reading(const struct le_stream *stream, struct logexport_activity *activity);
+bool le_stream_is_joining(const struct le_stream *stream, struct logexport_activity *activity);
 
 /* The pool must have been freed before, so that no chunk is being read. */
 void le_stream_free(struct le_stream *stream);

@@ -178,6 +178,25 @@ class Stats(ctypes.Structure):
     ]
 
 
+class Doing(IntEnum):
+    """``enum logexport_doing``."""
+
+    IDLE = 0
+    MATCHING = 1
+    SCORING = 2
+
+
+class Activity(ctypes.Structure):
+    """``struct logexport_activity``."""
+
+    _fields_ = [
+        ("size", ctypes.c_size_t),
+        ("doing", ctypes.c_int),
+        ("line", ctypes.c_int64),
+        ("pattern", ctypes.c_char_p),
+    ]
+
+
 SINK = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.POINTER(Record))
 
 
@@ -202,6 +221,7 @@ def library() -> ctypes.CDLL:
     lib.logexport_finish.argtypes = [pointer, pointer]
     lib.logexport_close.argtypes = [pointer]
     lib.logexport_get_stats.argtypes = [pointer, pointer]
+    lib.logexport_get_activity.argtypes = [pointer, pointer]
     return lib
 
 
@@ -265,6 +285,11 @@ class Engine:
         stats = Stats(size=ctypes.sizeof(Stats))
         library().logexport_get_stats(self._handle, ctypes.byref(stats))
         return stats
+
+    def activity(self) -> Activity:
+        activity = Activity(size=ctypes.sizeof(Activity))
+        library().logexport_get_activity(self._handle, ctypes.byref(activity))
+        return activity
 
     def close(self) -> None:
         library().logexport_close(self._handle)

@@ -49,6 +49,14 @@ def bundle(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     return write_bundle(path, make_task(request.param), Vocabulary(TEMPLATES), rules)
 
 
+@pytest.fixture(scope="module")
+def score_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One bundle, for what happens before a line is known to be there: no model is asked."""
+    path = tmp_path_factory.mktemp("one") / "bundle"
+    rules = Preprocess(session=SessionRule("regex", "bob"), max_line_bytes=40)
+    return write_bundle(path, make_task("events score"), Vocabulary(TEMPLATES), rules)
+
+
 def expected(bundle: Path, logs: Sequence[Path], keys: tuple[str, ...]) -> tuple[bytes, str]:
     """The reference's records, and the error that ended them."""
     options = DetectOptions(with_keys=keys)
@@ -147,10 +155,10 @@ def test_without_a_name_the_file_is_null_and_the_line_the_logs(bundle: Path) -> 
             assert record["file_line"] == record.get("line", record.get("last_line"))
 
 
-def test_a_key_that_is_not_there_is_refused(bundle: Path) -> None:
+def test_a_key_that_is_not_there_is_refused(score_bundle: Path) -> None:
     for keys in ("", "files", "file,", "file;file_line"):
         with pytest.raises(EngineError, match="there are file, file_line") as caught:
-            Engine(bundle, with_keys=keys)
+            Engine(score_bundle, with_keys=keys)
         assert caught.value.status == Status.USAGE
 
 
@@ -174,53 +182,55 @@ def test_cut_anywhere_what_was_read_is_judged_and_then_the_error(
 
 @pytest.mark.parametrize("form", sorted(set(COMPRESSORS) - {"plain"}))
 def test_other_bytes_after_a_member_are_an_error_after_its_lines(
-    bundle: Path, tmp_path: Path, form: str
+    score_bundle: Path, tmp_path: Path, form: str
 ) -> None:
     log = tmp_path / "a.log"
     log.write_bytes(COMPRESSORS[form](b"tick\n" * 50) + b"\0\0rest")
-    records, problem = expected(bundle, [log], ())
-    done = engine("detect", bundle, log)
+    records, problem = expected(score_bundle, [log], ())
+    done = engine("detect", score_bundle, log)
     assert (done.returncode, done.stdout) == (2, records)
     assert f"corrupt {form} data" in problem
     assert f"corrupt {form} data" in done.stderr.decode()
 
 
-def test_windows_and_dictionaries_have_the_references_limits(bundle: Path, tmp_path: Path) -> None:
+def test_windows_and_dictionaries_have_the_references_limits(
+    score_bundle: Path, tmp_path: Path
+) -> None:
     def xz(size: int) -> bytes:
         return lzma.compress(b"tick\n", filters=[{"id": lzma.FILTER_LZMA2, "dict_size": size}])
 
     log = tmp_path / "a.log"
     for data in (zstd_with_window(27), xz(64 << 20)):
         log.write_bytes(data)
-        done = engine("detect", bundle, log)
-        assert (done.returncode, done.stdout) == (0, expected(bundle, [log], ())[0])
+        done = engine("detect", score_bundle, log)
+        assert (done.returncode, done.stdout) == (0, expected(score_bundle, [log], ())[0])
     for data, words in (
         (zstd_with_window(28), "a zstd window of more than 128 MiB"),
         (zstd_of_one_segment((1 << 27) + 1), "a zstd window of more than 128 MiB"),
         (xz((64 << 20) + 1), "an xz dictionary of more than 64 MiB"),
     ):
         log.write_bytes(data)
-        done = engine("detect", bundle, log)
+        done = engine("detect", score_bundle, log)
         assert done.returncode == 2
         assert done.stderr.decode() == f"logexport-engine: {log} has {words}.\n"
 
 
 @pytest.mark.parametrize("form", sorted(COMPRESSORS))
 def test_a_tar_is_refused_with_the_command_that_helps(
-    bundle: Path, tmp_path: Path, form: str
+    score_bundle: Path, tmp_path: Path, form: str
 ) -> None:
     archive = io.BytesIO()
     with tarfile.open(fileobj=archive, mode="w") as tar:
         tar.addfile(tarfile.TarInfo("a.log"), io.BytesIO(b""))
     log = tmp_path / "a.log"
     log.write_bytes(COMPRESSORS[form](archive.getvalue()))
-    done = engine("detect", bundle, log)
+    done = engine("detect", score_bundle, log)
     assert (done.returncode, done.stdout) == (2, b"")
     assert f"{log} is a tar archive, not a log" in done.stderr.decode()
     assert f"tar -xOf {log} MEMBER" in done.stderr.decode()
 
 
-def test_nothing_is_said_of_a_tar_that_comes_in_pieces(bundle: Path) -> None:
+def test_nothing_is_said_of_a_tar_that_comes_in_pieces(score_bundle: Path) -> None:
     import time
 
     archive = io.BytesIO()
@@ -229,7 +239,7 @@ def test_nothing_is_said_of_a_tar_that_comes_in_pieces(bundle: Path) -> None:
         member.size = 50
         tar.addfile(member, io.BytesIO(b"what\n" * 10))
     data = archive.getvalue()
-    with start("detect", bundle, "-") as process:
+    with start("detect", score_bundle, "-") as process:
         assert process.stdin is not None
         for piece in (data[:1], data[1:100], data[100:258], data[258:]):
             process.stdin.write(piece)
@@ -240,7 +250,7 @@ def test_nothing_is_said_of_a_tar_that_comes_in_pieces(bundle: Path) -> None:
 
 
 def test_a_log_that_is_missing_is_said_before_the_first_is_read(
-    bundle: Path, tmp_path: Path
+    score_bundle: Path, tmp_path: Path
 ) -> None:
     there = tmp_path / "there.log"
     there.write_bytes(b"what\n")
@@ -248,10 +258,10 @@ def test_a_log_that_is_missing_is_said_before_the_first_is_read(
         (tmp_path / "gone.log", "cannot be read: No such file or directory"),
         (tmp_path, "is a directory, not a log"),
     ):
-        done = engine("detect", bundle, there, other)
+        done = engine("detect", score_bundle, there, other)
         assert (done.returncode, done.stdout) == (2, b"")
         assert f"{other} {words}" in done.stderr.decode()
-    done = engine("detect", bundle, "-", there, "-")
+    done = engine("detect", score_bundle, "-", there, "-")
     assert (done.returncode, done.stdout) == (2, b"")
     assert "Standard input is named twice" in done.stderr.decode()
 
@@ -278,12 +288,12 @@ def expected_until(bundle: Path, log: Path) -> tuple[bytes, str]:
 
 @pytest.mark.parametrize("name", ["-", "./x/../-", "nolf/"])
 def test_a_log_is_the_file_that_was_named_to_both_engines(
-    bundle: Path, tmp_path: Path, name: str
+    score_bundle: Path, tmp_path: Path, name: str
 ) -> None:
     (tmp_path / "x").mkdir()
     (tmp_path / "-").write_bytes(b"tick\nwhat\n" * 30)
     (tmp_path / "nolf").write_bytes(b"what")
-    words = ["detect", str(bundle), name, "--with", "file"]
+    words = ["detect", str(score_bundle), name, "--with", "file"]
     by_engine = engine(*words, cwd=tmp_path, input=b"tick\n")
     by_reference = subprocess.run(
         [sys.executable, "-m", "logexport", *words, "--engine", "python"],
@@ -296,22 +306,22 @@ def test_a_log_is_the_file_that_was_named_to_both_engines(
     assert by_engine.stdout == by_reference.stdout
 
 
-def test_a_fifo_that_nobody_writes_to_can_be_stopped(bundle: Path, tmp_path: Path) -> None:
+def test_a_fifo_that_nobody_writes_to_can_be_stopped(score_bundle: Path, tmp_path: Path) -> None:
     import signal
     import time
 
     there, fifo = tmp_path / "there.log", tmp_path / "fifo"
     there.write_bytes(b"what\n" * 40 + b"what")
     os.mkfifo(fifo)
-    with start("detect", bundle, there, fifo) as process:
+    with start("detect", score_bundle, there, fifo) as process:
         time.sleep(1.5)
         process.send_signal(signal.SIGTERM)
         out, err = process.communicate(timeout=20)
     assert process.returncode == 0, err
-    assert out == expected(bundle, [there], ())[0]
+    assert out == expected(score_bundle, [there], ())[0]
 
 
-def test_a_bomb_takes_little_memory(bundle: Path, tmp_path: Path) -> None:
+def test_a_bomb_takes_little_memory(score_bundle: Path, tmp_path: Path) -> None:
     import resource
 
     if "asan" in engine_path().parts:
@@ -323,10 +333,10 @@ def test_a_bomb_takes_little_memory(bundle: Path, tmp_path: Path) -> None:
         resource.setrlimit(resource.RLIMIT_DATA, (200 << 20, 200 << 20))
 
     done = subprocess.run(
-        [engine_path(), "detect", bundle, log, f"--ort-lib={ort_library()}"],
+        [engine_path(), "detect", score_bundle, log, f"--ort-lib={ort_library()}"],
         capture_output=True,
         preexec_fn=limit,
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout == expected(bundle, [log], ())[0]
+    assert done.stdout == expected(score_bundle, [log], ())[0]

@@ -16,15 +16,25 @@ from typing import Any
 
 import pytest
 
-from tests.native.engine import NATIVE, Error, Options, Record, Stats, Status
+from tests.native.engine import (
+    NATIVE,
+    Activity,
+    Doing,
+    Error,
+    Options,
+    Record,
+    Stats,
+    Status,
+)
 
 STRUCTS: dict[str, type[ctypes.Structure]] = {
+    "logexport_activity": Activity,
     "logexport_error": Error,
     "logexport_options": Options,
     "logexport_record": Record,
     "logexport_stats": Stats,
 }
-ENUMS: dict[str, type[IntEnum]] = {"logexport_status": Status}
+ENUMS: dict[str, type[IntEnum]] = {"logexport_doing": Doing, "logexport_status": Status}
 
 #: What the mirror may have a type of the header as; an enum is an int. A pointer that Python shall
 #: not read up to a NUL is a ``c_void_p``.

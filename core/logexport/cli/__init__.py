@@ -138,7 +138,7 @@ def main(args: Sequence[str] | None = None) -> int:
     _open_closed_streams()
     try:
         with _output_told_apart():
-            return _main(list(sys.argv[1:] if args is None else args))
+            return _main(list(sys.argv[1:] if args is None else args), is_program=args is None)
     except _NoOutputError as error:
         from logexport.cli.common import abandon_output
 
@@ -164,14 +164,19 @@ def _open_closed_streams() -> None:
             setattr(sys, name, os.fdopen(descriptor, "r" if name == "stdin" else "w"))
 
 
-def _main(arguments: list[str]) -> int:
+def _main(arguments: list[str], *, is_program: bool) -> int:
     from logexport.errors import LogexportError, UsageError
 
     debug = "--debug" in arguments
     if debug:  # accepted before and after the command's name
         arguments = ["--debug", *(a for a in arguments if a != "--debug")]
     try:
-        status: Any = cli.main(arguments, prog_name="logexport", standalone_mode=False)
+        status: Any = cli.main(
+            arguments,
+            prog_name="logexport",
+            standalone_mode=False,
+            obj={"is_program": is_program},  # the process is the command's own
+        )
         return status if isinstance(status, int) else 0
     except click.ClickException as error:
         error.show()

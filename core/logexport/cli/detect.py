@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import os
-import select
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, BinaryIO, cast
@@ -15,6 +15,7 @@ from typing import IO, TYPE_CHECKING, Any, BinaryIO, cast
 import click
 
 from logexport.cli.common import abandon_output, say, try_sessions
+from logexport.cli.stopping import Patient, Stop, StoppedError, supervise, write_pieces
 from logexport.engine import HOW_TO_GET
 from logexport.errors import BundleError, InputError, OutputError, UsageError
 from logexport.logs.decoding import ENCODINGS
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
     from logexport.verdicts.detector import Stats
     from logexport.verdicts.options import DetectOptions
     from logexport.verdicts.records import Output
+
+_LONG = 1 << 14
+"""Bytes of a line before which all records are given: a quadratic pattern may run on it for so long
+that the command is ended meanwhile."""
 
 
 @click.command()
@@ -102,7 +107,15 @@ if TYPE_CHECKING:
     metavar="PATH",
     help="The C engine's ONNX Runtime library.",
 )
-def detect(bundle: Path, logs: tuple[str, ...], engine: str | None, **options: Any) -> int:
+@click.pass_context
+def detect(
+    context: click.Context,
+    /,
+    bundle: Path,
+    logs: tuple[str, ...],
+    engine: str | None,
+    **options: Any,
+) -> int:
     """Read LOGs in the order given and print a verdict a line.
 
     A LOG is a file, or - for standard input, which is read if none is named. It may be compressed:
@@ -110,7 +123,8 @@ def detect(bundle: Path, logs: tuple[str, ...], engine: str | None, **options: A
     lines are numbered through.
 
     One JSON object a line on standard output; docs/verdicts.md says what each means. Exit status: 0
-    whatever was found, 2 bad usage or bad input.
+    whatever was found, 2 bad usage or bad input, 143 after SIGTERM if what was read could not be
+    finished within two seconds.
     """
     from logexport.verdicts.options import DetectOptions
 
@@ -126,7 +140,16 @@ def detect(bundle: Path, logs: tuple[str, ...], engine: str | None, **options: A
             "--ort-lib is the C engine's, which is not in use",
             "Leave it out, or use --engine native where the engine is installed.",
         )
-    return _run_reference(_open_model(bundle, chosen), logs, chosen)
+    stop = Stop()
+    is_program = bool((context.find_root().obj or {}).get("is_program"))
+    if is_program:
+        status = supervise(stop)
+        if status is not None:
+            return status
+    model = _open_model(bundle, chosen)
+    if is_program:
+        stop.watch()
+    return _run_reference(model, logs, chosen, stop)
 
 
 # --- the C engine ---------------------------------------------------------------------------------
@@ -191,35 +214,46 @@ def _open_model(bundle: Path, options: DetectOptions) -> BundledModel:
     return model
 
 
-def _run_reference(model: BundledModel, logs: Sequence[str], options: DetectOptions) -> int:
+def _run_reference(
+    model: BundledModel, logs: Sequence[str], options: DetectOptions, stop: Stop
+) -> int:
     from logexport.detect import Detection
     from logexport.logs.lines import check_logs, iter_lines
+    from logexport.verdicts.options import apply_options, apply_to_rules
+    from logexport.verdicts.scorers import OnnxRuntimeScorer
 
     check_logs(logs)
     started = time.monotonic()
-    detection = Detection(model, options)
-    out = sys.stdout.buffer
+    # First, so that an option which does not fit is refused before a graph is loaded.
+    apply_options(model.task, model.vocab, options)
+    apply_to_rules(model.preprocess, options)
+    scorer = OnnxRuntimeScorer(model.graph(options.variant), options.threads)
+    detection = Detection(model, options, stop.note_scoring(scorer))
 
     def write(records: Iterable[Output]) -> None:
-        out.writelines(
-            record.to_line(detection.files).encode("utf-8") + b"\n" for record in records
-        )
+        lines = [record.to_line(detection.files).encode("utf-8") + b"\n" for record in records]
+        if lines:
+            with _writing(), stop.writing():
+                write_pieces(sys.stdout.buffer, lines)
 
     def catch_up() -> None:
         write(detection.flush())
-        out.flush()
 
     try:
         for log in logs:
             detection.next_file(os.fsencode(log).decode("utf-8", "replace"))
-            with _open_log(log, detection.reading, catch_up) as stream:
-                first = detection.stats.lines + 1
-                for line in iter_lines(stream, detection.reading, first):
-                    with _writing():
-                        write(detection.feed(line))
-        with _writing():
-            write(detection.finish())
-            out.flush()
+            with (
+                suppress(StoppedError),
+                _open_log(log, detection.reading, catch_up, stop) as stream,
+            ):
+                for line in iter_lines(stream, detection.reading, detection.stats.lines + 1):
+                    if len(line.raw) >= _LONG:
+                        catch_up()
+                    stop.at_line(line.number)
+                    write(detection.feed(line))
+            if stop.came:
+                break
+        write(detection.finish())
     except (BundleError, OutputError):
         raise
     except InputError:  # the log cannot be read further: what was read is judged all the same
@@ -256,36 +290,18 @@ def _writing() -> Iterator[None]:
 
 
 @contextmanager
-def _open_log(log: str, reading: Reading, catch_up: Callable[[], None]) -> Iterator[BinaryIO]:
+def _open_log(
+    log: str, reading: Reading, catch_up: Callable[[], None], stop: Stop
+) -> Iterator[BinaryIO]:
     """The log; from a pipe ``catch_up`` is called whenever there is nothing to read for now."""
-    from logexport.logs.lines import as_log, open_log
+    from logexport.logs.lines import as_log, open_raw
 
-    if log != "-":
-        with open_log(log, reading) as stream:
-            yield stream
-        return
-    source = sys.stdin.buffer
-    try:
-        descriptor = source.fileno()
-    except OSError:  # not a file of the system's, as in a test
-        yield as_log(source, "standard input", reading)
-        return
-    patient = cast(IO[bytes], _Patient(descriptor, catch_up))
-    yield as_log(patient, "standard input", reading)
-
-
-class _Patient:
-    """A descriptor that says when reading would wait, so that no verdict waits with it."""
-
-    def __init__(self, descriptor: int, before_waiting: Callable[[], None]) -> None:
-        self._descriptor, self._before_waiting = descriptor, before_waiting
-
-    def read1(self, size: int = -1) -> bytes:
-        """Up to ``size`` bytes, as soon as there are any; none at the end."""
-        if not select.select([self._descriptor], [], [], 0)[0]:
-            with _writing():
-                self._before_waiting()
-            select.select([self._descriptor], [], [])
-        return os.read(self._descriptor, size if size > 0 else 1 << 16)
-
-    read = read1
+    with ExitStack() as stack:
+        source: IO[bytes] | io.RawIOBase = sys.stdin.buffer
+        name = "standard input"
+        if log != "-":
+            with stop.opening():
+                source, name = stack.enter_context(open_raw(log)), log
+        with suppress(OSError):  # not a file of the system's, as in a test
+            source = cast(IO[bytes], Patient(source.fileno(), stop, catch_up))
+        yield as_log(source, name, reading, lambda: stop.came)

@@ -256,9 +256,16 @@ class Decompressed(io.RawIOBase):
     Args:
         stream: compressed bytes, from the first on; read as far as needed and no further.
         form: how they are compressed.
+        stopped: whether the stream ends because nothing more is to be read of it.
     """
 
-    def __init__(self, stream: IO[bytes] | io.RawIOBase, form: Format) -> None:
+    def __init__(
+        self,
+        stream: IO[bytes] | io.RawIOBase,
+        form: Format,
+        stopped: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._stopped = stopped
         # read1 gives what is there; read would wait for more on a slow pipe.
         self._read = getattr(stream, "read1", stream.read)
         self._form = form
@@ -309,7 +316,9 @@ class Decompressed(io.RawIOBase):
             self._input = decoder.unused_data
             self._decoder = None
         elif ended and not out:
-            raise self._damaged("it ends in the middle")
+            if not self._stopped():
+                raise self._damaged("it ends in the middle")
+            self._decoder = None
         return out
 
     def _failed(self, error: Exception) -> CompressedDataError:

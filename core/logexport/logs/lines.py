@@ -162,9 +162,20 @@ def open_log(path: LogPath, reading: Reading = DEFAULT_READING) -> Iterator[Bina
         raw: IO[bytes] = sys.stdin.buffer
         yield as_log(raw, "standard input", reading)
         return
+    with open_raw(path) as stream:
+        yield as_log(stream, str(path), reading)
+
+
+@contextmanager
+def open_raw(path: LogPath) -> Iterator[io.FileIO]:
+    """Open the file of a log for reading bytes as they are.
+
+    Raises:
+        InputError: missing, a directory, not readable.
+    """
     try:
         with open(path, "rb", buffering=0) as stream:  # noqa: PTH123 - as above
-            yield as_log(stream, str(path), reading)
+            yield stream
     except OSError as error:
         if error.filename is None or str(error.filename) != str(path):
             raise  # not about the log
@@ -172,7 +183,10 @@ def open_log(path: LogPath, reading: Reading = DEFAULT_READING) -> Iterator[Bina
 
 
 def as_log(
-    stream: IO[bytes] | io.RawIOBase, name: str, reading: Reading = DEFAULT_READING
+    stream: IO[bytes] | io.RawIOBase,
+    name: str,
+    reading: Reading = DEFAULT_READING,
+    stopped: Callable[[], bool] = lambda: False,
 ) -> BinaryIO:
     """Buffer a stream of bytes, decompressing it if it begins like compressed data.
 
@@ -180,6 +194,8 @@ def as_log(
         stream: read only as far as needed, so lines from a slow pipe come at once.
         name: stands for the log in errors, also in those of :func:`iter_lines`.
         reading: how its bytes become lines; ``encoding`` is looked at.
+        stopped: whether the stream ends because nothing more is to be read of it: compressed data
+            that ends there is not damaged.
 
     Raises:
         InputError: the first bytes cannot be read.
@@ -201,7 +217,7 @@ def as_log(
         form = recognise(prefix)
     content: io.RawIOBase = _Prefixed(prefix, stream)
     if form:
-        content = Decompressed(content, form)
+        content = Decompressed(content, form, stopped)
     content = NotTar(content)
     if reading.encoding is not None:
         content = Decoded(content, reading.encoding)

@@ -35,7 +35,8 @@
  *   One engine is used by one thread at a time; different engines are independent of each other.
  *   With `threads` above 1 the engine has workers of its own, but the sink is only ever called on
  *   the thread that called push, flush or finish, and verdicts are the same for any number. The
- *   workers block all signals. There is no global state but one environment variable (below); ONNX
+ *   workers block all signals. logexport_get_activity() alone may be called from any other thread at
+ *   the same time. There is no global state but one environment variable (below); ONNX
  *   Runtime itself keeps some.
  *
  * Telemetry
@@ -218,6 +219,27 @@ struct logexport_stats {
 
 LOGEXPORT_API void logexport_get_stats(const logexport_engine *engine,
                                        struct logexport_stats *stats);
+
+enum logexport_doing {
+    LOGEXPORT_IDLE,     /* nothing that can take long */
+    LOGEXPORT_MATCHING, /* a pattern of the bundle runs on a line */
+    LOGEXPORT_SCORING   /* ONNX Runtime runs the model */
+};
+
+/* What an engine is doing. */
+struct logexport_activity {
+    size_t size; /* sizeof (struct logexport_activity) of the caller: set it first */
+    enum logexport_doing doing;
+    int64_t line; /* of MATCHING the line, of SCORING the last line whose window is scored; 0: it
+                            is not known */
+    const char *pattern; /* of MATCHING, what the pattern is of, such as mask "ip"; NULL: it is not
+                            known. It belongs to the engine. */
+};
+
+/* Tells what the engine is doing, from any thread, while another is in push, flush or finish: so that a
+ * program which waits too long can say for what. What it tells is of that moment. */
+LOGEXPORT_API void logexport_get_activity(const logexport_engine *engine,
+                                          struct logexport_activity *activity);
 
 /* LOGEXPORT_VERSION of the library that was linked or loaded. */
 LOGEXPORT_API const char *logexport_version(void);
