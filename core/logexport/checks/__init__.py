@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from logexport.checks.context import Context, timed
+from logexport.checks.events import events
 from logexport.checks.parity import (
     batch_independence,
     parity_log,
@@ -29,6 +30,7 @@ CHECKS = (
     batch_independence,
     variants_parity,
     training_events,
+    events,
 )
 
 

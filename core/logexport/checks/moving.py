@@ -51,11 +51,14 @@ _MONTHS = (
     *("September", "October", "November", "December"),
 )
 _WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-_SUMMER = {
-    **{"CET": "CEST", "EET": "EEST", "WET": "WEST", "EST": "EDT", "CST": "CDT", "MST": "MDT"},
-    **{"PST": "PDT", "AKST": "AKDT", "NST": "NDT", "AST": "ADT", "AEST": "AEDT", "NZST": "NZDT"},
-}
-"""Names of zones that have a second one for summer. UTC and GMT stay: who writes them always does."""
+_SUMMER = dict(
+    re.findall(
+        r"(\w+) (\w+)",
+        "CET CEST EET EEST WET WEST EST EDT CST CDT MST MDT PST PDT AKST AKDT NST NDT AST ADT"
+        " AEST AEDT NZST NZDT",
+    )
+)
+"""Names of zones and those for summer. Who writes UTC or GMT always does: they stay."""
 _WINTER = {summer: winter for winter, summer in _SUMMER.items()}
 
 _YEARS = (1970, 2100)
@@ -121,8 +124,10 @@ _FORMS: Mapping[str, re.Pattern[str]] = {
     }.items()
 }
 _FIXED = frozenset(
-    ("two, two, two", "two, two", "year first, no marks", "short year, no marks")
-    + ("month and day, no marks",)
+    (
+        *("two, two, two", "two, two", "year first, no marks", "short year, no marks"),
+        "month and day, no marks",
+    )
 )
 """Forms whose date and hour have two digits always."""
 _ORDERS = {"two, two, year": ("dm", "md"), "two, two, two": ("ymd", "mdy", "dmy")}
@@ -207,12 +212,12 @@ class Habits:
 
     Args:
         pads: what stands before one digit, by form and field.
-        orders: what the numbers of a form are.
+        orders: what the numbers of a form with such marks between them are.
         long_months: forms that write months in full, for ``May``.
     """
 
     pads: Mapping[tuple[str, str], str]
-    orders: Mapping[str, str]
+    orders: Mapping[tuple[str, str], str]
     long_months: frozenset[str]
 
     @classmethod
@@ -220,10 +225,10 @@ class Habits:
         """What these lines tell."""
         pads: dict[tuple[str, str], Counter[str]] = {}
         months: dict[str, Counter[bool]] = {}
-        unclear: dict[str, list[re.Match[str]]] = {form: [] for form in _ORDERS}
+        unclear: dict[tuple[str, str], list[re.Match[str]]] = {}
         for form, match in (one for text in texts for one in find_times(text)):
-            if form in unclear:
-                unclear[form].append(match)
+            if form in _ORDERS:
+                unclear.setdefault((form, match["dash"]), []).append(match)
             for field, group in _fields(match, "").items():
                 text = match[group]
                 if field in ("month", "day", "hour") and int(text) < 10:
@@ -237,7 +242,7 @@ class Habits:
                             pads.setdefault((form, field), Counter())[text[:-1]] += 1
         return cls(
             {key: counted.most_common(1)[0][0] for key, counted in pads.items()},
-            {form: _find_order(form, matches) for form, matches in unclear.items()},
+            {key: _find_order(key[0], matches) for key, matches in unclear.items()},
             frozenset(form for form, counted in months.items() if counted[True] > counted[False]),
         )
 
@@ -254,7 +259,9 @@ def _find_order(form: str, matches: Sequence[re.Match[str]]) -> str:
     return max(_ORDERS[form], key=fitness)
 
 
-def move_times(text: str, move: Move, habits: Habits, back: bool = False) -> str:
+def move_times(
+    text: str, move: Move, habits: Habits, back: bool = False, only: int | None = None
+) -> str:
     """The text with its times moved; the same text if it has none that can be.
 
     Args:
@@ -262,10 +269,12 @@ def move_times(text: str, move: Move, habits: Habits, back: bool = False) -> str
         move: how far.
         habits: of the log.
         back: move the other way. Of zones both ways are one: CET and CEST change places.
+        only: which of the times is moved, by its place among them; None for all.
     """
     pieces = []
     at = 0
-    for found in find_times(text):
+    times = find_times(text)
+    for found in times if only is None else times[only : only + 1]:
         for start, end, new in _moved(found, move, habits, back):
             pieces += [text[at:start], new]
             at = end
@@ -275,7 +284,8 @@ def move_times(text: str, move: Move, habits: Habits, back: bool = False) -> str
 def _moved(found: Found, move: Move, habits: Habits, back: bool) -> list[tuple[int, int, str]]:
     """What is written in place of parts of a time: (start, end, text), in order."""
     form, match = found
-    fields = _fields(match, habits.orders.get(form, ""))
+    order = habits.orders.get((form, match["dash"]), "") if form in _ORDERS else ""
+    fields = _fields(match, order)
     delta = -move.delta if back else move.delta
     written: dict[str, str] = {}
     if move.zone:
