@@ -221,12 +221,12 @@ class Habits:
     long_months: frozenset[str]
 
     @classmethod
-    def of(cls, texts: Iterable[str]) -> Habits:
-        """What these lines tell."""
+    def of(cls, times: Iterable[Found]) -> Habits:
+        """What the times of many lines tell."""
         pads: dict[tuple[str, str], Counter[str]] = {}
         months: dict[str, Counter[bool]] = {}
         unclear: dict[tuple[str, str], list[re.Match[str]]] = {}
-        for form, match in (one for text in texts for one in find_times(text)):
+        for form, match in times:
             if form in _ORDERS:
                 unclear.setdefault((form, match["dash"]), []).append(match)
             for field, group in _fields(match, "").items():
@@ -260,21 +260,20 @@ def _find_order(form: str, matches: Sequence[re.Match[str]]) -> str:
 
 
 def move_times(
-    text: str, move: Move, habits: Habits, back: bool = False, only: int | None = None
+    text: str, times: Iterable[Found], move: Move, habits: Habits, back: bool = False
 ) -> str:
-    """The text with its times moved; the same text if it has none that can be.
+    """The text with times moved; the same text if none of them can be.
 
     Args:
         text: a line, or several.
+        times: of the text, as :func:`find_times` gives them, or some of these.
         move: how far.
         habits: of the log.
         back: move the other way. Of zones both ways are one: CET and CEST change places.
-        only: which of the times is moved, by its place among them; None for all.
     """
     pieces = []
     at = 0
-    times = find_times(text)
-    for found in times if only is None else times[only : only + 1]:
+    for found in times:
         for start, end, new in _moved(found, move, habits, back):
             pieces += [text[at:start], new]
             at = end

@@ -31,7 +31,7 @@ from ipaddress import AddressValueError, IPv6Address
 from random import Random
 from typing import NamedTuple
 
-from logexport.checks.moving import find_times
+from logexport.checks.moving import Found
 
 __all__ = ["Value", "draw_value", "find_ids", "find_values"]
 
@@ -98,16 +98,19 @@ _DIGITS = re.compile("[0-9]+")
 _LONG = re.compile(rf"[0-9]{{{LONG_NUMBER}}}")
 
 
-def find_values(text: str, kept: Iterable[str], ids: Collection[str]) -> list[Value]:
+def find_values(
+    text: str, times: Iterable[Found], kept: Iterable[str], ids: Collection[str]
+) -> list[Value]:
     """The values in a text, in their order.
 
     Args:
         text: a line, or several.
+        times: of the text, which stay.
         kept: texts that stay, wherever they stand for themselves.
         ids: shapes of words whose digits vary, see :func:`find_ids`.
     """
     values = []
-    for start, end in _gaps(text, _staying(text, kept)):
+    for start, end in _gaps(text, _staying(text, times, kept)):
         found = [
             Value(match.start(), match.end(), str(match.lastgroup))
             for match in _MARKED.finditer(text, start, end)
@@ -160,8 +163,8 @@ def draw_value(text: str, kind: str, random: Random) -> str:
     return _DIGITS.sub(lambda match: _draw_number(match[0], random), text)
 
 
-def _staying(text: str, kept: Iterable[str]) -> Iterator[tuple[int, int]]:
-    for found in find_times(text):
+def _staying(text: str, times: Iterable[Found], kept: Iterable[str]) -> Iterator[tuple[int, int]]:
+    for found in times:
         yield found.match.span()
     for value in kept:
         if value:
@@ -212,7 +215,7 @@ def _shape(word: str) -> str:
 
 def _draw_hex(text: str, random: Random) -> str:
     digits = "0123456789ABCDEF" if re.search("[A-F]", text) else "0123456789abcdef"
-    return re.sub("[0-9a-fA-F]", lambda _: random.choice(digits), text)
+    return re.sub("[0-9a-fA-F]", lambda _: digits[int(random.random() * 16)], text)
 
 
 def _draw_significant(text: str, random: Random, draw: Callable[[str, Random], str]) -> str:
