@@ -91,7 +91,10 @@ _ZONE = (
 _OTHER_ZONE = r"(?: (?:[A-Z]{3,5}|[+-]\d{4}))?"  # within a date, where it stays
 _TIME = rf"(?:(?:[T _:\-]|, | at )(?:{_CLOCK}){_ZONE})?"
 _NEEDED = rf"[T ]{{1,2}}{_FULL_CLOCK}{_ZONE}"
-_START = r"(?<![0-9A-Za-z])(?<![0-9][.:,/\-])"
+_TIME_KEYS = (
+    "@?timestamp|@?time|ts|t|epoch|date|datetime|asctime|eventtime|created|time_?stamp_?ms|ts_?ms"
+)
+_START = r"(?<![0-9A-Za-z])(?<![0-9][.,/\-])"
 _END = r"(?![0-9])(?![.:/\-][0-9]{3})"
 
 _FORMS: Mapping[str, re.Pattern[str]] = {
@@ -112,15 +115,17 @@ _FORMS: Mapping[str, re.Pattern[str]] = {
         rf"(?P<three>\d\d){_NEEDED}{_END}",
         "two, two": rf"{_START}(?P<month>\d\d)[-/](?P<day>\d\d){_NEEDED}{_END}",
         "year first, no marks": rf"{_START}{_YEAR}(?P<month>\d\d)(?P<day>\d\d)"
-        rf"(?:[T _\-]?(?P<hour2>[0-2]\d)(?:[0-5]\d){{2}}(?:[.,]\d{{1,9}})?|[T _\-]{_FULL_CLOCK})"
+        rf"(?:[T _:.\-]?(?P<hour2>[0-2]\d)(?:[0-5]\d){{2}}(?:[.,]\d{{1,9}})?|[T _\-]{_FULL_CLOCK})"
         rf"{_ZONE}(?!\w)",
-        "short year, no marks": r"^\[?(?P<short>\d\d)(?P<month>\d\d)(?P<day>\d\d)"
+        "short year, no marks": r"(?:^|(?<=[\[<(>|]))(?P<short>\d\d)(?P<month>\d\d)(?P<day>\d\d)"
         r" (?:(?P<hour>[0-2]\d)(?:[0-5]\d){2}|(?P<hour2>[ \d]?\d)(?::[0-5]\d){2})(?!\w)",
         "month and day, no marks": rf"(?<!\w)[A-Z](?P<month>\d\d)(?P<day>\d\d) {_FULL_CLOCK}(?!\w)",
-        "clock": rf"{_START}(?<![/\-.]){_FULL_CLOCK}{_ZONE}{_END}(?![\w/])",
-        "epoch": r"(?:^[\[(<]?|\baudit\(|\"(?i:@?timestamp|@?time|ts|t|epoch|date|datetime|asctime|"
-        r"eventtime|created|time_?stamp_?ms|ts_?ms)\"[ ]?:[ ]?\"?|\b(?:ts|time|timestamp)=\"?)"
+        "clock": rf"{_START}(?<![/\-.])(?<!\d:){_FULL_CLOCK}{_ZONE}{_END}(?![\w/])",
+        "clock without seconds": r"(?<![\w/\-.:])(?P<hour>\d{1,2}):[0-5]\d ?(?P<half>[AP])M\b",
+        "epoch": r"(?:^(?:<\d{1,3}>)?[\[(<{\"]*|\baudit\("
+        rf"|\"(?i:{_TIME_KEYS})\"[ ]?:[ ]?\"?|\b(?:{_TIME_KEYS})=\"?)"
         r"(?P<epoch>\d{19}|\d{16}|\d{13}|\d{10})(?:\.\d{1,9})?(?![\w.\-])",
+        "epoch with fraction": r"(?<![\w.\-/])(?P<epoch>\d{10})\.\d{3,9}(?![\w.\-/])",
     }.items()
 }
 _FIXED = frozenset(
@@ -159,7 +164,7 @@ def find_times(text: str) -> list[Found]:
 
 
 def _is_plausible(form: str, match: re.Match[str]) -> bool:
-    if form == "epoch":
+    if match.groupdict().get("epoch"):
         return _EPOCHS[0] <= int(match["epoch"][:10]) < _EPOCHS[1]
     return any(_read(match, _fields(match, order)) for order in _ORDERS.get(form, ("",)))
 

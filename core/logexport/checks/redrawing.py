@@ -168,7 +168,7 @@ def _staying(text: str, times: Iterable[Found], kept: Iterable[str]) -> Iterator
         yield found.match.span()
     for value in kept:
         if value:
-            for match in re.finditer(rf"(?<![0-9A-Za-z]){re.escape(value)}(?![0-9A-Za-z])", text):
+            for match in re.finditer(rf"(?<![\w.]){re.escape(value)}(?!\w|\.\w)", text):
                 yield match.span()
 
 
