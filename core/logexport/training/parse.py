@@ -29,7 +29,6 @@ from logexport.logs.instants import InstantReader, to_datetime
 from logexport.logs.joining import RecordReader
 from logexport.logs.kept import KeptField
 from logexport.logs.lines import LogLine, LogPath
-from logexport.logs.matching import TemplateMatcher
 from logexport.logs.preprocess import LineParser, Preprocess
 from logexport.training.line_tables import ParsedRow, parsed_writer
 from logexport.training.mining import DrainOptions, TemplateMiner
@@ -196,7 +195,7 @@ def _mine_templates(
                 if len(miners) >= MOST_MINERS:
                     raise _build_crowd_error(parser, miners)
                 miners[kept] = TemplateMiner(drain)
-            miners[kept].add(parser.mask(record.parsed.message))
+            miners[kept].add(parser.mask(record.parsed.message).text)
     templates = [
         " ".join(filter(None, (*kept, text)))
         for kept, miner in miners.items()
@@ -258,7 +257,7 @@ class _RowBuilder:
         self._records = RecordReader(parser)
         self._parser = parser
         self._templates = templates
-        self._matcher = TemplateMatcher([text for _, text in templates], (), rules.prefer)
+        self._matcher = rules.make_matcher([text for _, text in templates])
         self._instants = InstantReader(year)
 
     def build_rows(self, passes: Passes) -> Iterator[ParsedRow]:
@@ -289,7 +288,7 @@ class _RowBuilder:
                 parsed.host,
                 parsed.process,
                 record.raw,
-                masked,
+                masked.text,
                 number,
                 template,
                 record.continues,
