@@ -79,7 +79,7 @@ class _Reader:
         if len(records) != 1 or records[0].parsed is None:
             return _Reading(None, None, "")
         masked = self._parser.mask_record(records[0].parsed)
-        return _Reading(self._matcher.match(masked), records[0].parsed, masked)
+        return _Reading(self._matcher.match(masked), records[0].parsed, masked.text)
 
     def name_outcome(self, line: _Line, after: _Reading) -> dict[str, JSONValue]:
         """What a line was, and what it became."""

@@ -111,9 +111,9 @@ _FORMS: Mapping[str, re.Pattern[str]] = {
         rf"(?:{_OTHER_ZONE} {_YEAR})?{_END}",
         "two, two, year": rf"{_START}(?P<one>\d{{1,2}})(?P<dash>[-/.])(?P<two>\d{{1,2}})(?P=dash)"
         rf"{_YEAR}(?!\d){_TIME}{_END}",
-        "two, two, two": rf"{_START}(?P<one>\d\d)(?P<dash>[-/.])(?P<two>\d\d)(?P=dash)"
+        "two, two, two": rf"{_START}(?P<one>\d{{1,2}})(?P<dash>[-/.])(?P<two>\d{{1,2}})(?P=dash)"
         rf"(?P<three>\d\d){_NEEDED}{_END}",
-        "two, two": rf"{_START}(?P<month>\d\d)[-/](?P<day>\d\d){_NEEDED}{_END}",
+        "two, two": rf"{_START}(?P<month>\d\d)[-/.](?P<day>\d\d){_NEEDED}{_END}",
         "year first, no marks": rf"{_START}{_YEAR}(?P<month>\d\d)(?P<day>\d\d)"
         rf"(?:[T _:.\-]?(?P<hour2>[0-2]\d)(?:[0-5]\d){{2}}(?:[.,]\d{{1,9}})?|[T _\-]{_FULL_CLOCK})"
         rf"{_ZONE}(?!\w)",
@@ -130,7 +130,7 @@ _FORMS: Mapping[str, re.Pattern[str]] = {
 }
 _FIXED = frozenset(
     (
-        *("two, two, two", "two, two", "year first, no marks", "short year, no marks"),
+        *("two, two", "year first, no marks", "short year, no marks"),
         "month and day, no marks",
     )
 )
@@ -240,7 +240,7 @@ class Habits:
                     pads.setdefault((form, field), Counter())[text[:-1]] += 1
                 if field == "name" and text.title() != "May":
                     months.setdefault(form, Counter())[len(text) > 3] += 1
-            if form == "two, two, year":  # either number shows how both are written
+            if form in _ORDERS:  # either number shows how both are written
                 for text in (match["one"], match["two"]):
                     if int(text) < 10:
                         for field in ("day", "month"):
