@@ -89,7 +89,7 @@ _ZONE = (
     rf"|(?:{'|'.join((*_SUMMER, *_WINTER))})\b))?"
 )
 _OTHER_ZONE = r"(?: (?:[A-Z]{3,5}|[+-]\d{4}))?"  # within a date, where it stays
-_TIME = rf"(?:(?:[T _:\-]|, | at )(?:{_CLOCK}){_ZONE})?"
+_TIME = rf"(?:(?:[T _:\-]|::|, | at )(?:{_CLOCK}){_ZONE})?"
 _NEEDED = rf"[T ]{{1,2}}{_FULL_CLOCK}{_ZONE}"
 _TIME_KEYS = (
     "@?timestamp|@?time|ts|t|epoch|date|datetime|asctime|eventtime|created|time_?stamp_?ms|ts_?ms"
@@ -107,7 +107,8 @@ _FORMS: Mapping[str, re.Pattern[str]] = {
         "day, name": rf"{_START}{_WEEKDAY}(?P<day>\d{{1,2}})[-/ ]{_NAME}{_NEEDED}{_END}",
         "name, day, year": rf"{_START}{_WEEKDAY}{_NAME} (?P<day> ?\d{{1,2}})(?:,? ){_YEAR}"
         rf"(?!\d){_TIME}{_END}",
-        "name, day": rf"{_START}{_WEEKDAY}{_NAME} (?P<day> ?\d{{1,2}}){_NEEDED}"
+        "year, name, day": rf"{_START}{_YEAR}[-/ ]{_NAME}[-/ ](?P<day> ?\d{{1,2}}){_NEEDED}{_END}",
+        "name, day": rf"{_START}{_WEEKDAY}{_NAME}[- ](?P<day> ?\d{{1,2}}){_NEEDED}"
         rf"(?:{_OTHER_ZONE} {_YEAR})?{_END}",
         "two, two, year": rf"{_START}(?P<one>\d{{1,2}})(?P<dash>[-/.])(?P<two>\d{{1,2}})(?P=dash)"
         rf"{_YEAR}(?!\d){_TIME}{_END}",
