@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from logexport.checks.context import Context, timed
+from logexport.checks.events import events
 from logexport.checks.known_lines import known_lines
 from logexport.checks.parity import (
     batch_independence,
@@ -33,6 +34,7 @@ CHECKS = (
     training_events,
     known_lines,
     templates,
+    events,
 )
 
 
