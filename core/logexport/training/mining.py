@@ -33,6 +33,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from heapq import heappop, heappush
+from operator import mul
+from random import Random
 from typing import TypeAlias
 
 from logexport.logs.lines import tokens
@@ -138,12 +140,12 @@ class _Group:
     """Lines that a template matches.
 
     Args:
-        lines: how many there are, as the sample tells it.
+        lines: how many there are, as far as the sample tells.
         written: the template's tokens by their numbers; in the place of a value its mark, or
             ``<*:mark>`` if there are several.
     """
 
-    lines: float
+    lines: int
     written: list[int]
 
     def join(self, other: _Group) -> None:
@@ -155,13 +157,24 @@ class _Group:
 
 
 class _Words:
-    """Numbers of tokens, and what is known of each."""
+    """Numbers of tokens, and what is known of each.
+
+    Attributes:
+        texts, kinds: as the log has them.
+        is_word: has a letter, and no mark.
+        is_path, is_name: has, in addition, parts like a path or class; the same or a digit.
+        values: random, to tell sums of tokens apart.
+    """
 
     def __init__(self) -> None:
+        self._random = Random(0)
+        self._weights: list[int] = []
+        self.values = [self._random.getrandbits(64) for _ in range(3)]
         self._numbers: dict[tuple[str, int], int] = {}
         self.texts = ["", MARK_WILDCARD, WILDCARD]
         self.kinds = [VALUE, MARKED, WORD]
         self.is_name = [False, False, False]
+        self.is_path = [False, False, False]
         self.is_word = [False, False, False]
 
     def number(self, text: str, kind: int) -> int:
@@ -175,14 +188,23 @@ class _Words:
             number = len(self.texts)
             self.texts.append(text)
             self.kinds.append(kind)
-            self.is_name.append(kind == WORD and bool(_NAME.search(text)))
+            self.values.append(self._random.getrandbits(64))
+            self.is_path.append(kind == WORD and bool(_PATH.search(text)))
+            self.is_name.append(self.is_path[-1] or (kind == WORD and bool(_DIGIT.search(text))))
             self.is_word.append(kind == WORD and bool(_LETTER.search(text)))
         self._numbers[text, kind] = number
         return number
 
+    def weigh(self, length: int) -> list[int]:
+        """Random factors of so many places at least."""
+        while len(self._weights) < length:
+            self._weights.append(self._random.getrandbits(64) | 1)
+        return self._weights
+
 
 _WRITTEN = re.compile(r"<[A-Z][A-Z0-9_]*>")  # by a mask, if the rules keep no kinds of tokens
-_NAME = re.compile(r"[0-9]|[A-Za-z][./\\$@][A-Za-z]")  # eth0, com.example.Class, user@host
+_DIGIT = re.compile(r"[0-9]")
+_PATH = re.compile(r"[A-Za-z][./\\$@][A-Za-z]")  # com.example.Class, user@host
 _LETTER = re.compile(r"[^\W\d_]")
 _WRAP = (1 << 64) - 1
 _SAMPLE_LINES = 50_000
@@ -215,7 +237,7 @@ class TemplateMiner:
         self._typed = typed
         self._lines, self._characters = sample_lines, sample_characters
         self._sample = LineSample(sample_lines, sample_characters)
-        self._total = 0.0  # lines of all rounds
+        self._total = 0  # lines of the log
         self._words = _Words()
         self._groups: dict[_Shape, _Group] = {}
 
@@ -241,14 +263,14 @@ class TemplateMiner:
     def _take_sample(self) -> None:
         """Make groups of the sampled lines, and begin another sample."""
         sample = self._sample
-        self._total = max(self._total, float(sample.total))  # the first round counts every line
+        self._total = max(self._total, sample.total)  # the first round counts every line
         for line, count in sample.items():
             written = self._number_tokens(line)
             shape = tuple(
                 _ANY_VALUE if self._words.kinds[token] == VALUE and token not in _GENERAL else token
                 for token in written
             )
-            self._add_group(shape, _Group(count / sample.share, written))
+            self._add_group(shape, _Group(round(count / sample.share), written))
         most = max(self._lines, len(self._groups))
         self._sample = LineSample(most, self._characters * -(-most // self._lines))
 
@@ -289,10 +311,11 @@ class TemplateMiner:
     def _find_neighbours(self) -> Iterator[tuple[int, list[_Shape]]]:
         """Places, each with the groups that differ there only."""
         found: dict[tuple[int, int, int], list[_Shape]] = defaultdict(list)
+        values = self._words.values
         for shape in self._groups:
-            hashes = [hash(pair) for pair in enumerate(shape)]
-            whole = sum(hashes)
             length = len(shape)
+            hashes = list(map(mul, map(values.__getitem__, shape), self._words.weigh(length)))
+            whole = sum(hashes)
             for place in range(self._kept, length):
                 if shape[place] not in _GENERAL:
                     # Two other sums that are equal by chance would mislead a judgement, no more.
@@ -305,16 +328,18 @@ class TemplateMiner:
         """What a place becomes, None for what it is, and how many different tokens stand there."""
         rules, words = self.rules, self._words
         often = rules.often * self._total
-        marked = names = plain = rare = 0
+        marked = names = plain = rare_names = rare_words = 0
         for shape in shapes:
             token = shape[place]
+            is_rare = self._groups[shape].lines < often
             if token == _ANY_VALUE or words.kinds[token] != WORD:
                 marked += 1
             elif words.is_name[token]:
                 names += 1
+                rare_names += is_rare or words.is_path[token]
             else:
                 plain += 1
-                rare += self._groups[shape].lines < often
+                rare_words += is_rare
         distinct = marked + names + plain
         if not names and not plain:
             return _ANY_MARK, distinct
@@ -325,9 +350,9 @@ class TemplateMiner:
         if place == self._kept and plain:
             factor = max(factor, rules.first)
         varies = (
-            names + marked >= rules.names * factor
-            or rare >= rules.words * factor
-            or plain > rules.few * factor
+            marked + rare_names >= rules.names * factor
+            or rare_words >= rules.words * factor
+            or names + plain > rules.few * factor
         )
         return (_ANY if varies else None), distinct
 
