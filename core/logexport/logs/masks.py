@@ -50,15 +50,16 @@ class Mask:
 
 
 _OCTET = r"(?:25[0-5]|2[0-4]\d|[01]?\d?\d)"
-_OCTET_IP = rf"(?:{_OCTET}\.){{3}}{_OCTET}"
+_IPV4 = rf"(?:{_OCTET}\.){{3}}{_OCTET}"
 _H = "[0-9a-fA-F]{1,4}"
-# RFC 4291, 2.2: eight groups, or fewer around one "::", the last two perhaps as an IPv4 address.
-# "::" alone is left as it is: it does not vary, and programs print it for other things.
+# RFC 4291, 2.2: eight groups (then perhaps a port, as Java prints it), or fewer around one "::",
+# the last two perhaps as an IPv4 address. "::" alone does not vary, and programs print it for
+# other things.
 _IPV6 = (
-    rf"(?:(?:{_H}:){{7}}{_H}"
-    rf"|(?:{_H}:){{6}}{_OCTET_IP}"
-    rf"|::(?:{_H}:){{0,5}}{_OCTET_IP}"
-    rf"|(?:{_H}:){{1,4}}(?::{_H}){{0,2}}:{_OCTET_IP}"
+    rf"(?:(?:{_H}:){{7}}{_H}(?::\d{{1,5}})?"
+    rf"|(?:{_H}:){{6}}{_IPV4}"
+    rf"|::(?:{_H}:){{0,5}}{_IPV4}"
+    rf"|(?:{_H}:){{1,4}}(?::{_H}){{0,2}}:{_IPV4}"
     rf"|(?:{_H}:){{1,6}}:{_H}"
     rf"|(?:{_H}:){{1,5}}(?::{_H}){{2}}"
     rf"|(?:{_H}:){{1,4}}(?::{_H}){{3}}"
@@ -68,35 +69,153 @@ _IPV6 = (
     rf"|:(?::{_H}){{1,7}}"
     rf"|(?:{_H}:){{1,7}}:)"
 )
+# Not the domains that are better known as endings of files or as words: .py, .sh, .id, .info.
+_DOMAINS = (
+    "com|net|org|edu|gov|mil|biz|arpa|io|local|localdomain|internal|lan|corp|eu|de|fr|uk|nl|be|ch"
+    "|es|pt|se|fi|dk|cz|sk|hu|ro|bg|ru|ua|tr|gr|il|cn|hk|tw|jp|kr|sg|th|vn|au|nz|ca|mx|br|ar|cl|za"
+)
+_MONTHS = (
+    "Jan(?:uary|uar)?|Feb(?:ruary|ruar)?|Mar(?:ch)?|Apr(?:il)?|May|June?|July?|Aug(?:ust)?"
+    "|Sept?(?:ember)?|Oct(?:ober)?|Nov(?:ember)?|Dec(?:ember)?|März?|Mai|Juni|Juli|Okt(?:ober)?"
+    r"|Dez(?:ember)?|janv\.|févr\.|mars|avr\.|mai|juin|juil\.|août|sept\.|oct\.|nov\.|déc\."
+)
+_LOWER_MONTHS = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|mrt|mei|okt|ene|abr|ago|dic"
+_DAYS = (
+    "Mon(?:day)?|Tue(?:sday)?|Wed(?:nesday)?|Thu(?:rsday)?|Fri(?:day)?|Sat(?:urday)?|Sun(?:day)?"
+)
+_HALVES = r"AM|PM|[ap]\.m\.|μμ|πμ|오전|오후|上午|下午|午前|午後"
+_ZONES = (
+    "UTC|GMT|[CEW]ES?T|EES?T|[ECMP][SD]T|AK[SD]T|HST|BST|IST|MSK|JST|KST|SGT|A[CEW][SD]T|NZ[SD]T"
+    "|BRT|(?:Africa|America|Antarctica|Asia|Atlantic|Australia|Europe|Indian|Pacific)"
+    "/[A-Z][A-Za-z_]+(?:/[A-Z][A-Za-z_]+)?"
+)
+_UNITS = (
+    "B|[bB]ytes?|[KMGTPkmgt]i?[bB](?:/s|ps)?|[kKMGT]?bps|[kMG]?Hz|[munµμ]?s"
+    "|(?:msec|usec|sec|second|min|minute|hr|hour|day|week)s?|(?:milli|micro|nano)seconds?|percent"
+)
+_OPENED = r"""(?<![^\s\[("'<{])"""
+_PATH_START = r"(?<![\w/<>~.\-\\*)\]}])"
+_PATH_PART = r"""[^\s/"'`<>|,;:()\[\]{}?*&]"""
+_WINDOWS_PART = r"""[^\s\\/"'`<>|,;:()\[\]{}?*]"""
+_RUN = r"(?<![\w\-])"
+_PART = r"[A-Za-z]*\d[A-Za-z0-9]*"
 
 DEFAULT_MASKS = (
-    Mask("url", r"""\b[a-zA-Z][a-zA-Z0-9+.\-]{1,15}://[^\s"'<>]*[\w/=&#~+%\-]""", "<URL>"),
+    Mask(
+        "url",
+        r"""(?<![\w+.\-])[a-zA-Z][a-zA-Z0-9+.\-]{1,15}://[^\s"'<>|]*[\w/=&#~+%\-]""",
+        "<URL>",
+    ),
+    Mask("email", r"(?<![\w+.@\-])[\w+.\-]+@[\w\-]+(?:\.[\w\-]+)+", "<EMAIL>"),
+    # C:\a and C:/a, \\server\share, \\?\C:\a; /a, ~/a, ./a and ../a, with a query. Not a closing
+    # tag, nor the slash that Java prints before an address.
+    Mask(
+        "path",
+        r"(?<![\w\\])(?:(?:\\\\[?.]\\)?[A-Za-z]:(?=[\\/])|\\\\[\w.?$\-]+(?=\\))"
+        rf"(?:[\\/]+{_WINDOWS_PART}+)*[\\/]*"
+        rf"|{_PATH_START}(?!/(?:{_IPV4}(?![\w.])|[0-9a-fA-F]{{0,4}}:[0-9a-fA-F:]))"
+        rf"""(?:~\w*|\.{{1,2}})?(?:/+{_PATH_PART}+)+/?(?:\?[^\s"'<>]*)?""",
+        "<PATH>",
+    ),
     Mask(
         "uuid",
-        r"(?<![\w-])[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}(?![\w-])",
+        r"(?<![A-Za-z0-9])[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}(?![A-Za-z0-9])",
         "<UUID>",
     ),
-    Mask("mac", r"(?<![\w:-])[0-9a-fA-F]{2}(?:[:-][0-9a-fA-F]{2}){5}(?![\w:-])", "<MAC>"),
-    Mask("ipv6", rf"(?<![\w:.]){_IPV6}(?:%[\w.\-]+)?(?![\w:])(?!\.\w)", "<IP>"),
-    Mask("ipv4", rf"(?<![\w.]){_OCTET_IP}(?!\w)(?!\.\w)", "<IP>"),
-    Mask("path", r"(?<![\w/>~.\-])(?:~\w*)?(?:/[\w.@%+=~\-]+)+/?", "<PATH>"),
-    Mask("hex", r"(?<![\w-])0[xX][0-9a-fA-F]+(?![\w-])", "<HEX>"),
+    # With colons or hyphens of any length, so that the fingerprint of a key is one too.
+    Mask(
+        "mac",
+        r"(?<![\w:.\-])(?:[0-9a-fA-F]{2}(?:[:\-][0-9a-fA-F]{2}){5,}"
+        r"|[0-9a-fA-F]{4}(?:\.[0-9a-fA-F]{4}){2})(?![\w\-])(?!:\w)",
+        "<MAC>",
+    ),
+    # One mark for names and addresses: the same program prints either, as the name is known.
+    Mask(
+        "host",
+        rf"(?<![\w.@\-])[\w\-]+(?:\.[\w\-]+)*\.(?:{_DOMAINS})(?![\w\-])(?!\.\w)"
+        rf"|(?<![\w.])(?<![0-9a-fA-F:]:){_IPV6}(?:%[\w.\-]+)?(?!\w)(?!:[\w:])(?!\.\w)"
+        rf"|(?<![\w.]){_IPV4}(?!\w)(?!\.\w)",
+        "<HOST>",
+    ),
+    # Words of a date: whole tokens, punctuation aside, in the writing that dates have. "May" and
+    # "Sun" begin sentences too; such a sentence has a mark more, and no other becomes equal to it.
+    Mask(
+        "time",
+        r"""(?<![^\s\[("'<{,;|=:])"""
+        rf"(?:(?:{_MONTHS}|{_DAYS}|{_HALVES}|{_ZONES})"
+        r"""(?:(?=[+\-]\d)|(?![^\s\])"'>},;:.|]))"""
+        rf"|(?:{_MONTHS}|{_LOWER_MONTHS})(?=[\-/]\d))",
+        "<TIME>",
+    ),
+    # ISO 8601: PT5M3S.
+    Mask(
+        "duration",
+        r"(?<!\w)P(?:\d+[YMWD])*(?:T(?:\d+(?:[.,]\d+)?[HMS])+|(?<=[YMWD]))(?!\w)",
+        "<NUM>",
+    ),
+    # What is drawn from letters and digits is a number that happens to begin with a letter, so it
+    # has the mark of a number. In turn: a JSON web token (RFC 7519); hexadecimal digits, of letters
+    # only from eight on, since no word of English has so many; the same after "Foo@"; letters and
+    # digits that take turns twice, or 20 of them with one digit; base64 with its padding.
     Mask(
         "hash",
-        r"(?<![\w-])(?=[0-9]*[a-fA-F])[0-9a-fA-F]{8,}(?![\w-])",
+        rf"{_RUN}eyJ[\w\-]{{8,}}(?:\.[\w\-]+){{1,2}}"
+        rf"|{_RUN}(?:[0-9a-fA-F]{{8,}}|(?=[a-fA-F]*\d)[0-9a-fA-F]{{7}})(?![\w\-])"
+        r"|(?<=[\w\]$;]@)[0-9a-f]{4,16}(?!\w)"
+        rf"|{_RUN}(?:(?=[A-Za-z]+\d+[A-Za-z]+\d)[A-Za-z0-9]+|(?=[A-Za-z]*\d)[A-Za-z0-9]{{20,}})"
+        r"(?![\w\-=])"
+        r"|(?<![\w+/\-])(?:[A-Za-z0-9+/]{6,}==|(?=[A-Za-z+/]*\d)[A-Za-z0-9+/]{15,}=)(?![\w+/=\-])",
         "<NUM>",
     ),
-    Mask("id", r"\b([a-zA-Z]+(?:[_-][a-zA-Z]+)*_?)(?:(?<=_)-)?\d+\b(?!\.\d)", r"\1<ID>"),
+    # All that begins with a digit: numbers with sign, decimals, exponent, unit, percent sign;
+    # versions, clocks, dates, ranges. One mark, since a redrawn value may look like another kind.
     Mask(
         "num",
-        r"(?<![\w.])[-+]?\d+(?:\.\d+)*(?=(?:[munp]?s|B|[kKMGTP](?:i?[bB])?|[kMG]?Hz)?(?!\w))",
+        r"(?<!\w)(?<!\w-)[\-+]?[vV]?\d[\w%µμ年月日時时分秒]*"
+        r"(?:(?:(?:,|::?)(?=\d)|[\-.+]|/(?:[A-Za-z]{3,9}/)?(?=\d))[\wµμ]+)*%?",
         "<NUM>",
     ),
+    # A unit that stands apart: "1.5 GB" and "300 MB" become one mark when neighbours collapse. Not
+    # before "=" or ":", where it is a name.
+    Mask("unit", rf"""{_OPENED}(?:{_UNITS})(?![^\s\])}}"',;.])""", "<NUM>"),
+    # job_1445144423722_0020 and attempt_1445144423722_0020_m_000000_0: a value as a whole, so that
+    # a list of them collapses.
+    Mask(
+        "joined",
+        rf"{_RUN}[A-Za-z]+_[_\-]*{_PART}(?:_(?:{_PART}|[A-Za-z]))*(?![\w\-])",
+        "<ID>",
+    ),
+    # worker-3, web-7d4b9c6f5-x2x9z: words stay up to the first part with a digit. Parts that belong
+    # to it: others with a digit, single letters, five letters without vowels (Kubernetes' suffix).
+    Mask(
+        "id",
+        rf"{_RUN}([A-Za-z_\-]*[A-Za-z][_\-])[_\-]*{_PART}"
+        rf"(?:[_\-]+(?:{_PART}|[A-Za-z](?![A-Za-z0-9])|[b-df-hj-np-tv-xz]{{5}}(?![A-Za-z0-9])))*",
+        r"\1<ID>",
+    ),
+    # What says that there is no value, where a value must stand.
+    Mask(
+        "null",
+        r"(?:(?<==)(?:-|N/A)|(?<=[=:])(?:null|NULL|nil|None)"
+        rf"|{_OPENED}(?:N/A|\((?:null|nil)?\)|\[\]|\{{\}}|\"\"|''))(?![^\s,;.)\]}}])",
+        "<NUM>",
+    ),
+    Mask("absent", r"(\w=)(?![^\s,;)\]}])", r"\1<NUM>"),
+    # Digits that are left stand in a word: eth0, log4j, jk2_init. Those of IPv4 and IPv6 are names.
+    Mask("digits", r"(?<![iI][pP][vV])\d+(?:[._:\-]+\d+)*", "<ID>"),
 )
-"""logexport's own. ``<IP>`` for both families: ``<IP6>`` would itself look like a name with a
-number to the mask ``id``. Addresses come before paths, so that ``/10.0.0.1:80`` is an address. A
-hash is a ``<NUM>``: one of eight digits in 43 has no letter, and cannot be told from a number. One
-in 2,557 has letters only; no word of English has eight of them."""
+r"""logexport's own.
+
+``<NUM>`` is a value with digits or the lack of one, ``<ID>`` the part of a name that varies,
+``<HOST>`` a name or an address of a host, ``<TIME>`` a word of a date. No digit is left, IPv4 and
+IPv6 apart; words are, for states and for true and false too.
+
+All of them are linear in the length of a text (``benchmarks/masks.py``), by these rules: what
+repeats begins where the character before it cannot belong to it (a look-behind on the same set), so
+that no place is read from two beginnings; of two repetitions that follow one another the second
+begins with a character that the first one has not; a look-ahead reads no further than the part that
+it stands before. All are local (:class:`logexport.logs.syntax.Facts`).
+"""
 
 ALOG_DETECT_MASKS = (
     Mask("path", r"(?:(?:/|~)[\w.\-_/]+)", "<PATH>"),
