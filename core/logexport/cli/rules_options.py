@@ -161,8 +161,8 @@ def describe_kept(kept: Iterable[KeptField]) -> str:
 def show_progress(stack: ExitStack, label: str) -> Callable[[int, int], None]:
     """A function that takes the bytes done and the bytes in all.
 
-    The bar opens at the first call, when the size of the logs is known. If there turn out to be more
-    bytes, it waits until as large a share of them is done as it shows.
+    The bar opens at the first call, when the size of the logs is known. If there turn out to be
+    more bytes, it waits until as large a share of them is done as it shows.
     """
     update: Callable[[int], None] | None = None
     shown = length = 0

@@ -1,17 +1,17 @@
 """Mining templates from masked lines: by their shape, whatever the order in which they come.
 
-What is done (:class:`TemplateMiner`):
+What is done (:class:`TemplateMiner`, :class:`Rules` has the figures):
 
 1. Lines with the same tokens are a group; values (tokens of marks and punctuation) count as equal.
-2. If groups differ at one place only, the place becomes a wildcard if the tokens there vary:
-   ``<*:mark>`` if a mask put something in each, else ``<*>``. They vary if two of them have a mark
-   and none is a plain word, if :data:`Rules.names` are names (``eth0``, ``com.example.Class``), or if
-   :data:`Rules.words` are rare. Rare is what is in less than the share :data:`Rules.often` of all
-   lines: states, methods and levels are few, and each is often, however long the log is. More than
-   :data:`Rules.few` vary, however often each one is. It takes more to vary for a first word, and
-   for one that leaves a single word. A word that leaves none never varies: the template would take
-   in every line of its length.
-3. If many groups have all of their frequent tokens in common and differ at several places by words
+2. If groups differ at one place only, and what stands there varies, the place becomes a wildcard:
+   ``<*:mark>`` if a mask put something into each token there, else ``<*>``. Rare tokens vary: those
+   that are in less than a small share of all lines. States, methods and levels are few, and each is
+   often, however long the log is. It takes five rare words to vary, or four rare names (a word with
+   a digit or a mark inside, or with parts like a path or a class, which are never often enough to
+   stay), or twelve of any. Where only marked tokens stand, a value beside them is enough.
+   It takes more for a first word, and for one that leaves a single word. A word that leaves none
+   never varies: the template would take in every line of its length.
+3. If many groups have all of their frequent tokens in common and differ at several places by tokens
    that are in few groups each, these places become ``<*>`` together.
 4. A group joins the most general one that covers it.
 5. All of this again, until nothing changes.
@@ -30,7 +30,7 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from hashlib import blake2b
 from heapq import heappop, heappush
 from operator import mul
@@ -52,13 +52,13 @@ class Rules:
 
     Args:
         words: so many rare words vary.
-        names: so many names (with a digit, a dot or a slash inside) or tokens with a mark vary.
-        few: more words than these vary, however often each one is.
-        often: a share of all lines; a word that has it is not rare.
+        names: so many rare names, or tokens with a mark, vary.
+        few: more tokens than these vary, however often each one is.
+        often: a share of all lines; a token that has it is not rare.
         first: how many times as many a first word needs.
         lonely: how many times as many a word needs that leaves one word only.
         groups: so many groups have a skeleton (the third step).
-        ratio: a token of a skeleton is in so many times as many groups as a word that varies.
+        ratio: a token of a skeleton is in so many times as many groups as one that varies.
     """
 
     words: int = 5
@@ -133,6 +133,7 @@ _Shape: TypeAlias = tuple[int, ...]
 
 _ANY_VALUE, _ANY_MARK, _ANY = 0, 1, 2
 _GENERAL = (_ANY_MARK, _ANY)
+_VARIES = -1  # in a skeleton
 
 
 @dataclass
@@ -167,7 +168,7 @@ class _Words:
     """
 
     def __init__(self) -> None:
-        self._random = Random(0)
+        self._random = Random(0)  # noqa: S311 - hashes, no secrets
         self._weights: list[int] = []
         self.values = [self._random.getrandbits(64) for _ in range(3)]
         self._numbers: dict[tuple[str, int], int] = {}
@@ -328,33 +329,41 @@ class TemplateMiner:
         """What a place becomes, None for what it is, and how many different tokens stand there."""
         rules, words = self.rules, self._words
         often = rules.often * self._total
-        marked = names = plain = rare_names = rare_words = 0
+        values = marked = plain = rare_names = rare_words = 0
         for shape in shapes:
             token = shape[place]
             is_rare = self._groups[shape].lines < often
-            if token == _ANY_VALUE or words.kinds[token] != WORD:
+            if token == _ANY_VALUE:
+                values += 1
+            elif words.kinds[token] != WORD:
                 marked += 1
-            elif words.is_name[token]:
-                names += 1
-                rare_names += is_rare or words.is_path[token]
+                rare_names += is_rare
             else:
                 plain += 1
-                rare_words += is_rare
-        distinct = marked + names + plain
-        if not names and not plain:
-            return _ANY_MARK, distinct
+                if words.is_name[token]:
+                    rare_names += is_rare or words.is_path[token]
+                else:
+                    rare_words += is_rare
+        distinct = values + marked + plain
+        if not plain:
+            varies = bool(values) or rare_names >= rules.names or marked > rules.few
+            return (_ANY_MARK if varies else None), distinct
         left = self._count_words(shapes[0]) - words.is_word[shapes[0][place]]
         if left == 0:
             return None, distinct
-        factor = rules.lonely if left == 1 else 1
-        if place == self._kept and plain:
-            factor = max(factor, rules.first)
+        is_first = place == self._kept and any(self._is_plain(shape[place]) for shape in shapes)
+        factor = max(rules.lonely if left == 1 else 1, rules.first if is_first else 1)
         varies = (
-            marked + rare_names >= rules.names * factor
+            values + rare_names >= rules.names * factor
             or rare_words >= rules.words * factor
-            or names + plain > rules.few * factor
+            or marked + plain > rules.few * factor
         )
         return (_ANY if varies else None), distinct
+
+    def _is_plain(self, token: int) -> bool:
+        """Whether a token is a word of letters only, as far as the miner cares."""
+        words = self._words
+        return words.kinds[token] == WORD and not words.is_name[token]
 
     def _count_words(self, shape: _Shape) -> int:
         """How many words a group has beside its kept fields."""
@@ -377,7 +386,7 @@ class TemplateMiner:
     # --- the third step ---------------------------------------------------------------------------
 
     def _merge_skeletons(self) -> None:
-        """Make all places general at which groups differ that have their frequent tokens in common."""
+        """Make all places general at which groups differ that share their frequent tokens."""
         support: Counter[tuple[int, int, int]] = Counter(
             (len(shape), place, token)
             for shape in self._groups
@@ -389,41 +398,29 @@ class TemplateMiner:
             if skeleton is not None:
                 found[skeleton].append(shape)
         for skeleton, shapes in found.items():
-            places = [place for place, token in enumerate(skeleton) if token == -1]
-            if len(shapes) < self.rules.groups or any(
-                len({shape[place] for shape in shapes}) * 2 < self.rules.groups for place in places
-            ):
-                continue
-            for shape in shapes:
-                self._generalise(shape, [(0, place, _ANY) for place in places])
+            places = [place for place, token in enumerate(skeleton) if token == _VARIES]
+            needed = self.rules.groups * (self.rules.first if self._kept in places else 1)
+            distinct = min(len({shape[place] for shape in shapes}) for place in places)
+            if len(shapes) >= needed and 2 * distinct >= needed:
+                for shape in shapes:
+                    self._generalise(shape, [(0, place, _ANY) for place in places])
 
     def _find_skeleton(
         self, shape: _Shape, support: Counter[tuple[int, int, int]]
     ) -> _Shape | None:
-        """The tokens of a group that are in many more groups than its others, which are -1."""
+        """The tokens of a group that are in many more groups than its others, which are left open;
+        None if less than two are, or less than two words are left."""
         length, is_word = len(shape), self._words.is_word
+        message = range(self._kept, length)
         counts = [support[length, place, token] for place, token in enumerate(shape)]
-        frequent = max(
-            (
-                count
-                for place, count in enumerate(counts)
-                if place >= self._kept and is_word[shape[place]]
-            ),
-            default=0,
-        )
-        if frequent < self.rules.groups:
-            return None
-        skeleton = tuple(
-            -1
-            if place >= self._kept
-            and token not in _GENERAL
-            and token != _ANY_VALUE
-            and counts[place] * self.rules.ratio <= frequent
-            else token
-            for place, token in enumerate(shape)
-        )
-        kept_words = sum(token >= 0 and is_word[token] for token in skeleton[self._kept :])
-        return skeleton if -1 in skeleton and kept_words >= 2 else None
+        frequent = max((counts[place] for place in message if is_word[shape[place]]), default=0)
+        most = frequent // self.rules.ratio
+        skeleton = list(shape)
+        for place in message:
+            if counts[place] <= most and shape[place] not in (_ANY_VALUE, *_GENERAL):
+                skeleton[place] = _VARIES
+        words = sum(token != _VARIES and is_word[token] for token in skeleton[self._kept :])
+        return tuple(skeleton) if skeleton.count(_VARIES) > 1 and words > 1 else None
 
     # --- the fourth step --------------------------------------------------------------------------
 
@@ -454,9 +451,7 @@ class TemplateMiner:
             ways = {token, _ANY}
             if token == _ANY_VALUE or (token != _ANY and kinds[token] != WORD):
                 ways.add(_ANY_MARK)
-            nodes = [
-                node.children[way] for node in nodes for way in ways if way in node.children
-            ]
+            nodes = [node.children[way] for node in nodes for way in ways if way in node.children]
             if not nodes:
                 return None
         covers = [node.shape for node in nodes if node.shape is not None and node.shape != shape]

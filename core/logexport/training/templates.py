@@ -1,8 +1,8 @@
 """The templates of a parsed log: counted with an example each, judged, and as a list to edit.
 
-A list is a text file with one template a line, or a vocabulary. A line that begins with ``"`` and is
-a JSON string stands for that string: so are templates written that hold a line feed (the token of a
-kept field that a line lacks) or are empty. A blank line is nothing.
+A list is a text file with one template a line, or a vocabulary. A line that is a JSON string stands
+for that string: so are templates written that hold a line feed (the token of a kept field that a
+line lacks) or are empty. A blank line is nothing.
 """
 
 from __future__ import annotations
@@ -158,9 +158,7 @@ class _Suspect:
         self.records = 0
         self.fields: dict[str, Counter[str]] = {name: Counter() for name in names}
         self.words: dict[int, Counter[str]] = {
-            place: Counter()
-            for place, token in enumerate(tokens(template))
-            if token == WILDCARD
+            place: Counter() for place, token in enumerate(tokens(template)) if token == WILDCARD
         }
 
     def add(self, masked: Sequence[str], fields: Mapping[str, str]) -> None:
@@ -185,14 +183,15 @@ class _Suspect:
                 f" different values there, the most frequent on {largest[name]:.0%} of them"
             )
         for place, words in self.words.items():
-            often = [(w, n) for w, n in words.most_common(_MOST_WORDS) if n >= self.records * _OFTEN]
+            often = [
+                (w, n) for w, n in words.most_common(_MOST_WORDS) if n >= self.records * _OFTEN
+            ]
             if sum(count for _, count in often) >= self.records * (1 - _SPLITS):
                 named = ", ".join(repr(word) for word, _ in often[:_NAMED])
                 return (
                     "Write the list of templates to a file (`logexport templates --list`), add"
                     f" templates that have {named} in place of the token {place + 1}, and parse it"
-                    " again with --templates FILE: these words are on"
-                    f" {sum(count for _, count in often) / self.records:.0%} of its lines"
+                    f" again with --templates FILE: {share:.0%} of its lines have such a word"
                 )
         return (
             "No field and no word tells its lines apart, so that a model learns little from them;"
@@ -229,7 +228,7 @@ def _find_warnings(
     if suspects:
         parser = LineParser(rules)
         for row in parsed:
-            suspect = suspects.get(row.template)
+            suspect = suspects.get(row.template or "")
             if suspect is not None and row.raw is not None and row.masked is not None:
                 first = row.raw.split(b"\n", 1)[0]
                 fields = parser.find_fields(parser.decode(first)) if names else {}
