@@ -38,9 +38,8 @@ from random import Random
 from typing import TypeAlias
 
 from logexport.logs.lines import tokens
-from logexport.logs.masks import Masked
 from logexport.logs.matching import MARK_WILDCARD, WILDCARD
-from logexport.logs.tokens import MARKED, VALUE, WORD
+from logexport.logs.tokens import MARKED, VALUE, WORD, Masked
 
 __all__ = ["LineSample", "Rules", "TemplateMiner"]
 

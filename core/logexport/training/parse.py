@@ -33,7 +33,6 @@ from logexport.logs.instants import InstantReader, to_datetime
 from logexport.logs.joining import RecordReader
 from logexport.logs.kept import KeptField
 from logexport.logs.lines import LogLine, LogPath
-from logexport.logs.matching import TemplateMatcher
 from logexport.logs.preprocess import LineParser, Preprocess
 from logexport.training.line_tables import ParsedRow, parsed_writer
 from logexport.training.mining import TemplateMiner
@@ -282,7 +281,7 @@ class _RowBuilder:
         self._parser = parser
         self._templates = templates
         self._miner = miner
-        self._matcher = TemplateMatcher(templates, (), rules.prefer)
+        self._matcher = rules.make_matcher(templates)
         self._instants = InstantReader(year)
 
     def build_rows(self, passes: Passes) -> Iterator[ParsedRow]:

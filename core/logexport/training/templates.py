@@ -183,11 +183,11 @@ class _Suspect:
                 f" different values there, the most frequent on {largest[name]:.0%} of them"
             )
         for place, words in self.words.items():
-            often = [
-                (w, n) for w, n in words.most_common(_MOST_WORDS) if n >= self.records * _OFTEN
-            ]
-            if sum(count for _, count in often) >= self.records * (1 - _SPLITS):
-                named = ", ".join(repr(word) for word, _ in often[:_NAMED])
+            least = self.records * _OFTEN
+            often = [word for word, count in words.most_common(_MOST_WORDS) if count >= least]
+            share = sum(words[word] for word in often) / self.records
+            if share >= 1 - _SPLITS:
+                named = ", ".join(map(repr, often[:_NAMED]))
                 return (
                     "Write the list of templates to a file (`logexport templates --list`), add"
                     f" templates that have {named} in place of the token {place + 1}, and parse it"
