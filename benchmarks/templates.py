@@ -1,14 +1,14 @@
 """How well templates tell the events of the public labelled logs apart, and what mining costs.
 
 *accuracy* is the share of lines whose group is exactly the labelled group, *F1* that of groups. A
-line's group is the template that it matches in the end; a continuation line has its record's, and a
-line without a template is a group of its own. *new* are the lines of the second half whose event the
-first half does not hold, and how many of them the templates of the first half leave unseen; *known*
-are the others. *us* is what the miner takes for a line, reading and masking left out.
+line's group is the template that it matches in the end; a continuation line has its record's, and
+a line without a template is a group of its own. *new* are the lines of the second half whose event
+the first half does not hold, and how many of them the templates of the first half leave unseen;
+*known* are the others. *us* is what the miner takes for a line, reading and masking left out.
 
 Raw lines, no option. With ``--pieces`` also a quarter of the lines at random, and the log shuffled.
-``--leave-one-out`` chooses each figure of the miner on all logs but one, for that one. ``--repeat N``
-repeats each log N times with fresh digits and compares templates, time and memory with the log's.
+``--leave-one-out`` chooses each figure of the miner on all logs but one, for that one. ``--repeat``
+repeats each log with fresh digits and compares templates, time and memory with the log's.
 
     python benchmarks/templates.py [--data DIR] [--pieces] [--leave-one-out] [--repeat N]
         [--json FILE]
@@ -23,7 +23,6 @@ import random
 import re
 import resource
 import statistics
-import sys
 import tempfile
 import time
 from collections import defaultdict
@@ -31,6 +30,7 @@ from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
+import click
 from logexport.logs.events import EventReader
 from logexport.logs.joining import RecordReader
 from logexport.logs.lines import LogLine, iter_logs
@@ -109,7 +109,9 @@ def spread(starts: Iterable[tuple[int, Hashable]], count: int) -> list[Hashable]
     return groups
 
 
-def parse(lines: Sequence[bytes], place: Path) -> tuple[list[Hashable], Preprocess, set[str], float]:
+def parse(
+    lines: Sequence[bytes], place: Path
+) -> tuple[list[Hashable], Preprocess, set[str], float]:
     """The group of each line, the rules, the templates, and the seconds."""
     log = place / "log"
     log.write_bytes(b"".join(line + b"\n" for line in lines))
@@ -214,7 +216,9 @@ def leave_one_out(logs: dict[str, tuple[list[bytes], list[str]]]) -> dict[str, t
     found = {name: [measure(name, one) for one in settings] for name in logs}
     chosen = {}
     for name in logs:
-        sums = [sum(found[other][at] for other in logs if other != name) for at in range(len(settings))]
+        sums = [
+            sum(found[other][at] for other in logs if other != name) for at in range(len(settings))
+        ]
         best = max(range(len(settings)), key=lambda at: (sums[at], -at))
         changed = [
             f"{field.name}={getattr(settings[best], field.name)}"
@@ -273,26 +277,26 @@ def main() -> int:
     parser.add_argument("--json", type=Path, metavar="FILE")
     options = parser.parse_args()
     if not options.data.is_dir():
-        print(f"no logs at {options.data} (set LOGEXPORT_TEST_DATA)", file=sys.stderr)
+        click.echo(f"no logs at {options.data} (set LOGEXPORT_TEST_DATA)", err=True)
         return 1
     logs = load(options.data)
     scores = [score_log(name, *log) for name, log in logs.items()]
-    print("\n".join(write_table(scores, find_drain(logs))))
+    click.echo("\n".join(write_table(scores, find_drain(logs))))
     if options.pieces:
         for name, (lines, labels) in logs.items():
             for piece, chosen in cut_pieces(len(lines)):
                 score = score_log(name, [lines[n] for n in chosen], [labels[n] for n in chosen])
-                print(f"{name}, {piece}: accuracy {score.accuracy:.3f}, F1 {score.f1:.3f}")
+                click.echo(f"{name}, {piece}: accuracy {score.accuracy:.3f}, F1 {score.f1:.3f}")
     if options.leave_one_out:
         left_out = leave_one_out(logs)
         for name, (accuracy, chosen) in left_out.items():
-            print(f"{name}: {accuracy:.3f} by {chosen}")
-        print(f"left out, mean: {statistics.mean(one for one, _ in left_out.values()):.3f}")
+            click.echo(f"{name}: {accuracy:.3f} by {chosen}")
+        click.echo(f"left out, mean: {statistics.mean(one for one, _ in left_out.values()):.3f}")
     if options.repeat:
         for name, (lines, _) in logs.items():
             with tempfile.TemporaryDirectory() as made:
                 differ, seconds, peak = repeat(lines, options.repeat, Path(made))
-            print(
+            click.echo(
                 f"{name}: {len(lines) * options.repeat:,} lines, {differ} templates differ, "
                 f"{seconds:.0f} s, {peak:.0f} MiB"
             )
@@ -327,13 +331,19 @@ def write_table(scores: Sequence[Score], drain: dict[str, tuple[float, float]]) 
         )
     yield write_row(
         "mean, sum",
-        [statistics.mean(one.accuracy for one in scores), statistics.mean(one.f1 for one in scores)],
+        [
+            statistics.mean(one.accuracy for one in scores),
+            statistics.mean(one.f1 for one in scores),
+        ],
         [f"{sum(one.templates for one in scores)} ({sum(one.events for one in scores)})"],
         [
             (sum(one.new_unseen for one in scores), sum(one.new for one in scores)),
             (sum(one.known_unseen for one in scores), sum(one.known for one in scores)),
         ],
-        [f"{sum(one.seconds for one in scores):.1f}", f"{statistics.mean(o.us for o in scores):.0f}"],
+        [
+            f"{sum(one.seconds for one in scores):.1f}",
+            f"{statistics.mean(o.us for o in scores):.0f}",
+        ],
         [statistics.mean(column) for column in zip(*drain.values(), strict=True)],
     )
 

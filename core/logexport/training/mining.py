@@ -30,18 +30,18 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from hashlib import blake2b
 from heapq import heappop, heappush
 from operator import mul
 from random import Random
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from logexport.logs.lines import tokens
 from logexport.logs.matching import MARK_WILDCARD, WILDCARD
 from logexport.logs.tokens import MARKED, VALUE, WORD, Masked
 
-__all__ = ["LineSample", "Rules", "TemplateMiner"]
+__all__ = ["LineSample", "Rules", "TemplateMiner", "describe_miner"]
 
 
 @dataclass(frozen=True)
@@ -68,6 +68,11 @@ class Rules:
     lonely: int = 4
     groups: int = 10
     ratio: int = 10
+
+
+def describe_miner(rules: Rules | None = None) -> dict[str, Any]:
+    """What the metadata of ``parsed.parquet`` say of the miner."""
+    return {"name": "shape", **asdict(rules or Rules())}
 
 
 class LineSample:

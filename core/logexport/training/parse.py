@@ -35,7 +35,7 @@ from logexport.logs.kept import KeptField
 from logexport.logs.lines import LogLine, LogPath
 from logexport.logs.preprocess import LineParser, Preprocess
 from logexport.training.line_tables import ParsedRow, parsed_writer
-from logexport.training.mining import TemplateMiner
+from logexport.training.mining import TemplateMiner, describe_miner
 from logexport.training.rules import RulesRequest, find_rules
 from logexport.training.sampling import sample_lines
 from logexport.training.sources import Passes, Source
@@ -364,7 +364,7 @@ def _publish(request: ParseRequest, format_name: str, passes: Passes, builder: _
         "sources": [source.describe() for source in passes.sources],
         "preprocess_sha256": builder.rules.sha256(),
         "format": format_name,
-        "templates": "mined" if request.templates is None else "given",
+        "miner": {"name": "list"} if request.templates is not None else describe_miner(),
     }
     with parsed_writer(output / PARSED, about) as write:
         for row in builder.build_rows(passes):
