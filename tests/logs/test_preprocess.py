@@ -17,6 +17,7 @@ from logexport.logs.headers import PRESETS
 from logexport.logs.lines import LogLine, decode, is_blank, iter_logs
 from logexport.logs.masks import Mask
 from logexport.logs.preprocess import ALOG_DETECT, LineParser, ParsedLine, Preprocess, SessionRule
+from logexport.logs.tokens import TokenRule
 from logexport.types import Vocabulary
 
 SYSLOG = Preprocess(headers=PRESETS["syslog"])
@@ -28,6 +29,8 @@ def test_rules_come_back_from_their_file_as_they_were(tmp_path: Path) -> None:
         Preprocess(),
         SYSLOG,
         ALOG_DETECT,
+        replace(SYSLOG, tokens=TokenRule("[]-^", False)),
+        replace(SYSLOG, inner=True),
         replace(SYSLOG, session=SessionRule("host"), max_sessions=3, max_line_bytes=9),
         replace(ALOG_DETECT, session=SessionRule("regex", r"é\d"), masks=()),
     ]
@@ -48,12 +51,14 @@ def test_the_file_has_the_documented_keys_in_order(tmp_path: Path) -> None:
         "keep",
         "headers",
         "masks",
+        "tokens",
         "matching",
         "session",
         "max_sessions",
         "max_line_bytes",
     ]
-    assert document["matching"] == {"prefer": "specific"}
+    assert document["tokens"] == {"split_after": "=:", "collapse": True}
+    assert document["matching"] == {"prefer": "specific", "inner": False}
     assert document["session"] == {"by": "none", "pattern": None}
     assert document["max_sessions"] == 100_000
     assert document["max_line_bytes"] == 1024 * 1024
@@ -83,6 +88,19 @@ def test_the_file_has_the_documented_keys_in_order(tmp_path: Path) -> None:
         (("keep",), [{"field": "level", "as": "word"}]),
         (("keep",), [{"field": "level", "as": "text", "extra": 1}]),
         (("keep",), [{"field": "level", "as": "text"}] * 9),
+        (("tokens",), {"split_after": "="}),
+        (("tokens",), {"split_after": "=", "collapse": True, "extra": 1}),
+        (("tokens", "collapse"), "yes"),
+        (("tokens", "split_after"), None),
+        (("tokens", "split_after"), "=:="),
+        (("tokens", "split_after"), "a"),
+        (("tokens", "split_after"), "=\n"),
+        (("tokens", "split_after"), "= "),
+        (("tokens", "split_after"), "\u00b7"),
+        (("tokens", "split_after"), "!#$%&,-./"),
+        (("matching",), {"prefer": "specific"}),
+        (("matching", "inner"), 1),
+        (("matching", "inner"), None),
         (("headers", 0, "pattern"), "(?P<user>x)(?P<message>.*)"),
         (("headers", 0, "message"), "this_line"),
         (("session",), {"by": "field"}),
@@ -134,6 +152,22 @@ def test_every_key_is_needed(key: str) -> None:
         Preprocess.from_json(document)
 
 
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [(("tokens",), {"split_after": "", "collapse": False}), (("matching", "inner"), False)],
+)
+def test_rules_of_version_1_know_no_token_step(place: tuple[str, ...], value: object) -> None:
+    document = ALOG_DETECT.to_json()
+    target: Any = document
+    for part in place[:-1]:
+        target = target[part]
+    target[place[-1]] = value
+    with pytest.raises(InputError):
+        Preprocess.from_json(document)
+    with pytest.raises(InputError, match="wildcards inside tokens"):
+        replace(ALOG_DETECT, inner=True)
+
+
 def test_rules_that_cannot_be_read_back_are_not_written(tmp_path: Path) -> None:
     with pytest.raises(InputError):
         Preprocess(masks=(Mask("m", "a", r"\1"),)).save(tmp_path / "p.json")
@@ -156,7 +190,7 @@ def test_a_line_is_taken_apart() -> None:
         header="syslog",
         head_pid="3",
     )
-    assert parser.mask(parsed.message) == "from <IP> é\ufffd"
+    assert parser.mask(parsed.message).text == "from <IP> é\ufffd"
 
 
 @pytest.mark.parametrize(
@@ -230,7 +264,7 @@ def test_alog_detects_rules_give_alog_detects_masked_lines(test_data: Path) -> N
         parsed = parser.parse(raw[row.line_no + 1])
         assert row.masked is not None
         assert row.raw is not None
-        assert parser.mask(parsed.message).strip() == row.masked.strip()
+        assert parser.mask(parsed.message).text.strip() == row.masked.strip()
         assert parsed.message.strip() == decode(row.raw).strip()
 
 

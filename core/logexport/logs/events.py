@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from logexport.logs.joining import LogRecord, RecordReader
 from logexport.logs.lines import LogLine, LogPath, iter_logs
-from logexport.logs.matching import TemplateMatcher
 from logexport.logs.preprocess import LineParser, Preprocess
 
 if TYPE_CHECKING:
@@ -45,8 +44,8 @@ class EventReader:
         self.preprocess = preprocess
         self.vocabulary = vocabulary
         self.parser = LineParser(preprocess)
-        self.matcher = TemplateMatcher(
-            vocabulary.templates, frozenset(vocabulary.reserved.values()), preprocess.prefer
+        self.matcher = preprocess.make_matcher(
+            vocabulary.templates, frozenset(vocabulary.reserved.values())
         )
         self._records = RecordReader(self.parser)
 

@@ -10,6 +10,9 @@ Rules (the reference of masking):
   number (nothing, if it took no part in the match) and ``\\`` for one backslash; every other
   character, a ``\`` before anything else included, stands for itself. A replacement holds no LF.
 - White space is kept; nothing is stripped.
+- A character is *marked* if a mask put it there: the literal parts of a replacement are marked, and
+  text that a group stands for is as it was before. What is replaced is gone with its marks. So a
+  name such as ``<NUM>`` that stands in the log itself is not marked.
 
 A short cut is taken where it is proven to give the same, see :class:`Masker`.
 """
@@ -19,6 +22,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from logexport.errors import InputError
 from logexport.logs.lines import WHITE_SPACE
@@ -30,6 +34,7 @@ __all__ = [
     "MASK_SETS",
     "Mask",
     "Masker",
+    "Memo",
     "parse_mask",
 ]
 
@@ -283,12 +288,13 @@ class Masker:
             if names.count(name) > 1:
                 raise InputError(f"Two masks are named {name!r}", "Give each its own name.")
         self._steps = [_step(mask) for mask in self.masks]
+        self._marking = [_marking_step(mask) for mask in self.masks]
         self.local = all(
             analyse(mask.pattern, f"mask {mask.name!r}").local
             and not any(space in mask.replacement for space in WHITE_SPACE)
             for mask in self.masks
         )
-        self._memo = _Memo(self.in_sequence)
+        self._memo = Memo(self.in_sequence)
 
     def __call__(self, text: str) -> str:
         """The masked text."""
@@ -302,15 +308,25 @@ class Masker:
             text = step(text)
         return text
 
+    def mark(self, text: str) -> tuple[str, bytes]:
+        """The masked text, and for each of its characters 1 if a mask put it there, else 0."""
+        marks = bytes(len(text))
+        for step in self._marking:
+            text, marks = step(text, marks)
+        return text, marks
 
-class _Memo(dict[str, str]):
+
+_Result = TypeVar("_Result")
+
+
+class Memo(dict[str, _Result], Generic[_Result]):
     """Remembers the results of a function of a text, boundedly."""
 
-    def __init__(self, function: Callable[[str], str]) -> None:
+    def __init__(self, function: Callable[[str], _Result]) -> None:
         super().__init__()
         self._function = function
 
-    def __missing__(self, text: str) -> str:
+    def __missing__(self, text: str) -> _Result:
         result = self._function(text)
         if len(text) <= _MEMO_LONGEST:
             if len(self) >= _MEMO_ENTRIES:
@@ -337,6 +353,40 @@ def _step(mask: Mask) -> Callable[[str], str]:
         return "".join(match[p] or "" if isinstance(p, int) else p for p in parts)
 
     return lambda text: pattern.sub(replace, text)
+
+
+def _marking_step(mask: Mask) -> Callable[[str, bytes], tuple[str, bytes]]:
+    """As :func:`_step`, with the marks of the text."""
+    pattern = compile_portable(mask.pattern, f"mask {mask.name!r}")
+    parts = [
+        part if isinstance(part, int) else (part, b"\x01" * len(part))
+        for part in _parts(mask, pattern.groups)
+    ]
+
+    def replace(text: str, marks: bytes) -> tuple[str, bytes]:
+        texts: list[str] = []
+        flags: list[bytes] = []
+        at = 0
+        for match in pattern.finditer(text):
+            begin, end = match.span()
+            if begin == end:
+                continue
+            texts.append(text[at:begin])
+            flags.append(marks[at:begin])
+            for part in parts:
+                if isinstance(part, int):
+                    first, last = match.span(part)  # both -1 if it took no part
+                    texts.append(text[first:last])
+                    flags.append(marks[first:last])
+                else:
+                    texts.append(part[0])
+                    flags.append(part[1])
+            at = end
+        if at == 0:
+            return text, marks
+        return "".join([*texts, text[at:]]), b"".join([*flags, marks[at:]])
+
+    return replace
 
 
 def _parts(mask: Mask, groups: int) -> Sequence[str | int]:

@@ -15,8 +15,8 @@ Rules (the reference; each module names its own):
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -36,7 +36,7 @@ from logexport.logs.headers import (
 from logexport.logs.kept import KeptField, kept_tokens
 from logexport.logs.lines import DEFAULT_MAX_LINE_BYTES, Reading, decode, is_blank
 from logexport.logs.masks import ALOG_DETECT_MASKS, DEFAULT_MASKS, Mask, Masker
-from logexport.logs.matching import Prefer
+from logexport.logs.matching import Prefer, TemplateMatcher
 from logexport.logs.patterns import compile_portable
 from logexport.logs.structured import (
     MAX_FORMS,
@@ -46,6 +46,7 @@ from logexport.logs.structured import (
     StructuredForm,
     StructureReader,
 )
+from logexport.logs.tokens import WORD, Masked, Tokenizer, TokenRule
 
 __all__ = [
     "ALOG_DETECT",
@@ -139,6 +140,9 @@ class Preprocess:
         continuation: whether continuation lines belong to the record before them
             (:mod:`logexport.logs.continuation`).
         keep: fields that stay in the event, in their order (:mod:`logexport.logs.kept`).
+        tokens: how masked messages are split (:mod:`logexport.logs.tokens`).
+        inner: whether ``<*>`` inside a template's token stands for a part of a token
+            (:mod:`logexport.logs.matching`).
 
     Raises:
         InputError: there is no such encoding, there are too many forms, or rules of version 1 have
@@ -155,14 +159,17 @@ class Preprocess:
     structured: tuple[StructuredForm, ...] = ()
     continuation: bool = True
     keep: tuple[KeptField, ...] = ()
+    tokens: TokenRule = field(default_factory=TokenRule)
+    inner: bool = False
 
     def __post_init__(self) -> None:
         if self.encoding is None:
             object.__setattr__(self, "continuation", False)
+            object.__setattr__(self, "tokens", TokenRule("", False))
             if self._has_what_is_new():
                 raise InputError(
-                    "Rules of version 1 know neither structured records, sessions by field nor "
-                    "messages on the next line",
+                    "Rules of version 1 know neither structured records, kept fields, sessions by "
+                    "field, messages on the next line nor wildcards inside tokens",
                     "Make the rules anew by logexport parse.",
                 )
         if len(self.structured) > MAX_FORMS:
@@ -180,6 +187,7 @@ class Preprocess:
         return (
             bool(self.structured)
             or bool(self.keep)
+            or self.inner
             or self.session.by == "field"
             or any(header.next_line for header in self.headers)
         )
@@ -198,6 +206,19 @@ class Preprocess:
     def mark(self) -> bytes:
         """What a log begins with that logexport writes to be read by these rules, in UTF-8."""
         return b"" if self.encoding is None else UTF_8_MARK
+
+    def make_matcher(
+        self, templates: Sequence[str], reserved: Collection[int] = ()
+    ) -> TemplateMatcher:
+        """What finds the template of a record.
+
+        Args:
+            templates: by index.
+            reserved: indices that are labels and match nothing.
+        """
+        return TemplateMatcher(
+            templates, reserved, self.prefer, typed=self.version > 1, inner=self.inner
+        )
 
     def decode(self, raw: bytes) -> str:
         """The text of a line that is not oversize."""
@@ -265,6 +286,8 @@ class Preprocess:
             structured=tuple(StructuredForm(**form) for form in data.get("structured", ())),
             continuation=data.get("continuation", False),
             keep=tuple(KeptField(one["field"], one["as"]) for one in data.get("keep", ())),
+            tokens=TokenRule(**data.get("tokens", {})),
+            inner=data["matching"].get("inner", False),
         )
         LineParser(rules)
         return rules
@@ -272,6 +295,8 @@ class Preprocess:
     def to_json(self) -> dict[str, Any]:
         """The document of ``preprocess.json``, keys in the documented order."""
         reading: dict[str, Any] = {}
+        tokens: dict[str, Any] = {}
+        matching: dict[str, Any] = {"prefer": self.prefer}
         if self.encoding is not None:
             reading = {
                 "encoding": self.encoding,
@@ -279,6 +304,8 @@ class Preprocess:
                 "continuation": self.continuation,
                 "keep": [{"field": one.field, "as": one.form} for one in self.keep],
             }
+            tokens = {"tokens": asdict(self.tokens)}
+            matching["inner"] = self.inner
         rule = self.session
         session = {"by": rule.by, "pattern": rule.pattern}
         if rule.field is not None:
@@ -298,7 +325,8 @@ class Preprocess:
                 {"name": m.name, "pattern": m.pattern, "replacement": m.replacement}
                 for m in self.masks
             ],
-            "matching": {"prefer": self.prefer},
+            **tokens,
+            "matching": matching,
             "session": session,
             "max_sessions": self.max_sessions,
             "max_line_bytes": self.max_line_bytes,
@@ -394,6 +422,7 @@ class LineParser:
         self._headers = HeaderMatcher(preprocess.headers, GROUPS if first else FIELDS, not first)
         self._keep = preprocess.keep
         self._masker = Masker(preprocess.masks)
+        self._tokenizer = None if first else Tokenizer(self._masker, preprocess.tokens)
         rule = preprocess.session
         self._by, self._field = rule.by, rule.field
         self.decode = preprocess.decode
@@ -405,13 +434,19 @@ class LineParser:
         self.open = self._structure.open
         """What the first structured form that fits makes of a line's text, or None."""
 
-    def mask(self, message: str) -> str:
-        """Apply the masks to a message."""
-        return self._masker(message)
+    def mask(self, message: str) -> Masked:
+        """The tokens of a message."""
+        if self._tokenizer is None:
+            return Masked(self._masker(message))
+        return self._tokenizer(message)
 
-    def mask_record(self, parsed: ParsedLine) -> str:
-        """What a record's template is looked for with: kept tokens, then the masked message."""
-        return " ".join(filter(None, (*parsed.kept, self._masker(parsed.message))))
+    def mask_record(self, parsed: ParsedLine) -> Masked:
+        """What a record's template is looked for with: kept tokens, then those of its message."""
+        masked = self.mask(parsed.message)
+        if not parsed.kept:
+            return masked
+        text = " ".join((*parsed.kept, masked.text) if masked.text else parsed.kept)
+        return Masked(text, bytes([WORD]) * len(parsed.kept) + masked.kinds)
 
     def find_session(self, text: str) -> str | None:
         """What the session pattern finds in a line's text; None if nothing, or if there is none."""

@@ -251,6 +251,8 @@ class _Renderer:
                 else self._random.choice(values)
                 for values in choices
             ]
+            if attempt % 2:
+                self._part_values(chosen, choices)
             gap = " " if attempt or self._random.random() < 0.95 else self._random.choice(_GAPS)
             text = gap.join(chosen)
             kept = self._kept.choose(kept_words) or {}
@@ -261,6 +263,14 @@ class _Renderer:
             if event is not None and event.template == index:
                 return raw
         return None
+
+    def _part_values(self, chosen: list[str], choices: Sequence[Sequence[str]]) -> None:
+        """Put words for some of the values that would collapse with the one before them."""
+        for place in range(1, len(chosen)):
+            if self._values.is_value(chosen[place - 1]) and self._values.is_value(chosen[place]):
+                others = [text for text in choices[place] if not self._values.is_value(text)]
+                if others:
+                    chosen[place] = self._random.choice(others)
 
     def _put_around(
         self, text: str, slot: int, kept: Mapping[str, str | None] = MappingProxyType({})

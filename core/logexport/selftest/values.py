@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from random import Random
 from typing import TYPE_CHECKING
 
 from logexport.logs.kept import ABSENT, SEVERITIES, KeptField, kept_tokens
 from logexport.logs.lines import tokens
-from logexport.logs.masks import Masker
-from logexport.logs.matching import WILDCARD
+from logexport.logs.matching import HOLE, MARK_WILDCARD, WILDCARD
+from logexport.logs.preprocess import LineParser
+from logexport.logs.tokens import VALUE
 from logexport.selftest.sampling import draw
 
 if TYPE_CHECKING:
@@ -47,7 +49,8 @@ class TokenValues:
     """Values for the tokens of templates, found by trying them on the masks."""
 
     def __init__(self, preprocess: Preprocess, random: Random) -> None:
-        self._mask = Masker(preprocess.masks)
+        self._rules = preprocess
+        self._mask = LineParser(preprocess).mask
         self._random = random
         drawn: list[str] = []
         if preprocess.session.pattern is not None:  # first, so that sessions have lines
@@ -58,7 +61,7 @@ class TokenValues:
         self._pool = tuple(dict.fromkeys([*drawn, *_SEEDS]))
         self._by_masked: dict[str, list[str]] = {}
         for value in self._pool:
-            self._by_masked.setdefault(self._mask(value), []).append(value)
+            self._by_masked.setdefault(self._mask(value).text, []).append(value)
         # What may stand in a token for a value: whole results, and the names in replacements.
         names = {masked for masked in self._by_masked if "<" in masked}
         for mask in preprocess.masks:
@@ -67,24 +70,43 @@ class TokenValues:
         self._known: dict[str, tuple[str, ...]] = {}
 
     def find(self, token: str) -> tuple[str, ...]:
-        """Values that the masks turn into ``token``; empty if none was found."""
+        """Values that the rules turn into what a template's token stands for; empty if none was
+        found."""
         if token not in self._known:
             self._known[token] = self._search(token)
         return self._known[token]
 
+    def is_value(self, text: str) -> bool:
+        """Whether a token collapses with a neighbour of its kind."""
+        return self._rules.tokens.collapse and self._mask(text).kinds == bytes([VALUE])
+
     def _search(self, token: str) -> tuple[str, ...]:
-        if token == WILDCARD:
-            free = [*self._session_values, *_WORDS, *_SEEDS[:6]]
-            return tuple(value for value in free if len(tokens(self._mask(value))) == 1)
-        found: dict[str, None] = {}
-        for value in self._candidates(token):
-            if self._mask(value) == token and len(tokens(value)) == 1:
-                found[value] = None
-                if len(found) == _VALUES:
-                    break
-        if not found and self._mask(token) == token:
-            return (token,)  # a name that a line may hold as it is
+        matcher = self._rules.make_matcher([token])
+        inner = self._rules.inner and HOLE.search(token) is not None
+        candidates = self._candidates(token)
+        most: int | None = _VALUES
+        if token == WILDCARD or (inner and HOLE.fullmatch(token)):
+            candidates, most = iter((*self._session_values, *_WORDS, *_SEEDS[:6])), None
+        elif inner:
+            candidates = self._inner_candidates(token)
+        elif token == MARK_WILDCARD and self._rules.version > 1:
+            candidates = iter(self._pool)
+        fitting = (
+            value
+            for value in candidates
+            if len(tokens(value)) == 1 and matcher.match(self._mask(value)) == 0
+        )
+        found = dict.fromkeys(islice(fitting, most))
+        if not inner and matcher.match(self._mask(token)) == 0:
+            found[token] = None  # a name that a line may hold as it is
         return tuple(found)
+
+    def _inner_candidates(self, token: str) -> Iterator[str]:
+        """Texts with something in the place of each hole."""
+        yield from self._session_values
+        for text in (*_SEEDS[:3], *_WORDS):
+            filled = HOLE.sub(lambda _, text=text: text, token)  # type: ignore[misc]
+            yield from islice(self._candidates(filled), _VALUES)
 
     def _candidates(self, token: str) -> Iterator[str]:
         yield from self._by_masked.get(token, ())
