@@ -11,10 +11,13 @@ _UTF = 0x00080000
 _ANCHORED = 0x80000000
 _NOTEMPTY = 0x00000004
 _NEWLINE_LF = 2
+_NO_UTF_CHECK = 0x40000000
+_SUBSTITUTE_GLOBAL = 0x00000100
 _NO_AUTO_POSSESS = 0x00004000
 _NO_START_OPTIMIZE = 0x00010000
 _JIT_COMPLETE = 1
 _JIT_STACK = (32 << 10, 64 << 20)  # bytes at first and at most, as the engine has them
+_HEAP_LIMIT = 1 << 20  # KiB, as the engine has it
 _NO_LIMIT = 0xFFFFFFFF
 _NO_MATCH = -1
 _MATCH_LIMIT = -47
@@ -56,6 +59,16 @@ def load() -> ctypes.CDLL | None:
         ("pcre2_match_context_create_8", pointer, [pointer]),
         ("pcre2_match_context_free_8", None, [pointer]),
         ("pcre2_set_match_limit_8", ctypes.c_int, [pointer, ctypes.c_uint32]),
+        ("pcre2_set_depth_limit_8", ctypes.c_int, [pointer, ctypes.c_uint32]),
+        ("pcre2_set_heap_limit_8", ctypes.c_int, [pointer, ctypes.c_uint32]),
+        (
+            "pcre2_substitute_8",
+            ctypes.c_int,
+            [
+                *(pointer, ctypes.c_char_p, size, size, ctypes.c_uint32, pointer, pointer),
+                *(ctypes.c_char_p, size, ctypes.c_char_p, ctypes.POINTER(size)),
+            ],
+        ),
         ("pcre2_get_ovector_pointer_8", ctypes.POINTER(size), [pointer]),
         ("pcre2_get_ovector_count_8", ctypes.c_uint32, [pointer]),
         ("pcre2_get_error_message_8", ctypes.c_int, [ctypes.c_int, ctypes.c_char_p, size]),
@@ -206,3 +219,50 @@ class JitPattern(Pattern):
         if status < _NO_MATCH:
             raise RuntimeError(f"pcre2_jit_match: {status}")
         return bool(status != _NO_MATCH)
+
+
+class Substitution(Pattern):
+    """A pattern whose matches are all replaced by one character, within the engine's limits.
+
+    Args:
+        library: PCRE2.
+        pattern: in its syntax.
+        jit: compile it to machine code; else it is interpreted.
+
+    Raises:
+        ValueError: PCRE2 does not compile it, or has no JIT on this machine.
+    """
+
+    def __init__(self, library: ctypes.CDLL, pattern: str, jit: bool) -> None:
+        super().__init__(library, pattern)
+        if jit and library.pcre2_jit_compile_8(self._code, _JIT_COMPLETE) != 0:
+            raise ValueError("PCRE2 has no JIT on this machine")
+        self._context = library.pcre2_match_context_create_8(None)
+        library.pcre2_set_match_limit_8(self._context, _NO_LIMIT)
+        library.pcre2_set_depth_limit_8(self._context, _NO_LIMIT)
+        library.pcre2_set_heap_limit_8(self._context, _HEAP_LIMIT)
+        self._stack = library.pcre2_jit_stack_create_8(*_JIT_STACK, None)
+        library.pcre2_jit_stack_assign_8(self._context, None, self._stack)
+
+    def __del__(self) -> None:
+        if getattr(self, "_stack", None):
+            self._library.pcre2_match_context_free_8(self._context)
+            self._library.pcre2_jit_stack_free_8(self._stack)
+        super().__del__()
+
+    def run(self, subject: bytes) -> int:
+        """How many matches were replaced.
+
+        Raises:
+            RuntimeError: a limit ended it.
+        """
+        room = ctypes.create_string_buffer(2 * len(subject) + 16)
+        length = ctypes.c_size_t(len(room))
+        done = self._library.pcre2_substitute_8(
+            self._code, subject, len(subject), 0,
+            _SUBSTITUTE_GLOBAL | _NO_UTF_CHECK | _NOTEMPTY, self._match_data, self._context,
+            b"#", 1, room, ctypes.byref(length),
+        )  # fmt: skip
+        if done < 0:
+            raise RuntimeError(f"pcre2_substitute: {done}")
+        return int(done)

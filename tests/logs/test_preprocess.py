@@ -190,7 +190,7 @@ def test_a_line_is_taken_apart() -> None:
         header="syslog",
         head_pid="3",
     )
-    assert parser.mask(parsed.message).text == "from <IP> é\ufffd"
+    assert parser.mask(parsed.message).text == "from <HOST> é\ufffd"
 
 
 @pytest.mark.parametrize(

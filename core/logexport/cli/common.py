@@ -133,6 +133,30 @@ def visible(text: str) -> str:
     return "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)
 
 
+def warn(warning: str) -> None:
+    """A warning, which has no full stop, on standard error."""
+    say(f"Warning: {warning}.")
+
+
+def try_sessions(
+    _context: click.Context, _option: click.Parameter, value: str | None
+) -> str | None:
+    """Callback of ``--session-by``: warn of a pattern whose time grows faster than the line."""
+    from logexport.errors import InputError
+    from logexport.logs.growth import describe_growth
+    from logexport.logs.preprocess import SessionRule
+
+    if value is not None:
+        try:
+            pattern = SessionRule.from_option(value, fields=True).pattern
+            warning = None if pattern is None else describe_growth("pattern of sessions", pattern)
+        except InputError:  # whoever takes the option refuses it
+            warning = None
+        if warning is not None:
+            warn(warning)
+    return value
+
+
 @contextmanager
 def progress(label: str, total: int | None, unit: str = "lines") -> Iterator[Callable[[int], None]]:
     """A progress bar on standard error; shown only on a terminal.

@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING, Any, BinaryIO, cast
 
 import click
 
-from logexport.cli.common import abandon_output, say
+from logexport.cli.common import abandon_output, say, try_sessions
 from logexport.engine import HOW_TO_GET
 from logexport.errors import BundleError, InputError, OutputError, UsageError
 from logexport.logs.decoding import ENCODINGS
@@ -59,6 +59,7 @@ if TYPE_CHECKING:
 @click.option(
     "--session-by",
     metavar="none|host|field:NAME|REGEX",
+    callback=try_sessions,
     help="Instead of the bundle's: what divides lines into sessions.",
 )
 @click.option(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from logexport.cli.common import emit_json, json_option, say, visible
+from logexport.cli.common import emit_json, json_option, visible, warn
 from logexport.cli.rules_options import RulesOptions, describe_kept, rules_options, show_progress
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def heads(logs: tuple[str, ...], options: RulesOptions, as_json: bool) -> None:
     for line in _describe(survey):
         click.echo(line)
     for warning in survey.warnings:
-        say(f"Warning: {warning}.")
+        warn(warning)
 
 
 def _describe(survey: Survey) -> Iterator[str]:

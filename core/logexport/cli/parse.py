@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from logexport.cli.common import conclude, json_option
+from logexport.cli.common import conclude, json_option, warn
 from logexport.cli.rules_options import RulesOptions, describe_kept, rules_options, show_progress
 from logexport.logs.masks import DEFAULT_MASKS, MASK_SETS
 
@@ -95,7 +95,7 @@ def parse(
         **options.request(rules),
     )
     with ExitStack() as stack:
-        result = parse_logs(request, show_progress(stack, "parse"))
+        result = parse_logs(request, show_progress(stack, "parse"), warn)
     conclude(result.to_json(), as_json, _describe(result), result.parsed, result.preprocess)
 
 
@@ -124,7 +124,6 @@ def _describe(result: ParseResult) -> Iterator[str]:
             f"{result.unmatched['records']} records fit no head, such as line {example['line']}: "
             f"{example['text']!r}"
         )
-    yield from (f"Warning: {warning}." for warning in result.warnings)
 
 
 def _with_masks(

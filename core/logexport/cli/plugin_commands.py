@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from logexport.cli.common import progress, say
+from logexport.cli.common import progress, say, try_sessions
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -77,6 +77,7 @@ def build_options(sessions: bool = False) -> Callable[[Command], Command]:
             click.option(
                 "--session-by",
                 metavar="none|host|field:NAME|REGEX",
+                callback=try_sessions,
                 help="How lines form sessions; windows never cross them."
                 "  [default: as in the rules]",
             )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from logexport.cli.common import emit_json, json_option, say, visible
+from logexport.cli.common import emit_json, json_option, visible, warn
 
 if TYPE_CHECKING:
     from logexport.training.templates import TemplateCount, TemplateTally
@@ -46,7 +46,7 @@ def templates(work: Path, sort: str, as_list: bool, as_json: bool) -> None:
         for line in _describe(tally):
             click.echo(line)
     for warning in tally.warnings:
-        say(f"Warning: {warning}.")
+        warn(warning)
 
 
 def _describe(tally: TemplateTally) -> Iterator[str]:

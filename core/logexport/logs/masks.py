@@ -74,11 +74,14 @@ _IPV6 = (
     rf"|:(?::{_H}){{1,7}}"
     rf"|(?:{_H}:){{1,7}}:)"
 )
-# Not the domains that are better known as endings of files or as words: .py, .sh, .id, .info.
+# Not the domains that are better known as endings of files: .py, .sh, .so, .md, .rs, .info.
 _DOMAINS = (
     "com|net|org|edu|gov|mil|biz|arpa|io|local|localdomain|internal|lan|corp|eu|de|fr|uk|nl|be|ch"
     "|es|pt|se|fi|dk|cz|sk|hu|ro|bg|ru|ua|tr|gr|il|cn|hk|tw|jp|kr|sg|th|vn|au|nz|ca|mx|br|ar|cl|za"
+    r"|(?:com|net|org|edu|gov|ac|co)\.[a-z]{2}"
 )
+# These are words or endings too, and need two names before them.
+_AMBIGUOUS_DOMAINS = "ae|at|by|ee|hr|id|ie|in|ir|is|it|kz|lt|lu|lv|my|no|pk|pl|si|us"
 _MONTHS = (
     "Jan(?:uary|uar)?|Feb(?:ruary|ruar)?|Mar(?:ch)?|Apr(?:il)?|May|June?|July?|Aug(?:ust)?"
     "|Sept?(?:ember)?|Oct(?:ober)?|Nov(?:ember)?|Dec(?:ember)?|März?|Mai|Juni|Juli|Okt(?:ober)?"
@@ -108,7 +111,7 @@ _PART = r"[A-Za-z]*\d[A-Za-z0-9]*"
 DEFAULT_MASKS = (
     Mask(
         "url",
-        r"""(?<![\w+.\-])[a-zA-Z][a-zA-Z0-9+.\-]{1,15}://[^\s"'<>|]*[\w/=&#~+%\-]""",
+        r"""(?<![\w+.\-])[a-zA-Z][a-zA-Z0-9+.\-]{1,63}://[^\s"'<>|]*[\w/=&#~+%\-]""",
         "<URL>",
     ),
     Mask("email", r"(?<![\w+.@\-])[\w+.\-]+@[\w\-]+(?:\.[\w\-]+)+", "<EMAIL>"),
@@ -137,8 +140,9 @@ DEFAULT_MASKS = (
     # One mark for names and addresses: the same program prints either, as the name is known.
     Mask(
         "host",
-        rf"(?<![\w.@\-])[\w\-]+(?:\.[\w\-]+)*\.(?:{_DOMAINS})(?![\w\-])(?!\.\w)"
-        rf"|(?<![\w.])(?<![0-9a-fA-F:]:){_IPV6}(?:%[\w.\-]+)?(?!\w)(?!:[\w:])(?!\.\w)"
+        rf"(?<![\w.@\-])[\w\-]+(?:(?:\.[\w\-]+)*\.(?:{_DOMAINS})"
+        rf"|(?:\.[\w\-]+)+\.(?:{_AMBIGUOUS_DOMAINS}))(?![\w\-])(?!\.\w)"
+        rf"|(?<![\w.])(?<![0-9a-fA-F:]{{3}}:){_IPV6}(?:%[\w.\-]+)?(?!\w)(?!:[\w:])(?!\.\w)"
         rf"|(?<![\w.]){_IPV4}(?!\w)(?!\.\w)",
         "<HOST>",
     ),
@@ -202,7 +206,7 @@ DEFAULT_MASKS = (
     Mask(
         "null",
         r"(?:(?<==)(?:-|N/A)|(?<=[=:])(?:null|NULL|nil|None)"
-        rf"|{_OPENED}(?:N/A|\((?:null|nil)?\)|\[\]|\{{\}}|\"\"|''))(?![^\s,;.)\]}}])",
+        rf"|{_OPENED}(?:N/A|\((?:null|nil)?\)|<null>|\[\]|\{{\}}|\"\"|''))(?![^\s,;.)\]}}])",
         "<NUM>",
     ),
     Mask("absent", r"(\w=)(?![^\s,;)\]}])", r"\1<NUM>"),

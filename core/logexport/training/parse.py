@@ -36,7 +36,7 @@ from logexport.logs.lines import LogLine, LogPath
 from logexport.logs.preprocess import LineParser, Preprocess
 from logexport.training.line_tables import ParsedRow, parsed_writer
 from logexport.training.mining import TemplateMiner, describe_miner
-from logexport.training.rules import RulesRequest, find_rules
+from logexport.training.rules import RulesRequest, find_growing, find_rules
 from logexport.training.sampling import sample_lines
 from logexport.training.sources import Passes, Source
 from logexport.training.survey import HeadTally, build_empty_error, find_warnings
@@ -138,13 +138,16 @@ class ParseResult:
 
 
 def parse_logs(
-    request: ParseRequest, progress: Callable[[int, int], None] | None = None
+    request: ParseRequest,
+    progress: Callable[[int, int], None] | None = None,
+    on_warning: Callable[[str], None] = lambda _: None,
 ) -> ParseResult:
     """Parse logs and publish both files, each atomically; old ones are replaced.
 
     Args:
         request: see there.
         progress: called now and then with the bytes done and the bytes in all, all passes counted.
+        on_warning: called with each warning, as soon as there is one.
 
     Raises:
         InputError: a log cannot be read, changed meanwhile or has no line; a rule cannot be used.
@@ -153,6 +156,10 @@ def parse_logs(
     started = time.monotonic()
     if not request.logs:
         raise InputError("No log is named", "Name at least one log, or - for standard input.")
+    warnings = []
+    for warning in find_growing(request):  # before a line can hold the log up
+        warnings.append(warning)
+        on_warning(warning)
     with ExitStack() as stack:
         sources = [Source.open(path, stack) for path in request.logs]
         count = 3 if request.templates is None else 2
@@ -161,9 +168,10 @@ def parse_logs(
         format_name, rules = find_rules(request, sample)
         builder = _match(request, format_name, rules, passes)
     counts = builder.counts
-    warnings = find_warnings(request, format_name, builder.tally, sample)
-    if counts.unseen:
-        warnings = (*warnings, _describe_unseen(counts))
+    found = find_warnings(request, format_name, builder.tally, sample)
+    for warning in (*found, *_describe_unseen(counts)):
+        warnings.append(warning)
+        on_warning(warning)
     return ParseResult(
         parsed=request.output_dir / PARSED,
         preprocess=request.output_dir / PREPROCESS,
@@ -178,7 +186,7 @@ def parse_logs(
         headers=builder.tally.counts,
         keep=rules.keep,
         unmatched=builder.tally.describe_unmatched(),
-        warnings=warnings,
+        warnings=tuple(warnings),
         templates=len(counts.templates),
         unseen=counts.unseen,
         seconds=time.monotonic() - started,
@@ -340,12 +348,14 @@ class _RowBuilder:
             yield line
 
 
-def _describe_unseen(counts: _Counts) -> str:
-    return (
-        f"{counts.unseen:,} of {counts.rows:,} records match no template of the list, so they have"
-        " none: a model learns nothing of them, and detection will call such lines unseen. Add"
-        " templates of them, or leave --templates out to have all templates mined"
-    )
+def _describe_unseen(counts: _Counts) -> Iterator[str]:
+    """A warning of records that no given template matches, if there are any."""
+    if counts.unseen:
+        yield (
+            f"{counts.unseen:,} of {counts.rows:,} records match no template of the list, so they"
+            " have none: a model learns nothing of them, and detection calls such lines unseen. Add"
+            " templates of them, or leave --templates out to have all templates mined"
+        )
 
 
 # --- publishing -----------------------------------------------------------------------------------
@@ -372,6 +382,12 @@ def _publish(request: ParseRequest, format_name: str, passes: Passes, builder: _
         if builder.counts.rows == 0:
             only_continued = builder.counts.lines > builder.blank + builder.counts.oversize
             raise build_empty_error(passes.sources, only_continued=only_continued)
+        if builder.counts.rows == builder.counts.unseen:
+            raise InputError(
+                "No record of the log matches a template of the list",
+                "Edit what `logexport templates --list` writes of this log; the rules that it was"
+                " parsed by (masks, kept fields) decide what a template looks like.",
+            )
         # Before the table appears, so that a table never stands beside rules that are missing.
         builder.rules.save(output / PREPROCESS)
 

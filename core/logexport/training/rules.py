@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from logexport.errors import InputError
-from logexport.logs.headers import Header, headers_of
+from logexport.logs.growth import describe_growth
+from logexport.logs.headers import ALOG_DETECT_HEADERS, PRESETS, Header, headers_of
 from logexport.logs.kept import KeptField
 from logexport.logs.lines import LogLine
+from logexport.logs.masks import MASK_SETS
 from logexport.logs.preprocess import LineParser, Preprocess
 from logexport.logs.structured import MAX_FORMS, StructuredForm
 from logexport.training.formats import find_forms, find_heads, form_with_key
 from logexport.training.keeping import KEPT, choose_kept, find_fields
 
-__all__ = ["RulesRequest", "find_rules", "shorten"]
+__all__ = ["RulesRequest", "find_growing", "find_rules", "shorten"]
 
 MOST_VALUES = 200
 """A field with more values in the sample of a log does not stay in the event by itself."""
@@ -97,6 +99,33 @@ def find_rules(request: RulesRequest, lines: Sequence[LogLine]) -> tuple[str, Pr
         few = _fields_of_few_values(lines, rules)
         kept = tuple(one for one in KEPT if one.field in fields and one.field in few)
     return name, replace(rules, keep=choose_kept(kept, fields, request.keep, request.drop))
+
+
+def find_growing(request: RulesRequest) -> Iterator[str]:
+    """Warnings of patterns of somebody's own whose time grows faster than the line.
+
+    The patterns that are shipped are linear, and are not tried.
+    """
+    headers = request.headers
+    if not headers and request.format is None:
+        headers = request.preprocess.headers
+    own = {header.pattern for of_format in PRESETS.values() for header in of_format}
+    own |= {header.pattern for header in ALOG_DETECT_HEADERS}
+    tried = [
+        (f"header {header.name!r}", header.pattern, True)
+        for header in headers
+        if header.pattern not in own
+    ]
+    own = {mask.pattern for of_set in MASK_SETS.values() for mask in of_set}
+    tried += [
+        (f"mask {mask.name!r}", mask.pattern, False)
+        for mask in request.preprocess.masks
+        if mask.pattern not in own
+    ]
+    for what, pattern, anchored in tried:
+        warning = describe_growth(what, pattern, anchored)
+        if warning is not None:
+            yield warning
 
 
 def _fields_of_few_values(lines: Sequence[LogLine], rules: Preprocess) -> set[str]:
