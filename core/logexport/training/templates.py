@@ -41,6 +41,7 @@ _SPLITS = 0.8  # of a template's records: the largest part that they may be left
 _OFTEN = 0.02  # of a template's records: a word that is worth a template of its own
 _MOST_WORDS = 20  # that are worth one, at a place
 _COUNTED = 1000  # different words that are counted at a place
+_LEAST = 20  # records of a log that should have more than one template
 _NAMED = 5  # words that a warning names
 _NEVER_KEPT = ("timestamp", "message")
 _LETTER = re.compile(r"[^\W\d_]")
@@ -169,6 +170,19 @@ class _Suspect:
         for name, values in self.fields.items():
             _count(values, kept_tokens((parse_kept(name),), fields)[0])
 
+    def describe(self, records: int, is_only: bool) -> str:
+        """What is wrong with the template."""
+        shown = repr(shorten(self.template))
+        if is_only:
+            return (
+                f"The template {shown} is the only one, of all {records:,} records: there is"
+                " nothing for a model to learn."
+            )
+        return (
+            f"The template {shown} is mostly wildcards, and {self.records / records:.0%} of the"
+            " records are of it."
+        )
+
     def find_remedy(self) -> str:
         """What divides the records of the template, tried on these records."""
         largest = {
@@ -186,7 +200,7 @@ class _Suspect:
             least = self.records * _OFTEN
             often = [word for word, count in words.most_common(_MOST_WORDS) if count >= least]
             share = sum(words[word] for word in often) / self.records
-            if share >= 1 - _SPLITS:
+            if share >= 1 - _SPLITS and words[often[0]] <= self.records * _SPLITS:
                 named = ", ".join(map(repr, often[:_NAMED]))
                 return (
                     "Write the list of templates to a file (`logexport templates --list`), add"
@@ -223,7 +237,7 @@ def _find_warnings(
         for count in counts
         if count.template is not None
         and count.records >= records * _MUCH
-        and _is_mostly_open(count.template, rules)
+        and (_is_mostly_open(count.template, rules) or (len(counts) == 1 and records >= _LEAST))
     }
     if suspects:
         parser = LineParser(rules)
@@ -234,8 +248,7 @@ def _find_warnings(
                 fields = parser.find_fields(parser.decode(first)) if names else {}
                 suspect.add(tokens(row.masked), fields)
     return tuple(
-        f"The template {shorten(one.template)!r} is mostly wildcards, and"
-        f" {one.records / records:.0%} of the log is of it. {one.find_remedy()}"
+        f"{one.describe(records, is_only=len(counts) == 1)} {one.find_remedy()}"
         for one in suspects.values()
     )
 
