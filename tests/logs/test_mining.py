@@ -250,13 +250,13 @@ def test_a_sample_has_the_smallest_hashes_and_exact_counts(
     sample = LineSample(most, 10_000)
     for line in lines:
         sample.add(masked(line))
-    whole = LineSample(100, 10_000)
+    large = LineSample(100, 10_000)
     shuffled = list(lines)
     rng.shuffle(shuffled)
     for line in shuffled:
-        whole.add(masked(line))
-    assert dict(sample.items()).items() <= dict(whole.items()).items()
-    assert dict(whole.items()) == {masked(one): n for one, n in Counter(lines).items()}
+        large.add(masked(line))
+    assert dict(sample.items()).items() <= dict(large.items()).items()
+    assert dict(large.items()) == {masked(one): n for one, n in Counter(lines).items()}
     assert len(sample) == min(most, len(set(lines)))
     assert sample.total == len(lines)
     assert (sample.share == 1.0) == (len(set(lines)) <= most)

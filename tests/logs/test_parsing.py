@@ -314,9 +314,9 @@ def test_options_of_drain3_do_nothing_and_say_so(
     assert main(["parse", str(log), "-o", str(tmp_path / "plain")]) == 0
     assert option not in capfd.readouterr().err
     assert main(["parse", str(log), "-o", str(tmp_path / "out"), option, "5"]) == 0
-    said = capfd.readouterr().err
-    assert "deprecated" in said
-    assert "does nothing" in said
+    prose = capfd.readouterr().err
+    assert "deprecated" in prose
+    assert "does nothing" in prose
     assert rows_of(tmp_path / "out") == rows_of(tmp_path / "plain")
 
 

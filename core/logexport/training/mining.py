@@ -320,11 +320,11 @@ class TemplateMiner:
         for shape in self._groups:
             length = len(shape)
             hashes = list(map(mul, map(values.__getitem__, shape), self._words.weigh(length)))
-            whole = sum(hashes)
+            total = sum(hashes)
             for place in range(self._kept, length):
                 if shape[place] not in _GENERAL:
                     # Two other sums that are equal by chance would mislead a judgement, no more.
-                    found[length, place, (whole - hashes[place]) & _WRAP].append(shape)
+                    found[length, place, (total - hashes[place]) & _WRAP].append(shape)
         for (_, place, _), shapes in found.items():
             if len(shapes) > 1:
                 yield place, shapes
