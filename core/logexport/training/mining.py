@@ -165,9 +165,11 @@ class _Words:
     """Numbers of tokens, and what is known of each.
 
     Attributes:
+        numbers: of texts with their kinds, from 1.
         texts, kinds: as the log has them.
         is_word: has a letter, and no mark.
         is_path, is_name: has, in addition, parts like a path or class; the same or a digit.
+        shapes: what stands for each in a shape.
         values: random, to tell sums of tokens apart.
     """
 
@@ -175,16 +177,17 @@ class _Words:
         self._random = Random(0)  # noqa: S311 - hashes, no secrets
         self._weights: list[int] = []
         self.values = [self._random.getrandbits(64) for _ in range(3)]
-        self._numbers: dict[tuple[str, int], int] = {}
+        self.numbers: dict[tuple[str, int], int] = {}
         self.texts = ["", MARK_WILDCARD, WILDCARD]
         self.kinds = [VALUE, MARKED, WORD]
+        self.shapes = [_ANY_VALUE, _ANY_MARK, _ANY]
         self.is_name = [False, False, False]
         self.is_path = [False, False, False]
         self.is_word = [False, False, False]
 
     def number(self, text: str, kind: int) -> int:
         """The number of a token; of a wildcard's text that stands in a log, that of a wildcard."""
-        known = self._numbers.get((text, kind))
+        known = self.numbers.get((text, kind))
         if known is not None:
             return known
         if text in (WILDCARD, MARK_WILDCARD):
@@ -193,11 +196,12 @@ class _Words:
             number = len(self.texts)
             self.texts.append(text)
             self.kinds.append(kind)
+            self.shapes.append(_ANY_VALUE if kind == VALUE else number)
             self.values.append(self._random.getrandbits(64))
             self.is_path.append(kind == WORD and bool(_PATH.search(text)))
             self.is_name.append(self.is_path[-1] or (kind == WORD and bool(_DIGIT.search(text))))
             self.is_word.append(kind == WORD and bool(_LETTER.search(text)))
-        self._numbers[text, kind] = number
+        self.numbers[text, kind] = number
         return number
 
     def weigh(self, length: int) -> list[int]:
@@ -212,7 +216,7 @@ _DIGIT = re.compile(r"[0-9]")
 _PATH = re.compile(r"[A-Za-z][./\\$@][A-Za-z]")  # com.example.Class, user@host
 _LETTER = re.compile(r"[^\W\d_]")
 _WRAP = (1 << 64) - 1
-_SAMPLE_LINES = 50_000
+_SAMPLE_LINES = 20_000
 _SAMPLE_CHARACTERS = 32 * 1024 * 1024
 _MOST_LOOPS = 32  # of merging; each has made places more general, and logs take three or four
 
@@ -269,23 +273,19 @@ class TemplateMiner:
         """Make groups of the sampled lines, and begin another sample."""
         sample = self._sample
         self._total = max(self._total, sample.total)  # the first round counts every line
+        shapes = self._words.shapes
         for line, count in sample.items():
             written = self._number_tokens(line)
-            shape = tuple(
-                _ANY_VALUE if self._words.kinds[token] == VALUE and token not in _GENERAL else token
-                for token in written
-            )
+            shape = tuple(map(shapes.__getitem__, written))
             self._add_group(shape, _Group(round(count / sample.share), written))
         most = max(self._lines, len(self._groups))
         self._sample = LineSample(most, self._characters * -(-most // self._lines))
 
     def _number_tokens(self, line: Masked) -> list[int]:
         texts = tokens(line.text)
-        if line.kinds:
-            return [self._words.number(*pair) for pair in zip(texts, line.kinds, strict=True)]
-        return [
-            self._words.number(text, MARKED if _WRITTEN.search(text) else WORD) for text in texts
-        ]
+        kinds = line.kinds or [MARKED if _WRITTEN.search(text) else WORD for text in texts]
+        known, number = self._words.numbers.get, self._words.number
+        return [known(pair) or number(*pair) for pair in zip(texts, kinds, strict=True)]
 
     def _add_group(self, shape: _Shape, group: _Group) -> None:
         same = self._groups.setdefault(shape, group)
@@ -315,17 +315,23 @@ class TemplateMiner:
 
     def _find_neighbours(self) -> Iterator[tuple[int, list[_Shape]]]:
         """Places, each with the groups that differ there only."""
-        found: dict[tuple[int, int, int], list[_Shape]] = defaultdict(list)
+        # By the random sum of all tokens but one. Two sums that are equal by chance would mislead a
+        # judgement, no more.
+        found: dict[int, tuple[int, list[_Shape]]] = {}
         values = self._words.values
         for shape in self._groups:
             length = len(shape)
-            hashes = list(map(mul, map(values.__getitem__, shape), self._words.weigh(length)))
-            total = sum(hashes)
+            parts = list(map(mul, map(values.__getitem__, shape), self._words.weigh(length)))
+            total = sum(parts)
             for place in range(self._kept, length):
                 if shape[place] not in _GENERAL:
-                    # Two other sums that are equal by chance would mislead a judgement, no more.
-                    found[length, place, (total - hashes[place]) & _WRAP].append(shape)
-        for (_, place, _), shapes in found.items():
+                    rest = (total - parts[place]) & _WRAP
+                    known = found.get(rest)
+                    if known is None:
+                        found[rest] = (place, [shape])
+                    else:
+                        known[1].append(shape)
+        for place, shapes in found.values():
             if len(shapes) > 1:
                 yield place, shapes
 
@@ -391,16 +397,17 @@ class TemplateMiner:
 
     def _merge_skeletons(self) -> None:
         """Make all places general at which groups differ that share their frequent tokens."""
-        support: Counter[tuple[int, int, int]] = Counter(
-            (len(shape), place, token)
-            for shape in self._groups
-            for place, token in enumerate(shape)
-        )
-        found: dict[_Shape, list[_Shape]] = defaultdict(list)
+        by_length: dict[int, list[_Shape]] = defaultdict(list)
         for shape in self._groups:
-            skeleton = self._find_skeleton(shape, support)
-            if skeleton is not None:
-                found[skeleton].append(shape)
+            by_length[len(shape)].append(shape)
+        found: dict[_Shape, list[_Shape]] = defaultdict(list)
+        for same in by_length.values():
+            if len(same) >= self.rules.groups:
+                support = [Counter(column) for column in zip(*same, strict=True)]
+                for shape in same:
+                    skeleton = self._find_skeleton(shape, support)
+                    if skeleton is not None:
+                        found[skeleton].append(shape)
         for skeleton, shapes in found.items():
             places = [place for place, token in enumerate(skeleton) if token == _VARIES]
             needed = self.rules.groups * (self.rules.first if self._kept in places else 1)
@@ -409,14 +416,12 @@ class TemplateMiner:
                 for shape in shapes:
                     self._generalise(shape, [(0, place, _ANY) for place in places])
 
-    def _find_skeleton(
-        self, shape: _Shape, support: Counter[tuple[int, int, int]]
-    ) -> _Shape | None:
+    def _find_skeleton(self, shape: _Shape, support: Sequence[Counter[int]]) -> _Shape | None:
         """The tokens of a group that are in many more groups than its others, which are left open;
         None if less than two are, or less than two words are left."""
-        length, is_word = len(shape), self._words.is_word
-        message = range(self._kept, length)
-        counts = [support[length, place, token] for place, token in enumerate(shape)]
+        is_word = self._words.is_word
+        message = range(self._kept, len(shape))
+        counts = [column[token] for column, token in zip(support, shape, strict=True)]
         frequent = max((counts[place] for place in message if is_word[shape[place]]), default=0)
         most = frequent // self.rules.ratio
         skeleton = list(shape)
