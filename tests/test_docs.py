@@ -126,7 +126,7 @@ def test_every_command_is_documented_with_every_option_and_no_other(name: str) -
     options = {
         flag
         for parameter in EVERY[name].get_params(click.Context(EVERY[name]))
-        if isinstance(parameter, click.Option)
+        if isinstance(parameter, click.Option) and not parameter.hidden
         for flag in (*parameter.opts, *parameter.secondary_opts)
     }
     assert documented == options - {"--help", "-h"}

@@ -16,7 +16,7 @@ from logexport.hosting.discovery import declarations
 ROOT = Path(__file__).resolve().parents[1]
 
 HEAVY = (
-    "torch", "onnx", "onnxruntime", "onnxscript", "numpy", "pyarrow", "jsonschema", "drain3",
+    "torch", "onnx", "onnxruntime", "onnxscript", "numpy", "pyarrow", "jsonschema",
     "safetensors",
 )  # fmt: skip
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Make the sample that ships with the plugin, with logexport's own commands and the log generator
-# of examples/sample. Run it where logexport[train] and this plugin are installed.
+# of examples/sample. Run it where logexport and this plugin are installed.
 set -euo pipefail
 export OMP_NUM_THREADS=1 # the network is small: threads would only wait for each other
 cd "$(dirname "$0")"

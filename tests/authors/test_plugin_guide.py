@@ -65,7 +65,6 @@ def test_the_guide_covers_what_an_author_needs() -> None:
 @pytest.mark.slow
 @pytest.mark.long
 def test_every_command_of_the_guide_in_its_order(tmp_path: Path) -> None:
-    pytest.importorskip("drain3", reason="the guide parses a log: logexport[train]")
     work, site = tmp_path / "work", tmp_path / "site"
     work.mkdir()
     variables = environment(site)

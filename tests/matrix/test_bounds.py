@@ -31,7 +31,7 @@ def test_a_requirement_has_a_lower_bound_and_no_other(requirement: Requirement) 
 
 def test_all_requirements_are_found() -> None:
     names = {requirement.name for requirement in requirements()}
-    assert {"scikit-build-core", "torch", "numpy", "drain3", "onnxscript", "pytest"} <= names
+    assert {"scikit-build-core", "torch", "numpy", "onnxscript", "pytest"} <= names
 
 
 def test_the_lowest_onnxscript_is_what_dynamo_asks_for() -> None:

@@ -79,7 +79,7 @@ def steps(fuzz_seconds: int, cases: int) -> dict[str, Step]:
         ),
         "example": Step(
             ".venv-tox/bin/tox run -c examples/logexport-transformer",
-            # Of its own: drain3 pins a cachetools that tox cannot use.
+            # Of its own: what is tested here has no tox.
             ("python -m venv .venv-tox", ".venv-tox/bin/pip install --quiet 'tox>=4.20'"),
         ),
     }

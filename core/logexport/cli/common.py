@@ -25,6 +25,7 @@ __all__ = [
     "progress",
     "say",
     "to_json",
+    "visible",
 ]
 
 json_option = click.option(
@@ -125,6 +126,11 @@ def abandon_output() -> None:
 def say(text: str = "") -> None:
     """Prose for a person, on standard error."""
     click.echo(text, err=True)
+
+
+def visible(text: str) -> str:
+    """Text of a log for a terminal: what cannot be printed is escaped."""
+    return "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)
 
 
 def warn(warning: str) -> None:

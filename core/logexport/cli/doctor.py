@@ -26,11 +26,9 @@ PACKAGES = (
     "pluggy",
     "click",
     "packaging",
-    "drain3",
 )
 OPTIONAL = {
     "onnxscript": "needed by the dynamo exporter only: pip install 'logexport[dynamo]'",
-    "drain3": "needed by `logexport parse` only: pip install 'logexport[train]'",
 }
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from logexport.cli.common import emit_json, json_option, warn
+from logexport.cli.common import emit_json, json_option, visible, warn
 from logexport.cli.rules_options import RulesOptions, describe_kept, rules_options, show_progress
 
 if TYPE_CHECKING:
@@ -57,19 +57,19 @@ def _describe(survey: Survey) -> Iterator[str]:
     for head in document["heads"]:
         yield ""
         yield f"{head['name']}: {_share(head)}"
-        yield f"  pattern: {_visible(head['pattern'])}"
+        yield f"  pattern: {visible(head['pattern'])}"
         if head["next_line"]:
             yield "  the message is on the next line"
         yield from _example(head["example"])
     yield ""
     yield f"fields that stay in the event: {describe_kept(survey.tally.rules.keep)}"
     for kept in document["keep"]:
-        values = ", ".join(_visible(value or "(none)") for value in kept["values"])
+        values = ", ".join(visible(value or "(none)") for value in kept["values"])
         yield f"  {kept['field']}: {values}"
     unmatched = document["unmatched"]
     yield f"without a head: {_share(unmatched)}"
     if unmatched["example"] is not None:
-        yield f"  line {unmatched['example']['line']}: {_visible(unmatched['example']['text'])}"
+        yield f"  line {unmatched['example']['line']}: {visible(unmatched['example']['text'])}"
 
 
 def _share(found: dict[str, Any]) -> str:
@@ -80,12 +80,7 @@ def _example(example: dict[str, Any] | None) -> Iterator[str]:
     """One line and what it is divided into."""
     if example is None:
         return
-    yield f"  line {example['line']}: {_visible(example['text'])}"
+    yield f"  line {example['line']}: {visible(example['text'])}"
     for name, text in example["fields"].items():
-        yield f"    {name} = {_visible(text)}"
-    yield f"    message = {_visible(example['message'])}"
-
-
-def _visible(text: str) -> str:
-    """Text of a log for a terminal: what cannot be printed is escaped."""
-    return "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)
+        yield f"    {name} = {visible(text)}"
+    yield f"    message = {visible(example['message'])}"

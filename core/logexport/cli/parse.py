@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +17,12 @@ from logexport.logs.masks import DEFAULT_MASKS, MASK_SETS
 if TYPE_CHECKING:
     from logexport.logs.preprocess import Preprocess
     from logexport.training.parse import ParseResult
+
+
+def _deprecated(name: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """An option that does nothing any more, and says so."""
+    note = "Templates are mined without Drain3; it does nothing, and will be removed"
+    return click.option(name, hidden=True, expose_value=False, deprecated=note)
 
 
 @click.command()
@@ -48,17 +54,13 @@ if TYPE_CHECKING:
     help="Year of the first timestamp that has none.  [default: such timestamps are left empty]",
 )  # fmt: skip
 @click.option(
-    "--drain-depth", type=click.IntRange(min=3), default=4, show_default=True, metavar="N",
-    help="Drain3's depth.",
+    "--templates", "template_list", type=click.Path(path_type=Path), metavar="FILE",
+    help="Match these templates instead of mining some: one a line, as `templates --list` writes"
+    " them, or a vocabulary. Lines that match none have no template.",
 )  # fmt: skip
-@click.option(
-    "--drain-similarity", type=click.FloatRange(0, 1), default=0.4, show_default=True, metavar="S",
-    help="Drain3's similarity threshold.",
-)  # fmt: skip
-@click.option(
-    "--drain-max-children", type=click.IntRange(min=2), default=100, show_default=True, metavar="N",
-    help="Drain3's branches of a node.",
-)  # fmt: skip
+@_deprecated("--drain-depth")
+@_deprecated("--drain-similarity")
+@_deprecated("--drain-max-children")
 @json_option
 def parse(
     logs: tuple[str, ...],
@@ -69,17 +71,15 @@ def parse(
     without: tuple[str, ...],
     prefer: str | None,
     year: int | None,
-    drain_depth: int,
-    drain_similarity: float,
-    drain_max_children: int,
+    template_list: Path | None,
     as_json: bool,
 ) -> None:
     """Turn raw logs (compressed too; - is standard input) into masked lines and templates.
 
     Several LOGs are read as one, in the order given.
     """
-    from logexport.training.mining import DrainOptions
     from logexport.training.parse import ParseRequest, parse_logs
+    from logexport.training.templates import read_templates
 
     rules = options.load()
     if mask_set is None and options.format_name == "alog-detect":
@@ -90,7 +90,7 @@ def parse(
     request = ParseRequest(
         logs=logs,
         output_dir=output_dir,
-        drain=DrainOptions(drain_depth, drain_similarity, drain_max_children),
+        templates=None if template_list is None else read_templates(template_list),
         year=year,
         **options.request(rules),
     )

@@ -161,16 +161,19 @@ def describe_kept(kept: Iterable[KeptField]) -> str:
 def show_progress(stack: ExitStack, label: str) -> Callable[[int, int], None]:
     """A function that takes the bytes done and the bytes in all.
 
-    The bar opens at the first call, when the size of the logs is known.
+    The bar opens at the first call, when the size of the logs is known. If there turn out to be
+    more bytes, it waits until as large a share of them is done as it shows.
     """
     update: Callable[[int], None] | None = None
-    shown = 0
+    shown = length = 0
 
     def show(done: int, total: int) -> None:
-        nonlocal update, shown
+        nonlocal update, shown, length
         if update is None:
-            update = stack.enter_context(progress(label, total, "bytes"))
-        update(done - shown)
-        shown = done
+            update, length = stack.enter_context(progress(label, total, "bytes")), total
+        now = done if total == length else done * length // total
+        if now > shown:
+            update(now - shown)
+            shown = now
 
     return show

@@ -1,17 +1,21 @@
 """``logexport parse``: raw logs to ``parsed.parquet`` and ``preprocess.json``.
 
 Three passes over the same bytes. The first takes a sample, which tells how the log is read
-(:mod:`logexport.training.rules`). The second masks every line and mines templates; the third
-matches every line against the templates as they have become, by the rules of
-:mod:`logexport.logs.matching`. So the file holds final templates only, and a line's template is
-the one that detection will find. (A mined template that no line is matched to is in no row.) An
-oversize line has a row without text and template; a blank line has none, and neither has a line
-that belongs to the record before it.
+(:mod:`logexport.training.rules`). The second masks every line and mines templates
+(:mod:`logexport.training.mining`); the third matches every line against these templates, by the
+rules of :mod:`logexport.logs.matching`. Lines that none matches, which only a log of very many
+different masked lines has, are mined too, and the third pass is made again, until there are no such
+lines: then the file appears. So it holds final templates only, and a line's template is the one
+that detection will find. (A mined template that no line is matched to is in no row.)
+
+If templates are given, they are what lines are matched against: nothing is mined, and a line that
+none matches has no template. An oversize line has a row without text and template; a blank line has
+no row, and neither has a line that belongs to the record before it.
 
 What can be read only once is copied first, and a log whose bytes change meanwhile is an error
 (:mod:`logexport.training.sources`).
 
-Memory is bounded by the templates and a batch of lines, not by the logs.
+Memory is bounded by the templates, a sample and a batch of lines, not by the logs.
 """
 
 from __future__ import annotations
@@ -31,10 +35,10 @@ from logexport.logs.kept import KeptField
 from logexport.logs.lines import LogLine, LogPath
 from logexport.logs.preprocess import LineParser, Preprocess
 from logexport.training.line_tables import ParsedRow, parsed_writer
-from logexport.training.mining import DrainOptions, TemplateMiner
+from logexport.training.mining import TemplateMiner, describe_miner
 from logexport.training.rules import RulesRequest, find_growing, find_rules
 from logexport.training.sampling import sample_lines
-from logexport.training.sources import Passes, Source, build_change_error
+from logexport.training.sources import Passes, Source
 from logexport.training.survey import HeadTally, build_empty_error, find_warnings
 
 __all__ = ["FORMATS", "ParseRequest", "ParseResult", "parse_logs"]
@@ -42,7 +46,7 @@ __all__ = ["FORMATS", "ParseRequest", "ParseResult", "parse_logs"]
 PARSED = "parsed.parquet"
 PREPROCESS = "preprocess.json"
 
-MOST_MINERS = 1000
+MOST_KEPT = 1000
 """How many different values the kept fields may have together in templates."""
 
 
@@ -53,13 +57,13 @@ class ParseRequest(RulesRequest):
     Args:
         logs: files, compressed or not, ``"-"`` for standard input; read as one, in this order.
         output_dir: where ``parsed.parquet`` and ``preprocess.json`` go; made if missing.
-        drain: settings of the miner.
+        templates: what lines are matched against; None to mine them.
         year: of the first year-less timestamp; None leaves such timestamps null.
     """
 
     logs: Sequence[LogPath]
     output_dir: Path
-    drain: DrainOptions = field(default_factory=DrainOptions)
+    templates: Sequence[str] | None = None
     year: int | None = None
 
 
@@ -82,6 +86,7 @@ class ParseResult:
             ``logexport heads --json`` has it.
         warnings: sentences for a person.
         templates: distinct templates among the rows.
+        unseen: rows with a text that no given template matches.
         seconds: wall time.
     """
 
@@ -100,6 +105,7 @@ class ParseResult:
     unmatched: dict[str, Any]
     warnings: tuple[str, ...]
     templates: int
+    unseen: int
     seconds: float
 
     @property
@@ -126,6 +132,7 @@ class ParseResult:
             "unmatched": self.unmatched,
             "warnings": list(self.warnings),
             "templates": self.templates,
+            "unseen": self.unseen,
             "seconds": round(self.seconds, 3),
         }
 
@@ -155,15 +162,14 @@ def parse_logs(
         on_warning(warning)
     with ExitStack() as stack:
         sources = [Source.open(path, stack) for path in request.logs]
-        passes = Passes(sources, request.preprocess.reading, 3, progress)
+        count = 3 if request.templates is None else 2
+        passes = Passes(sources, request.preprocess.reading, count, progress)
         sample = sample_lines(passes.logs(), request.preprocess)
         format_name, rules = find_rules(request, sample)
-        parser = LineParser(rules)
-        templates = _mine_templates(passes, parser, request.drain)
-        builder = _RowBuilder(rules, parser, templates, request.year)
-        _publish(request, format_name, passes, builder)
+        builder = _match(request, format_name, rules, passes)
     counts = builder.counts
-    for warning in find_warnings(request, format_name, builder.tally, sample):
+    found = find_warnings(request, format_name, builder.tally, sample)
+    for warning in (*found, *_describe_unseen(counts)):
         warnings.append(warning)
         on_warning(warning)
     return ParseResult(
@@ -182,35 +188,48 @@ def parse_logs(
         unmatched=builder.tally.describe_unmatched(),
         warnings=tuple(warnings),
         templates=len(counts.templates),
+        unseen=counts.unseen,
         seconds=time.monotonic() - started,
     )
+
+
+def _match(
+    request: ParseRequest, format_name: str, rules: Preprocess, passes: Passes
+) -> _RowBuilder:
+    """Make the passes after the first, and publish; what the last one has seen."""
+    parser = LineParser(rules)
+    if request.templates is not None:
+        builder = _RowBuilder(rules, parser, request.templates, request.year, None)
+        _publish(request, format_name, passes, builder)
+        return builder
+    miner = TemplateMiner(len(rules.keep), rules.version > 1)
+    _sample_lines(passes, parser, miner)
+    while True:
+        builder = _RowBuilder(rules, parser, miner.mine(), request.year, miner)
+        try:
+            _publish(request, format_name, passes, builder)
+        except _AnotherRound:
+            passes.add_pass()
+        else:
+            return builder
+
+
+class _AnotherRound(Exception):  # noqa: N818 - nothing went wrong
+    """Lines have no template yet."""
 
 
 # --- the second pass ------------------------------------------------------------------------------
 
 
-def _mine_templates(
-    passes: Passes, parser: LineParser, drain: DrainOptions
-) -> list[tuple[int, str]]:
-    """Mine every record that is not oversize; (cluster number, template), by number.
-
-    Records that keep the same have a miner of their own.
-    """
-    miners: dict[tuple[str, ...], TemplateMiner] = {}
+def _sample_lines(passes: Passes, parser: LineParser, miner: TemplateMiner) -> None:
+    """Give the miner every record that is not oversize."""
+    kept: set[tuple[str, ...]] = set()
     for record in RecordReader(parser).read(passes.lines()):
         if record.parsed is not None:
-            kept = record.parsed.kept
-            if kept not in miners:
-                if len(miners) >= MOST_MINERS:
-                    raise _build_crowd_error(parser, miners)
-                miners[kept] = TemplateMiner(drain)
-            miners[kept].add(parser.mask(record.parsed.message).text)
-    templates = [
-        " ".join(filter(None, (*kept, text)))
-        for kept, miner in miners.items()
-        for _, text in miner.templates()
-    ]
-    return list(enumerate(templates, 1))
+            kept.add(record.parsed.kept)
+            if len(kept) > MOST_KEPT:
+                raise _build_crowd_error(parser, kept)
+            miner.add(parser.mask_record(record.parsed))
 
 
 def _build_crowd_error(parser: LineParser, kept: Iterable[tuple[str, ...]]) -> InputError:
@@ -218,23 +237,24 @@ def _build_crowd_error(parser: LineParser, kept: Iterable[tuple[str, ...]]) -> I
     counts = [len(set(values)) for values in zip(*kept, strict=True)]
     field = parser.preprocess.keep[counts.index(max(counts))].field
     return InputError(
-        f"The kept fields have more than {MOST_MINERS:,} different values together, the field "
+        f"The kept fields have more than {MOST_KEPT:,} different values together, the field "
         f"{field!r} {max(counts):,} of them",
         f"A field that varies so much tells no events apart. Leave it out by --drop {field}.",
     )
 
 
-# --- the third pass -------------------------------------------------------------------------------
+# --- the last pass --------------------------------------------------------------------------------
 
 
 @dataclass
 class _Counts:
-    """What the third pass counts; ``rows`` are those with a text, ``templates`` places in the list
-    of the mined ones."""
+    """What the last pass counts; ``rows`` are those with a text, ``unseen`` of them without a
+    template, ``templates`` places in the list of all templates."""
 
     lines: int = 0
     rows: int = 0
     oversize: int = 0
+    unseen: int = 0
     templates: set[int] = field(default_factory=set)
 
 
@@ -244,8 +264,9 @@ class _RowBuilder:
     Args:
         rules: those of the log.
         parser: the same, compiled.
-        templates: (cluster number, template) as they are after the second pass.
+        templates: what lines are matched against.
         year: of the first year-less timestamp, see :class:`ParseRequest`.
+        miner: what is given the lines that no template matches; None if they have no template.
 
     Attributes:
         rules: see above.
@@ -257,8 +278,9 @@ class _RowBuilder:
         self,
         rules: Preprocess,
         parser: LineParser,
-        templates: Sequence[tuple[int, str]],
+        templates: Sequence[str],
         year: int | None,
+        miner: TemplateMiner | None,
     ) -> None:
         self.rules = rules
         self.counts = _Counts()
@@ -266,15 +288,20 @@ class _RowBuilder:
         self._records = RecordReader(parser)
         self._parser = parser
         self._templates = templates
-        self._matcher = rules.make_matcher([text for _, text in templates])
+        self._miner = miner
+        self._matcher = rules.make_matcher(templates)
         self._instants = InstantReader(year)
 
     def build_rows(self, passes: Passes) -> Iterator[ParsedRow]:
         """The rows of the last pass, in the order of the lines, a row a record.
 
+        After the first line that is for the miner there are no more rows.
+
         Raises:
             InputError: the logs changed meanwhile.
+            _AnotherRound: there were lines for the miner.
         """
+        is_complete = True
         for record in self._records.read(self._count(passes.lines())):
             parsed = record.parsed
             if parsed is None:
@@ -283,12 +310,17 @@ class _RowBuilder:
                 continue
             masked = self._parser.mask_record(parsed)
             index = self._matcher.match(masked)
-            if index is None:  # the same bytes gave these templates
-                raise build_change_error(passes.sources)
+            if index is None and self._miner is not None:
+                self._miner.add(masked)
+                is_complete = False
+            if not is_complete:
+                continue
             self.counts.rows += 1
             self.tally.add(record)
-            self.counts.templates.add(index)
-            number, template = self._templates[index]
+            if index is None:
+                self.counts.unseen += 1
+            else:
+                self.counts.templates.add(index)
             groups = None if parsed.time is None else parsed.time.groupdict()
             instant = self._instants.read(parsed.timestamp, groups)
             yield ParsedRow(
@@ -298,10 +330,12 @@ class _RowBuilder:
                 parsed.process,
                 record.raw,
                 masked.text,
-                number,
-                template,
+                None if index is None else index + 1,
+                None if index is None else self._templates[index],
                 record.continues,
             )
+        if not is_complete:
+            raise _AnotherRound
 
     @property
     def blank(self) -> int:
@@ -314,11 +348,21 @@ class _RowBuilder:
             yield line
 
 
+def _describe_unseen(counts: _Counts) -> Iterator[str]:
+    """A warning of records that no given template matches, if there are any."""
+    if counts.unseen:
+        yield (
+            f"{counts.unseen:,} of {counts.rows:,} records match no template of the list, so they"
+            " have none: a model learns nothing of them, and detection calls such lines unseen. Add"
+            " templates of them, or leave --templates out to have all templates mined"
+        )
+
+
 # --- publishing -----------------------------------------------------------------------------------
 
 
 def _publish(request: ParseRequest, format_name: str, passes: Passes, builder: _RowBuilder) -> None:
-    """Write the rows of the third pass and the rules, each file atomically.
+    """Write the rows of the last pass and the rules, each file atomically.
 
     Raises:
         InputError: no line has a row with a text, or the logs changed meanwhile.
@@ -330,11 +374,7 @@ def _publish(request: ParseRequest, format_name: str, passes: Passes, builder: _
         "sources": [source.describe() for source in passes.sources],
         "preprocess_sha256": builder.rules.sha256(),
         "format": format_name,
-        "drain": {
-            "depth": request.drain.depth,
-            "similarity": request.drain.similarity,
-            "max_children": request.drain.max_children,
-        },
+        "miner": {"name": "list"} if request.templates is not None else describe_miner(),
     }
     with parsed_writer(output / PARSED, about) as write:
         for row in builder.build_rows(passes):
@@ -342,6 +382,12 @@ def _publish(request: ParseRequest, format_name: str, passes: Passes, builder: _
         if builder.counts.rows == 0:
             only_continued = builder.counts.lines > builder.blank + builder.counts.oversize
             raise build_empty_error(passes.sources, only_continued=only_continued)
+        if builder.counts.rows == builder.counts.unseen:
+            raise InputError(
+                "No record of the log matches a template of the list",
+                "Edit what `logexport templates --list` writes of this log; the rules that it was"
+                " parsed by (masks, kept fields) decide what a template looks like.",
+            )
         # Before the table appears, so that a table never stands beside rules that are missing.
         builder.rules.save(output / PREPROCESS)
 

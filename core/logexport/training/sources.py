@@ -134,9 +134,14 @@ class Passes:
         self.sources = sources
         self._reading = reading
         self._progress = progress
-        self._total = count * sum(source.path.stat().st_size for source in sources)
+        self._size = sum(source.path.stat().st_size for source in sources)
+        self._total = count * self._size
         self._done = 0
         self._number = 1
+
+    def add_pass(self) -> None:
+        """Say that there will be one pass more."""
+        self._total += self._size
 
     def lines(self) -> Iterator[LogLine]:
         """All lines of the logs, once more.

@@ -60,7 +60,6 @@ def test_the_order_of_events_matters() -> None:
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The sample's log, parsed and built."""
-    pytest.importorskip("drain3", reason="`logexport parse` needs logexport[train]")
     directory = tmp_path_factory.mktemp("built")
     done = command("parse", SAMPLE / "sample.log", "-o", directory)
     assert done.returncode == 0, done.stderr
