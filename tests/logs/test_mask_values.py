@@ -118,7 +118,7 @@ KINDS = {
     "block": join("blk_", st.sampled_from(["", "-"]), digits(1, 19)),
     "worker": join("worker-", digits(1, 6)),
     "interface": join("eth", digits(1, 3)),
-    "pod": join("web-7", POD_SET, "-", POD),
+    "pod": join("web-", POD_SET, "-", POD),
     "identity": join("Foo@", hexadecimal(5, 8)),
     "path": join("/var/lib/", hexadecimal(1, 8), "/", digits(1, 4), ".log"),
     "windows path": join("C:\\x\\", hexadecimal(1, 8), "\\", digits(1, 4), ".log"),
