@@ -32,7 +32,7 @@ from tests.detect.fakes import count_score, event_topk
 
 TEMPLATES = (
     "session opened for user <*> by (uid= <NUM>",
-    "connection from <IP> port <NUM>",
+    "connection from <HOST> port <NUM>",
     "creating device node <PATH>",
     "moved <*:mark> to <*:mark>",
     "eth<ID>: link up",
@@ -179,7 +179,7 @@ def test_without_one_template_that_can_be_made_there_is_still_a_log() -> None:
 @given(
     st.lists(
         st.lists(
-            st.sampled_from(["a", "b", "<*>", "<NUM>", "x=", "<*:mark>", "eth<ID>", "é", "<IP>"]),
+            st.sampled_from(["a", "b", "<*>", "<NUM>", "x=", "<*:mark>", "eth<ID>", "é", "<HOST>"]),
             min_size=1,
             max_size=5,
         ).map(" ".join),
@@ -271,7 +271,7 @@ KEPT_TOKENS = {
 @given(
     st.sampled_from(sorted(KEPT_RULES)),
     st.lists(
-        st.sampled_from(["a b", "<*>", "a <NUM>", "x= <NUM> é", "eth<ID> <IP>", ""]),
+        st.sampled_from(["a b", "<*>", "a <NUM>", "x= <NUM> é", "eth<ID> <HOST>", ""]),
         min_size=1,
         unique=True,
     ),

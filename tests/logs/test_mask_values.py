@@ -63,7 +63,7 @@ def hexadecimal(least: int, most: int) -> st.SearchStrategy[str]:
 
 
 def join(*parts: str | st.SearchStrategy[str]) -> st.SearchStrategy[str]:
-    drawn = [st.just(part) if isinstance(part, str) else part for part in parts]
+    drawn = [st.sampled_from([part]) if isinstance(part, str) else part for part in parts]
     return st.tuples(*drawn).map("".join)
 
 
@@ -72,14 +72,14 @@ def repeat(part: st.SearchStrategy[str], between: str, count: int) -> st.SearchS
 
 
 SIGN = st.sampled_from(["", "-", "+"])
-NUMBER = join(SIGN, digits(1, 9), st.one_of(st.just(""), join(".", digits(1, 9))))
+NUMBER = join(SIGN, digits(1, 9), st.one_of(st.sampled_from([""]), join(".", digits(1, 9))))
 OCTET = st.integers(0, 255).map(str)
 DUO = hexadecimal(2, 2)
 UUID = join(*[part for size in (8, 4, 4, 4, 12) for part in ("-", hexadecimal(size, size))][1:])
 SHORT_HOST = st.sampled_from(["db", "web", "mail-relay"])
 POD = st.text(st.sampled_from("bcdfghjklmnpqrstvwxz2456789"), min_size=5, max_size=5)
 POD_SET = st.text(st.sampled_from("bcdfghjklmnpqrstvwxz2456789"), min_size=8, max_size=9)
-TIME = st.datetimes(datetime(1990, 1, 1), datetime(2069, 12, 31))  # noqa: DTZ001 - as it is written
+TIME = st.datetimes(datetime(1990, 1, 1), datetime(2069, 12, 31))
 FORMS = (
     *("%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S.%fZ", "%Y-%m-%d %H:%M:%S,%f +0100", "%d.%m.%Y %H:%M"),
     *("%Y/%m/%d %H:%M:%S", "%d/%b/%Y:%H:%M:%S +0000", "%d-%b-%Y %H:%M:%S", "%b %d %H:%M:%S"),
@@ -118,7 +118,7 @@ KINDS = {
     "block": join("blk_", st.sampled_from(["", "-"]), digits(1, 19)),
     "worker": join("worker-", digits(1, 6)),
     "interface": join("eth", digits(1, 3)),
-    "pod": join("web-7", POD_SET, "-", POD),
+    "pod": join("web-", POD_SET, "-", POD),
     "identity": join("Foo@", hexadecimal(5, 8)),
     "path": join("/var/lib/", hexadecimal(1, 8), "/", digits(1, 4), ".log"),
     "windows path": join("C:\\x\\", hexadecimal(1, 8), "\\", digits(1, 4), ".log"),
@@ -128,7 +128,7 @@ APART = ("size apart", "period")
 PLACES = ("took {} then", "n={} ok", "at ({}), ok", "at [{}] ok", "x '{}' y", "{}: ok", "last {}.")
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(st.data())
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_value_is_drawn_anew(kind: str, data: st.DataObject) -> None:
@@ -138,7 +138,7 @@ def test_a_value_is_drawn_anew(kind: str, data: st.DataObject) -> None:
     assert mask(place.format(one)) == mask(place.format(other))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(TIME, TIME)
 @pytest.mark.parametrize("form", FORMS)
 def test_time_moves(form: str, one: datetime, other: datetime) -> None:
@@ -147,7 +147,7 @@ def test_time_moves(form: str, one: datetime, other: datetime) -> None:
         assert mask(first) == mask(second)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.text(st.sampled_from("abzFX0159 _-.:/=@~\\\"'()[]{}<>,;+%|#é"), max_size=40))
 def test_no_digit_is_left_but_those_of_ipv4_and_ipv6(message: str) -> None:
     text = mask(message)[0]

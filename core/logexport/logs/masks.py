@@ -194,6 +194,14 @@ DEFAULT_MASKS = (
         rf"{_RUN}[A-Za-z]+_[_\-]*{_PART}(?:_(?:{_PART}|[A-Za-z]))*(?![\w\-])",
         "<ID>",
     ),
+    # Kubernetes draws the ends of a pod's name from 27 signs without vowels, which may be letters
+    # only: web-bdfxczlkj-x2x9z, agent-lkjhg. No word of English is like them, but "https" is.
+    Mask(
+        "pod",
+        r"(?<=[a-z0-9])-(?:[b-df-hj-np-tv-xz2456789]{8,10}-[b-df-hj-np-tv-xz2456789]{5}"
+        r"|(?!http)[b-df-hj-np-tv-xz]{5})(?![\w\-])",
+        "-<ID>",
+    ),
     # worker-3, web-7d4b9c6f5-x2x9z: words stay up to the first part with a digit. Parts that belong
     # to it: others with a digit, single letters, five letters without vowels (Kubernetes' suffix).
     Mask(
