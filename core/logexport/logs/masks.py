@@ -169,7 +169,7 @@ DEFAULT_MASKS = (
     Mask(
         "hash",
         rf"{_RUN}eyJ[\w\-]{{8,}}(?:\.[\w\-]+){{1,2}}"
-        rf"|{_RUN}(?:[0-9a-fA-F]{{8,}}|(?=[a-fA-F]*\d)[0-9a-fA-F]{{7}})(?![\w\-])"
+        rf"|{_RUN}[a-fA-F](?:[0-9a-fA-F]{{7,}}|(?=[a-fA-F]*\d)[0-9a-fA-F]{{6}})(?![\w\-])"
         r"|(?<=[\w\]$;]@)[0-9a-f]{4,16}(?!\w)"
         rf"|{_RUN}(?:(?=[A-Za-z]+\d+[A-Za-z]+\d)[A-Za-z0-9]+|(?=[A-Za-z]*\d)[A-Za-z0-9]{{20,}})"
         r"(?![\w\-=])"
@@ -193,6 +193,14 @@ DEFAULT_MASKS = (
         "joined",
         rf"{_RUN}[A-Za-z]+_[_\-]*{_PART}(?:_(?:{_PART}|[A-Za-z]))*(?![\w\-])",
         "<ID>",
+    ),
+    # Kubernetes draws the ends of a pod's name from 27 signs without vowels, which may be letters
+    # only: web-bdfxczlkj-x2x9z, agent-lkjhg. No word of English is like them, but "https" is.
+    Mask(
+        "pod",
+        r"(?<=[a-z0-9])-(?:[b-df-hj-np-tv-xz2456789]{8,10}-[b-df-hj-np-tv-xz2456789]{5}"
+        r"|(?!http)[b-df-hj-np-tv-xz]{5})(?![\w\-])",
+        "-<ID>",
     ),
     # worker-3, web-7d4b9c6f5-x2x9z: words stay up to the first part with a digit. Parts that belong
     # to it: others with a digit, single letters, five letters without vowels (Kubernetes' suffix).
