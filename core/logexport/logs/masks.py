@@ -210,8 +210,8 @@ DEFAULT_MASKS = (
         rf"(?:[_\-]+(?:{_PART}|[A-Za-z](?![A-Za-z0-9])|[b-df-hj-np-tv-xz]{{5}}(?![A-Za-z0-9])))*",
         r"\1<ID>",
     ),
-    # What says that there is no value, where a value must stand. Nothing behind "=" is left alone: a
-    # template holds the token "key=", and a line rendered from it must have that token again.
+    # What says that there is no value, where a value must stand. Nothing at all behind "=" is left
+    # as it is: a template has the token "key=", and a line rendered from it must have it too.
     Mask(
         "null",
         r"(?:(?<==)(?:-|N/A)|(?<=[=:])(?:null|NULL|nil|None)"
