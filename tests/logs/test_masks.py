@@ -162,7 +162,7 @@ def test_a_mask_is_read_from_the_command_line() -> None:
         ("4:05 PM CEST may Mayor Europe/Berlin", "<NUM> <TIME> <TIME> may Mayor <TIME>"),
         (
             "id=null x=- ruser= s=- ok=true - null",
-            "id=<NUM> x=<NUM> ruser=<NUM> s=<NUM> ok=true - null",
+            "id=<NUM> x=<NUM> ruser= s=<NUM> ok=true - null",
         ),
         ("() f() [] (nil)", "<NUM> f() <NUM> <NUM>"),
         ("  two  spaces\tstay ", "  two  spaces\tstay "),

@@ -210,14 +210,14 @@ DEFAULT_MASKS = (
         rf"(?:[_\-]+(?:{_PART}|[A-Za-z](?![A-Za-z0-9])|[b-df-hj-np-tv-xz]{{5}}(?![A-Za-z0-9])))*",
         r"\1<ID>",
     ),
-    # What says that there is no value, where a value must stand.
+    # What says that there is no value, where a value must stand. Nothing at all behind "=" is left
+    # as it is: a template has the token "key=", and a line rendered from it must have it too.
     Mask(
         "null",
         r"(?:(?<==)(?:-|N/A)|(?<=[=:])(?:null|NULL|nil|None)"
         rf"|{_OPENED}(?:N/A|\((?:null|nil)?\)|<null>|\[\]|\{{\}}|\"\"|''))(?![^\s,;.)\]}}])",
         "<NUM>",
     ),
-    Mask("absent", r"(\w=)(?![^\s,;)\]}])", r"\1<NUM>"),
     # Digits that are left stand in a word: eth0, log4j, jk2_init. Those of IPv4 and IPv6 are names.
     Mask("digits", r"(?<![iI][pP][vV])\d+(?:[._:\-]+\d+)*", "<ID>"),
 )
