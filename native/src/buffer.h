@@ -41,6 +41,16 @@ static inline bool le_buffer_append(struct le_buffer *buffer, const void *bytes,
     return true;
 }
 
+static inline bool le_buffer_fill(struct le_buffer *buffer, char byte, size_t length)
+{
+    if (!le_buffer_reserve(buffer, length))
+        return false;
+    if (length > 0)
+        memset(buffer->data + buffer->length, byte, length);
+    buffer->length += length;
+    return true;
+}
+
 static inline void le_buffer_free(struct le_buffer *buffer)
 {
     free(buffer->data);

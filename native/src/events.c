@@ -17,8 +17,8 @@ void le_scratch_free(struct le_scratch *scratch)
         le_opened_free(&scratch->levels[i]);
     le_buffer_free(&scratch->decoded);
     le_buffer_free(&scratch->stripped);
-    le_buffer_free(&scratch->masked[0]);
-    le_buffer_free(&scratch->masked[1]);
+    le_masking_free(&scratch->masking[0]);
+    le_masking_free(&scratch->masking[1]);
     le_buffer_free(&scratch->kept);
     le_buffer_free(&scratch->hashes);
     le_tokens_free(&scratch->tokens);
@@ -35,9 +35,12 @@ enum logexport_status le_event_match(const struct le_event_reader *reader,
                                      struct logexport_error *error)
 {
     const struct le_preprocess *rules = reader->rules;
+    struct le_masked masked = {message.data, message.length, NULL};
+    bool typed =
+        rules->tokens.collapse || rules->tokens.splits || le_matcher_knows_marks(reader->matcher);
     int endless;
-    switch (le_masks_apply(rules->masks, rules->mask_count, &scratch->match, scratch->masked,
-                           &message.data, &message.length, &endless)) {
+    switch (le_masks_apply(rules->masks, rules->mask_count, &scratch->match, scratch->masking,
+                           typed, &masked, &endless)) {
     case LE_MASKS_APPLIED:
         break;
     case LE_MASKS_ENDLESS: {
@@ -51,7 +54,8 @@ enum logexport_status le_event_match(const struct le_event_reader *reader,
     scratch->tokens.count = 0;
     if ((rules->keep_count > 0 && !le_kept_tokens(rules->keep, rules->keep_count, fields + 1,
                                                   &scratch->kept, &scratch->tokens)) ||
-        !le_tokens_append(&scratch->tokens, message.data, message.length) ||
+        !(typed ? le_tokens_cut(&rules->tokens, &masked, &scratch->tokens)
+                : le_tokens_append(&scratch->tokens, masked.text, masked.length)) ||
         !le_matcher_find(reader->matcher, &scratch->tokens, &scratch->hashes, template_index))
         return le_out_of_memory(error);
     return LOGEXPORT_OK;

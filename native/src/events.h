@@ -17,7 +17,8 @@ struct le_event_reader {
 struct le_scratch {
     struct le_match match;
     struct le_opened levels[LE_MAX_LEVELS]; /* what was opened, the outermost first */
-    struct le_buffer decoded, stripped, masked[2], kept, hashes;
+    struct le_buffer decoded, stripped, kept, hashes;
+    struct le_masking masking[2];
     struct le_tokens tokens;
 };
 

@@ -47,7 +47,7 @@ bool le_tokens_add(struct le_tokens *tokens, struct le_text text)
 {
     if (tokens->count == tokens->capacity && !grow(tokens))
         return false;
-    tokens->items[tokens->count++] = (struct le_token){text.data, text.length};
+    tokens->items[tokens->count++] = (struct le_token){text.data, text.length, LE_WORD};
     return true;
 }
 

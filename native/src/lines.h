@@ -14,9 +14,13 @@ struct le_text {
     size_t length;
 };
 
+/* What masks wrote of a token (tokens.h); words are what they wrote nothing of. */
+enum le_token_kind { LE_WORD, LE_MARKED, LE_VALUE };
+
 struct le_token {
     const char *data;
     size_t length;
+    enum le_token_kind kind;
 };
 
 struct le_tokens {
@@ -40,7 +44,7 @@ static inline bool le_is_space(char c)
 /* Whether there is white space only. */
 bool le_is_blank(const char *text, size_t length);
 
-/* Splits; the tokens lie in `text`. Those that were there stay before them with le_tokens_append(),
+/* Splits into words; the tokens lie in `text`. Those that were there stay before them with le_tokens_append(),
  * and one text as it is follows them with le_tokens_add(). False: out of memory. */
 bool le_tokens_add(struct le_tokens *tokens, struct le_text text);
 bool le_tokens_append(struct le_tokens *tokens, const char *text, size_t length);

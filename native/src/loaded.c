@@ -116,7 +116,7 @@ enum logexport_status le_load_event_reader(struct le_loaded *loaded,
         loaded->rules.by = LE_BY_NONE; /* it counts over the whole log */
     if ((status = apply_encoding(&loaded->rules, options->encoding, error)))
         return status;
-    loaded->matcher = le_matcher_new(&loaded->vocab, loaded->rules.general);
+    loaded->matcher = le_matcher_new(&loaded->vocab, loaded->rules.matching);
     if (loaded->matcher == NULL)
         return le_out_of_memory(error);
     loaded->reader = (struct le_event_reader){&loaded->rules, loaded->matcher};

@@ -51,30 +51,59 @@ void le_mask_free(struct le_mask *mask)
     *mask = (struct le_mask){0};
 }
 
+void le_masking_free(struct le_masking *masking)
+{
+    le_buffer_free(&masking->text);
+    le_buffer_free(&masking->marks);
+}
+
 enum masking { UNCHANGED, CHANGED, ENDLESS, NO_MEMORY };
 
-static bool append_replacement(const struct le_mask *mask, const struct le_match *match,
-                               const char *subject, struct le_buffer *out)
+/* A text on its way through one mask. */
+struct passage {
+    const struct le_masked *from;
+    struct le_masking *to;
+    bool wanted; /* marks are */
+};
+
+/* Copies a part of the text, with the marks that it has. */
+static bool copy_part(const struct passage *passage, size_t begin, size_t length)
+{
+    const struct le_masked *from = passage->from;
+    struct le_buffer *marks = &passage->to->marks;
+    if (!le_buffer_append(&passage->to->text, from->text + begin, length))
+        return false;
+    if (!passage->wanted)
+        return true;
+    return from->marks != NULL ? le_buffer_append(marks, from->marks + begin, length)
+                               : le_buffer_fill(marks, 0, length);
+}
+
+static bool append_replacement(const struct passage *passage, const struct le_mask *mask,
+                               const struct le_match *match)
 {
     for (size_t i = 0; i < mask->piece_count; i++) {
         const struct le_piece *piece = &mask->pieces[i];
-        const char *from = mask->text + piece->begin;
+        const char *text = passage->from->text;
         size_t length = piece->length;
         if (piece->group != 0) {
-            from = le_match_group(match, subject, piece->group, &length);
-            if (from == NULL)
-                continue; /* a group that took no part stands for nothing */
-        }
-        if (!le_buffer_append(out, from, length))
+            const char *group = le_match_group(match, text, piece->group, &length);
+            /* a group that took no part stands for nothing */
+            if (group != NULL && !copy_part(passage, (size_t)(group - text), length))
+                return false;
+        } else if (!le_buffer_append(&passage->to->text, mask->text + piece->begin, length) ||
+                   (passage->wanted && !le_buffer_fill(&passage->to->marks, 1, length))) {
             return false;
+        }
     }
     return true;
 }
 
-static enum masking apply_mask(const struct le_mask *mask, struct le_match *match, const char *text,
-                               size_t length, struct le_buffer *out)
+static enum masking apply_mask(const struct le_mask *mask, struct le_match *match,
+                               const struct passage *passage)
 {
-    size_t copied = 0;
+    const char *text = passage->from->text;
+    size_t length = passage->from->length, copied = 0;
     bool changed = false;
     for (;;) {
         enum le_search found = le_pattern_find(&mask->pattern, match, text, length, copied, true);
@@ -83,36 +112,36 @@ static enum masking apply_mask(const struct le_mask *mask, struct le_match *matc
         if (found == LE_NOT_FOUND)
             break;
         if (!changed)
-            out->length = 0;
+            passage->to->text.length = passage->to->marks.length = 0;
         changed = true;
         size_t begin = match->offsets[0], end = match->offsets[1];
         if (begin < copied || end <= begin) /* \K in a look-behind, from a foreign bundle */
             return ENDLESS;
-        if (!le_buffer_append(out, text + copied, begin - copied) ||
-            !append_replacement(mask, match, text, out))
+        if (!copy_part(passage, copied, begin - copied) ||
+            !append_replacement(passage, mask, match))
             return NO_MEMORY;
-        if (out->length > LE_MAX_MASKED)
+        if (passage->to->text.length > LE_MAX_MASKED)
             return ENDLESS;
         copied = end;
     }
     if (!changed)
         return UNCHANGED;
-    return le_buffer_append(out, text + copied, length - copied) ? CHANGED : NO_MEMORY;
+    return copy_part(passage, copied, length - copied) ? CHANGED : NO_MEMORY;
 }
 
 enum le_masks_status le_masks_apply(const struct le_mask *masks, int count, struct le_match *match,
-                                    struct le_buffer buffers[2], const char **text, size_t *length,
-                                    int *endless)
+                                    struct le_masking buffers[2], bool wanted,
+                                    struct le_masked *masked, int *endless)
 {
-    int into = 0;
+    struct passage passage = {masked, buffers, wanted};
     for (int i = 0; i < count; i++) {
-        switch (apply_mask(&masks[i], match, *text, *length, &buffers[into])) {
+        switch (apply_mask(&masks[i], match, &passage)) {
         case UNCHANGED:
             break;
         case CHANGED:
-            *text = buffers[into].data;
-            *length = buffers[into].length;
-            into = 1 - into; /* the next mask reads this buffer and writes the other */
+            *masked = (struct le_masked){passage.to->text.data, passage.to->text.length,
+                                         wanted ? passage.to->marks.data : NULL};
+            passage.to = passage.to == buffers ? buffers + 1 : buffers;
             break;
         case ENDLESS:
             *endless = i;

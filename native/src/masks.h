@@ -34,10 +34,24 @@ enum le_masks_status {
     LE_MASKS_NO_MEMORY
 };
 
-/* The line after all masks: *text itself, or what lies in one of the two buffers. *endless is the
- * number of the mask of LE_MASKS_ENDLESS, and only then written. */
+/* A text, and which of its bytes masks put there. */
+struct le_masked {
+    const char *text;
+    size_t length;
+    const char *marks; /* for each byte 1 if a mask put it there, else 0; NULL: none did */
+};
+
+/* Where masking writes to; one mask reads one and writes the other. */
+struct le_masking {
+    struct le_buffer text, marks;
+};
+
+/* Masks a text, which has no marks: afterwards it is itself, or lies in one of the two buffers. Unless
+ * marks are `wanted`, it has none. *endless is the number of the mask of LE_MASKS_ENDLESS, and only
+ * then written. */
 enum le_masks_status le_masks_apply(const struct le_mask *masks, int count, struct le_match *match,
-                                    struct le_buffer buffers[2], const char **text, size_t *length,
-                                    int *endless);
+                                    struct le_masking buffers[2], bool wanted,
+                                    struct le_masked *masked, int *endless);
+void le_masking_free(struct le_masking *masking);
 
 #endif

@@ -5,56 +5,70 @@
 
 #include "hash.h"
 
-/* A template, split. A wildcard's token has data NULL. */
+/* What a template's token is; the order is that in which they are preferred. */
+enum part_kind { CONSTANT, MARK, ANY, GLOB };
+
+/* A text between holes. */
+struct literal {
+    const char *data;
+    size_t length;
+};
+
+struct part {
+    enum part_kind kind;
+    struct literal text;      /* of a CONSTANT and of a GLOB */
+    struct literal *literals; /* of a GLOB: what stands around its holes */
+    size_t literal_count;
+};
+
+/* A template, split. */
 struct split {
-    const struct le_token *tokens;
-    size_t count, wildcards;
+    struct part *parts;
+    size_t count;
+    size_t kinds[GLOB + 1]; /* how many parts are of each */
+    size_t characters;      /* of constants, and of globs outside of their holes */
     const struct le_template *source;
     int32_t index;
-    bool general;
+    size_t rank; /* the lower is preferred */
+    struct le_matching matching;
 };
 
+/* Templates of one shape that have the same constants: a part of the matcher's, by rank. */
 struct slot {
     uint64_t hash;
-    const struct le_token *tokens; /* NULL: free */
-    int32_t index;
+    const struct split *first;
+    size_t count; /* 0: free */
 };
 
-/* Templates with constants at the same places, found by the hash of their constants. */
 struct shape {
-    size_t *wildcards; /* their places */
-    size_t wildcard_count;
+    size_t *others; /* the places of all but constants; those of marks are the first */
+    size_t other_count, mark_count;
     struct slot *slots;
     size_t mask; /* number of slots - 1, a power of two */
+    size_t rank; /* the lowest of its templates */
 };
 
 struct group {
     size_t token_count;
-    struct shape *shapes; /* the preferred first */
+    struct shape *shapes; /* by rank */
     size_t shape_count;
 };
 
 struct le_matcher {
     struct group *groups; /* by token count */
     size_t group_count;
-    struct le_token *tokens; /* of all templates */
+    struct split *templates;
+    size_t template_count;
+    struct part *parts;       /* of all templates */
+    struct literal *literals; /* of all globs */
+    bool knows_marks;
 };
 
 /* The hash of a token at a place. A line's hash is the sum of its tokens' hashes, so that the hash of
- * its constants for a shape is that sum less the tokens at the wildcards. */
-static uint64_t place_hash(struct le_token token, size_t place)
+ * its constants for a shape is that sum less the tokens at the other places. */
+static uint64_t place_hash(const char *data, size_t length, size_t place)
 {
-    return le_mix(le_hash(token.data, token.length) + place * UINT64_C(0x9e3779b97f4a7c15));
-}
-
-static bool is_wildcard(struct le_token token)
-{
-    return token.length == 3 && memcmp(token.data, "<*>", 3) == 0;
-}
-
-static bool same_token(struct le_token a, struct le_token b)
-{
-    return a.length == b.length && memcmp(a.data, b.data, a.length) == 0;
+    return le_mix(le_hash(data, length) + place * UINT64_C(0x9e3779b97f4a7c15));
 }
 
 static int compare_bytes(const char *a, size_t a_length, const char *b, size_t b_length)
@@ -64,131 +78,121 @@ static int compare_bytes(const char *a, size_t a_length, const char *b, size_t b
     return order != 0 ? order : (a_length > b_length) - (a_length < b_length);
 }
 
-/* Orders two templates of one token count by shape, the preferred shape first. */
-static int compare_shapes(const struct split *a, const struct split *b)
+static int compare_sizes(size_t a, size_t b)
 {
-    if (a->wildcards != b->wildcards)
-        return (a->wildcards < b->wildcards) != a->general ? -1 : 1;
-    for (size_t i = 0; i < a->count; i++)
-        if ((a->tokens[i].data == NULL) != (b->tokens[i].data == NULL))
-            return a->tokens[i].data == NULL ? 1 : -1; /* the constant wins */
-    return 0;
+    return (a > b) - (a < b);
 }
 
-/* Orders two templates of one shape by their constants. */
-static int compare_constants(const struct split *a, const struct split *b)
+/* --- reading templates --- */
+
+static bool is_name_byte(char c)
 {
-    for (size_t i = 0; i < a->count; i++) {
-        struct le_token x = a->tokens[i], y = b->tokens[i];
-        if (x.data == NULL)
+    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_' ||
+           c == '-';
+}
+
+/* The length of the hole that a text begins with: <*> or <:NAME:>; 0 if it begins with none. */
+static size_t hole_length(const char *text, size_t length)
+{
+    if (length >= 3 && memcmp(text, "<*>", 3) == 0)
+        return 3;
+    if (length < 5 || memcmp(text, "<:", 2) != 0)
+        return 0;
+    size_t at = 2;
+    while (at < length && is_name_byte(text[at]))
+        at++;
+    return at > 2 && length - at >= 2 && memcmp(text + at, ":>", 2) == 0 ? at + 2 : 0;
+}
+
+static bool is_text(struct le_token token, const char *text)
+{
+    return token.length == strlen(text) && memcmp(token.data, text, token.length) == 0;
+}
+
+static size_t count_characters(const char *text, size_t length)
+{
+    size_t characters = 0;
+    for (size_t i = 0; i < length; i++)
+        characters += ((unsigned char)text[i] & 0xc0) != 0x80;
+    return characters;
+}
+
+/* Reads a token of a template. Its literals are written to where there is room for one more than a
+ * third of its bytes. */
+static void read_part(struct part *part, struct le_token token, struct le_matching matching,
+                      struct literal *literals)
+{
+    *part = (struct part){.kind = CONSTANT, .text = {token.data, token.length}};
+    if (is_text(token, "<*>"))
+        part->kind = ANY;
+    else if (matching.typed && is_text(token, "<*:mark>"))
+        part->kind = MARK;
+    if (part->kind != CONSTANT || !matching.inner)
+        return;
+    size_t begin = 0, hole;
+    for (size_t at = 0; at < token.length; at += hole > 0 ? hole : 1) {
+        hole = hole_length(token.data + at, token.length - at);
+        if (hole == 0)
             continue;
-        int order = compare_bytes(x.data, x.length, y.data, y.length);
-        if (order != 0)
-            return order;
+        literals[part->literal_count++] = (struct literal){token.data + begin, at - begin};
+        begin = at + hole;
+        if (at == 0 && begin == token.length) {
+            *part = (struct part){.kind = ANY};
+            return;
+        }
     }
-    return 0;
+    if (part->literal_count == 0)
+        return;
+    literals[part->literal_count++] = (struct literal){token.data + begin, token.length - begin};
+    part->kind = GLOB;
+    part->literals = literals;
 }
 
-static int compare_templates(const void *left, const void *right)
+static void count_part(struct split *template, const struct part *part)
 {
-    const struct split *a = left, *b = right;
-    if (a->count != b->count)
-        return a->count < b->count ? -1 : 1;
-    int order = compare_shapes(a, b);
-    if (order == 0)
-        order = compare_constants(a, b);
-    if (order == 0) /* they differ in white space: the first in code point order stands for both */
-        order =
-            compare_bytes(a->source->text, a->source->length, b->source->text, b->source->length);
-    return order;
+    template->kinds[part->kind]++;
+    if (part->kind == CONSTANT)
+        template->characters += count_characters(part->text.data, part->text.length);
+    for (size_t i = 0; i < part->literal_count; i++)
+        template->characters += count_characters(part->literals[i].data, part->literals[i].length);
 }
 
-static void insert_template(struct shape *shape, const struct split *template)
-{
-    uint64_t hash = 0;
-    for (size_t i = 0; i < template->count; i++)
-        if (template->tokens[i].data != NULL)
-            hash += place_hash(template->tokens[i], i);
-    size_t at = le_mix(hash) & shape->mask;
-    while (shape->slots[at].tokens != NULL)
-        at = (at + 1) & shape->mask;
-    shape->slots[at] = (struct slot){hash, template->tokens, template->index};
-}
-
-static bool make_shape(struct shape *shape, const struct split *templates, size_t count)
-{
-    const struct split *first = templates;
-    size_t size = 4;
-    while (size < count * 2)
-        size *= 2;
-    *shape = (struct shape){.wildcard_count = first->wildcards, .mask = size - 1};
-    shape->slots = calloc(size, sizeof *shape->slots);
-    shape->wildcards = malloc((first->wildcards + 1) * sizeof *shape->wildcards);
-    if (shape->slots == NULL || shape->wildcards == NULL)
-        return false;
-    size_t n = 0;
-    for (size_t i = 0; i < first->count; i++)
-        if (first->tokens[i].data == NULL)
-            shape->wildcards[n++] = i;
-    for (size_t i = 0; i < count; i++)
-        if (i == 0 || compare_constants(&templates[i - 1], &templates[i]) != 0)
-            insert_template(shape, &templates[i]);
-    return true;
-}
-
-static bool make_group(struct group *group, const struct split *templates, size_t count)
-{
-    size_t shapes = 0;
-    for (size_t i = 0; i < count; i++)
-        shapes += i == 0 || compare_shapes(&templates[i - 1], &templates[i]) != 0;
-    group->token_count = templates->count;
-    group->shapes = calloc(shapes, sizeof *group->shapes);
-    if (group->shapes == NULL)
-        return false;
-    for (size_t begin = 0; begin < count;) {
-        size_t end = begin + 1;
-        while (end < count && compare_shapes(&templates[begin], &templates[end]) == 0)
-            end++;
-        group->shape_count++;
-        if (!make_shape(&group->shapes[group->shape_count - 1], templates + begin, end - begin))
-            return false;
-        begin = end;
-    }
-    return true;
-}
-
-/* Splits all templates into one array of tokens. */
-static bool split_templates(struct le_matcher *matcher, const struct le_vocab *vocab, bool general,
-                            struct split *out, size_t *out_count)
+/* Splits all templates. */
+static bool read_templates(struct le_matcher *matcher, const struct le_vocab *vocab,
+                           struct le_matching matching)
 {
     struct le_tokens line = {0};
-    size_t total = 0;
+    size_t tokens = 0, bytes = 0;
     for (int32_t i = 0; i < vocab->size; i++) {
         if (!le_tokens_split(&line, vocab->templates[i].text, vocab->templates[i].length))
             goto failed;
-        total += line.count;
+        tokens += line.count;
+        bytes += vocab->templates[i].length;
     }
-    matcher->tokens = malloc((total + 1) * sizeof *matcher->tokens);
-    if (matcher->tokens == NULL)
+    matcher->templates = malloc(((size_t)vocab->size + 1) * sizeof *matcher->templates);
+    matcher->parts = malloc((tokens + 1) * sizeof *matcher->parts);
+    /* A glob of n holes has n + 1 literals and at least 3n bytes. */
+    matcher->literals =
+        malloc(((matching.inner ? bytes / 3 + tokens : 0) + 1) * sizeof *matcher->literals);
+    if (matcher->templates == NULL || matcher->parts == NULL || matcher->literals == NULL)
         goto failed;
-    struct le_token *next = matcher->tokens;
-    *out_count = 0;
+    struct part *part = matcher->parts;
+    struct literal *literals = matcher->literals;
     for (int32_t i = 0; i < vocab->size; i++) {
         const struct le_template *source = &vocab->templates[i];
         if (source->reserved)
             continue;
         if (!le_tokens_split(&line, source->text, source->length))
             goto failed;
-        struct split *split = &out[(*out_count)++];
-        *split = (struct split){next, line.count, 0, source, i, general};
-        for (size_t t = 0; t < line.count; t++) {
-            *next = line.items[t];
-            if (is_wildcard(*next)) {
-                next->data = NULL;
-                split->wildcards++;
-            }
-            next++;
+        struct split *template = &matcher->templates[matcher->template_count++];
+        *template = (struct split){
+            .parts = part, .count = line.count, .source = source, .index = i, .matching = matching};
+        for (size_t t = 0; t < line.count; t++, part++) {
+            read_part(part, line.items[t], matching, literals);
+            literals += part->literal_count;
+            count_part(template, part);
         }
+        matcher->knows_marks |= template->kinds[MARK] > 0;
     }
     le_tokens_free(&line);
     return true;
@@ -197,37 +201,163 @@ failed:
     return false;
 }
 
-struct le_matcher *le_matcher_new(const struct le_vocab *vocab, bool general)
-{
-    struct le_matcher *matcher = calloc(1, sizeof *matcher);
-    struct split *templates = malloc(((size_t)vocab->size + 1) * sizeof *templates);
-    size_t count;
-    if (matcher == NULL || templates == NULL ||
-        !split_templates(matcher, vocab, general, templates, &count))
-        goto failed;
-    qsort(templates, count, sizeof *templates, compare_templates);
+/* --- their order --- */
 
-    size_t groups = 0;
+static int compare_kinds(const struct split *a, const struct split *b)
+{
+    for (size_t i = 0; i < a->count; i++)
+        if (a->parts[i].kind != b->parts[i].kind)
+            return a->parts[i].kind < b->parts[i].kind ? -1 : 1;
+    return 0;
+}
+
+/* Orders two templates of one token count, the preferred one first. */
+static int compare_preference(const void *left, const void *right)
+{
+    const struct split *a = left, *b = right;
+    int sign = a->matching.general ? -1 : 1, order = compare_sizes(a->count, b->count);
+    if (order == 0 && a->matching.inner)
+        order = -sign * compare_sizes(a->characters, b->characters);
+    if (order == 0 && !a->matching.inner) {
+        order = sign * compare_sizes(a->kinds[ANY], b->kinds[ANY]);
+        if (order == 0)
+            order = sign * compare_sizes(a->kinds[MARK], b->kinds[MARK]);
+        if (order == 0)
+            order = compare_kinds(a, b);
+    }
+    return order != 0 ? order
+                      : compare_bytes(a->source->text, a->source->length, b->source->text,
+                                      b->source->length);
+}
+
+static int compare_constants(const struct split *a, const struct split *b)
+{
+    for (size_t i = 0; i < a->count; i++) {
+        const struct literal *x = &a->parts[i].text, *y = &b->parts[i].text;
+        int order = a->parts[i].kind == CONSTANT
+                        ? compare_bytes(x->data, x->length, y->data, y->length)
+                        : 0;
+        if (order != 0)
+            return order;
+    }
+    return 0;
+}
+
+/* Orders two templates by token count, shape, constants and rank. */
+static int compare_places(const void *left, const void *right)
+{
+    const struct split *a = left, *b = right;
+    int order = compare_sizes(a->count, b->count);
+    if (order == 0)
+        order = compare_kinds(a, b);
+    if (order == 0)
+        order = compare_constants(a, b);
+    return order != 0 ? order : compare_sizes(a->rank, b->rank);
+}
+
+static int compare_shapes(const void *left, const void *right)
+{
+    const struct shape *a = left, *b = right;
+    return compare_sizes(a->rank, b->rank);
+}
+
+/* --- where they are looked up --- */
+
+static void insert_slot(struct shape *shape, const struct split *first, size_t count)
+{
+    uint64_t hash = 0;
+    for (size_t i = 0; i < first->count; i++)
+        if (first->parts[i].kind == CONSTANT)
+            hash += place_hash(first->parts[i].text.data, first->parts[i].text.length, i);
+    size_t at = le_mix(hash) & shape->mask;
+    while (shape->slots[at].count > 0)
+        at = (at + 1) & shape->mask;
+    shape->slots[at] = (struct slot){hash, first, count};
+}
+
+static bool make_shape(struct shape *shape, const struct split *templates, size_t count)
+{
+    const struct split *first = templates;
+    size_t size = 4, others = first->count - first->kinds[CONSTANT];
+    while (size < count * 2)
+        size *= 2;
+    *shape = (struct shape){.mark_count = first->kinds[MARK], .mask = size - 1, .rank = SIZE_MAX};
+    shape->slots = calloc(size, sizeof *shape->slots);
+    shape->others = malloc((others + 1) * sizeof *shape->others);
+    if (shape->slots == NULL || shape->others == NULL)
+        return false;
+    for (size_t i = 0; i < first->count; i++)
+        if (first->parts[i].kind == MARK)
+            shape->others[shape->other_count++] = i;
+    for (size_t i = 0; i < first->count; i++)
+        if (first->parts[i].kind != MARK && first->parts[i].kind != CONSTANT)
+            shape->others[shape->other_count++] = i;
+    for (size_t begin = 0, end; begin < count; begin = end) {
+        for (end = begin + 1; end < count; end++)
+            if (compare_constants(&templates[begin], &templates[end]) != 0)
+                break;
+        insert_slot(shape, &templates[begin], end - begin);
+        if (templates[begin].rank < shape->rank)
+            shape->rank = templates[begin].rank;
+    }
+    return true;
+}
+
+static bool make_group(struct group *group, const struct split *templates, size_t count)
+{
+    size_t shapes = 0;
     for (size_t i = 0; i < count; i++)
+        shapes += i == 0 || compare_kinds(&templates[i - 1], &templates[i]) != 0;
+    group->token_count = templates->count;
+    group->shapes = calloc(shapes, sizeof *group->shapes);
+    if (group->shapes == NULL)
+        return false;
+    for (size_t begin = 0, end; begin < count; begin = end) {
+        for (end = begin + 1; end < count; end++)
+            if (compare_kinds(&templates[begin], &templates[end]) != 0)
+                break;
+        group->shape_count++;
+        if (!make_shape(&group->shapes[group->shape_count - 1], templates + begin, end - begin))
+            return false;
+    }
+    qsort(group->shapes, group->shape_count, sizeof *group->shapes, compare_shapes);
+    return true;
+}
+
+static bool make_groups(struct le_matcher *matcher)
+{
+    struct split *templates = matcher->templates;
+    size_t groups = 0, count = matcher->template_count;
+    qsort(templates, count, sizeof *templates, compare_preference);
+    for (size_t i = 0; i < count; i++) {
+        templates[i].rank = i;
         groups += i == 0 || templates[i - 1].count != templates[i].count;
+    }
+    qsort(templates, count, sizeof *templates, compare_places);
     matcher->groups = calloc(groups + 1, sizeof *matcher->groups);
     if (matcher->groups == NULL)
-        goto failed;
-    for (size_t begin = 0; begin < count;) {
-        size_t end = begin + 1;
-        while (end < count && templates[end].count == templates[begin].count)
-            end++;
+        return false;
+    for (size_t begin = 0, end; begin < count; begin = end) {
+        for (end = begin + 1; end < count; end++)
+            if (templates[end].count != templates[begin].count)
+                break;
         matcher->group_count++;
         if (!make_group(&matcher->groups[matcher->group_count - 1], templates + begin, end - begin))
-            goto failed;
-        begin = end;
+            return false;
     }
-    free(templates);
+    return true;
+}
+
+struct le_matcher *le_matcher_new(const struct le_vocab *vocab, struct le_matching matching)
+{
+    struct le_matcher *matcher = calloc(1, sizeof *matcher);
+    if (matcher == NULL)
+        return NULL;
+    if (!read_templates(matcher, vocab, matching) || !make_groups(matcher)) {
+        le_matcher_free(matcher);
+        return NULL;
+    }
     return matcher;
-failed:
-    free(templates);
-    le_matcher_free(matcher);
-    return NULL;
 }
 
 void le_matcher_free(struct le_matcher *matcher)
@@ -238,14 +368,23 @@ void le_matcher_free(struct le_matcher *matcher)
         struct group *group = &matcher->groups[g];
         for (size_t s = 0; s < group->shape_count; s++) {
             free(group->shapes[s].slots);
-            free(group->shapes[s].wildcards);
+            free(group->shapes[s].others);
         }
         free(group->shapes);
     }
     free(matcher->groups);
-    free(matcher->tokens);
+    free(matcher->templates);
+    free(matcher->parts);
+    free(matcher->literals);
     free(matcher);
 }
+
+bool le_matcher_knows_marks(const struct le_matcher *matcher)
+{
+    return matcher->knows_marks;
+}
+
+/* --- looking lines up --- */
 
 static const struct group *group_of(const struct le_matcher *matcher, size_t token_count)
 {
@@ -262,12 +401,69 @@ static const struct group *group_of(const struct le_matcher *matcher, size_t tok
     return &matcher->groups[low];
 }
 
-static bool fits_line(const struct le_token *template, const struct le_tokens *line)
+/* Whether the token is the literals with texts between; each is taken where it comes first. */
+static bool fits_glob(const struct part *part, struct le_token token)
 {
-    for (size_t i = 0; i < line->count; i++)
-        if (template[i].data != NULL && !same_token(template[i], line->items[i]))
+    const struct literal *first = part->literals, *last = first + part->literal_count - 1;
+    if (token.length <= first->length + last->length ||
+        memcmp(token.data, first->data, first->length) != 0 ||
+        memcmp(token.data + token.length - last->length, last->data, last->length) != 0)
+        return false;
+    const char *at = token.data + first->length, *end = token.data + token.length - last->length;
+    for (const struct literal *literal = first + 1; literal < last; literal++) {
+        if (at == end)
+            return false;
+        do /* a hole holds a character at least */
+            at++;
+        while (at < end && ((unsigned char)*at & 0xc0) == 0x80);
+        if (literal->length > 0)
+            at = memmem(at, (size_t)(end - at), literal->data, literal->length);
+        if (at == NULL)
+            return false;
+        at += literal->length;
+    }
+    return at < end;
+}
+
+static bool fits_constants(const struct split *template, const struct le_tokens *line)
+{
+    for (size_t i = 0; i < line->count; i++) {
+        const struct part *part = &template->parts[i];
+        if (part->kind == CONSTANT &&
+            (part->text.length != line->items[i].length ||
+             memcmp(part->text.data, line->items[i].data, part->text.length) != 0))
+            return false;
+    }
+    return true;
+}
+
+static bool fits_globs(const struct split *template, const struct le_tokens *line)
+{
+    for (size_t i = 0; template->kinds[GLOB] > 0 && i < line->count; i++)
+        if (template->parts[i].kind == GLOB && !fits_glob(&template->parts[i], line->items[i]))
             return false;
     return true;
+}
+
+/* The template of the shape that the line matches, if there is one that goes before `best`; else
+ * `best`. */
+static const struct split *find_in_shape(const struct shape *shape, uint64_t hash,
+                                         const struct le_tokens *line, const struct split *best)
+{
+    for (size_t at = le_mix(hash) & shape->mask; shape->slots[at].count > 0;
+         at = (at + 1) & shape->mask) {
+        const struct slot *slot = &shape->slots[at];
+        if (slot->hash != hash || !fits_constants(slot->first, line))
+            continue;
+        for (const struct split *one = slot->first; one < slot->first + slot->count; one++) {
+            if (best != NULL && one->rank > best->rank)
+                return best;
+            if (fits_globs(one, line))
+                return one;
+        }
+        return best; /* no other slot has these constants */
+    }
+    return best;
 }
 
 bool le_matcher_find(const struct le_matcher *matcher, const struct le_tokens *tokens,
@@ -282,18 +478,23 @@ bool le_matcher_find(const struct le_matcher *matcher, const struct le_tokens *t
         return false;
     uint64_t *each = (uint64_t *)(void *)hashes->data, sum = 0;
     for (size_t i = 0; i < tokens->count; i++)
-        sum += each[i] = place_hash(tokens->items[i], i);
+        sum += each[i] = place_hash(tokens->items[i].data, tokens->items[i].length, i);
+    const struct split *best = NULL;
     for (size_t s = 0; s < group->shape_count; s++) {
         const struct shape *shape = &group->shapes[s];
+        if (best != NULL && best->rank < shape->rank)
+            break;
+        size_t other = 0;
+        while (other < shape->mark_count && tokens->items[shape->others[other]].kind != LE_WORD)
+            other++;
+        if (other < shape->mark_count)
+            continue;
         uint64_t hash = sum;
-        for (size_t w = 0; w < shape->wildcard_count; w++)
-            hash -= each[shape->wildcards[w]];
-        for (size_t at = le_mix(hash) & shape->mask; shape->slots[at].tokens != NULL;
-             at = (at + 1) & shape->mask)
-            if (shape->slots[at].hash == hash && fits_line(shape->slots[at].tokens, tokens)) {
-                *index = shape->slots[at].index;
-                return true;
-            }
+        for (other = 0; other < shape->other_count; other++)
+            hash -= each[shape->others[other]];
+        best = find_in_shape(shape, hash, tokens, best);
     }
+    if (best != NULL)
+        *index = best->index;
     return true;
 }

@@ -384,6 +384,63 @@ static enum logexport_status read_continuation(struct reader *reader,
     return LOGEXPORT_OK;
 }
 
+static enum logexport_status read_tokens(struct reader *reader,
+                                         const struct le_json_value *document)
+{
+    struct le_place place = reader->place;
+    const struct le_json_value *tokens;
+    const char *after;
+    size_t length;
+    enum logexport_status status =
+        le_json_object(document, "tokens", place, &tokens, reader->error);
+    if (status != LOGEXPORT_OK)
+        return status;
+    place.inside = "tokens";
+    if ((status = REFUSE_OTHER_KEYS(reader, place, tokens, "split_after", "collapse")) ||
+        (status = le_json_string(tokens, "split_after", place, &after, &length, reader->error)))
+        return status;
+    const struct le_json_value *collapse = le_json_get(tokens, "collapse");
+    if (!le_json_is(collapse, LE_JSON_TRUE) && !le_json_is(collapse, LE_JSON_FALSE))
+        return le_json_malformed(reader->error, place, "\"collapse\" is not true or false");
+    if (!le_token_rule_init(&reader->rules->tokens, after, length,
+                            le_json_is(collapse, LE_JSON_TRUE)))
+        return le_json_malformed(reader->error, place,
+                                 "\"split_after\" is not at most %d different characters of ASCII "
+                                 "punctuation",
+                                 LE_MAX_SPLIT_AFTER);
+    return LOGEXPORT_OK;
+}
+
+static enum logexport_status read_matching(struct reader *reader,
+                                           const struct le_json_value *document)
+{
+    struct le_place place = reader->place;
+    struct le_matching *matching = &reader->rules->matching;
+    const struct le_json_value *object;
+    const char *prefer;
+    enum logexport_status status =
+        le_json_object(document, "matching", place, &object, reader->error);
+    if (status != LOGEXPORT_OK)
+        return status;
+    place.inside = "matching";
+    if ((status = REFUSE_OTHER_KEYS(reader, place, object, "prefer", "inner")) ||
+        (status = le_json_name(object, "prefer", place, &prefer, reader->error)))
+        return status;
+    matching->general = strcmp(prefer, "general") == 0;
+    if (!matching->general && strcmp(prefer, "specific") != 0)
+        return le_json_malformed(reader->error, place, "\"prefer\" is not specific or general");
+    const struct le_json_value *inner = le_json_get(object, "inner");
+    if (reader->version == 1)
+        return inner == NULL
+                   ? LOGEXPORT_OK
+                   : le_json_malformed(reader->error, place, "\"inner\" belongs to version 2 only");
+    if (!le_json_is(inner, LE_JSON_TRUE) && !le_json_is(inner, LE_JSON_FALSE))
+        return le_json_malformed(reader->error, place, "\"inner\" is not true or false");
+    matching->inner = le_json_is(inner, LE_JSON_TRUE);
+    matching->typed = true;
+    return LOGEXPORT_OK;
+}
+
 static enum logexport_status read_encoding(struct reader *reader,
                                            const struct le_json_value *document)
 {
@@ -467,7 +524,7 @@ static enum logexport_status want_times(struct reader *reader)
 static enum logexport_status read_reading(struct reader *reader,
                                           const struct le_json_value *document)
 {
-    static const char *const keys[] = {"encoding", "structured", "continuation", "keep"};
+    static const char *const keys[] = {"encoding", "structured", "continuation", "keep", "tokens"};
     enum logexport_status status;
     for (size_t i = 0; reader->version == 1 && i < sizeof keys / sizeof keys[0]; i++)
         if (le_json_get(document, keys[i]) != NULL)
@@ -479,7 +536,9 @@ static enum logexport_status read_reading(struct reader *reader,
         (reader->times && (status = want_times(reader))) ||
         (status = read_structured(reader, document)))
         return status;
-    return read_continuation(reader, document);
+    if ((status = read_continuation(reader, document)))
+        return status;
+    return read_tokens(reader, document);
 }
 
 static enum logexport_status read_rules(struct reader *reader, const struct le_json_value *document,
@@ -488,14 +547,13 @@ static enum logexport_status read_rules(struct reader *reader, const struct le_j
     struct le_preprocess *rules = reader->rules;
     struct le_place place = reader->place;
     int64_t max_sessions, max_line_bytes;
-    const struct le_json_value *matching;
-    const char *prefer;
     enum logexport_status status;
     if ((status = le_json_integer(document, "schema_version", 1, 2, place, &reader->version,
                                   reader->error)) ||
-        (status = REFUSE_OTHER_KEYS(reader, place, document, "schema_version", "encoding",
-                                    "structured", "continuation", "keep", "headers", "masks",
-                                    "matching", "session", "max_sessions", "max_line_bytes")) ||
+        (status =
+             REFUSE_OTHER_KEYS(reader, place, document, "schema_version", "encoding", "structured",
+                               "continuation", "keep", "headers", "masks", "tokens", "matching",
+                               "session", "max_sessions", "max_line_bytes")) ||
         (status = read_headers(reader, document)) || (status = read_masks(reader, document)) ||
         (status = read_session(reader, document)) ||
         (status = session_by == NULL ? LOGEXPORT_OK : use_session_option(reader, session_by)))
@@ -506,11 +564,7 @@ static enum logexport_status read_rules(struct reader *reader, const struct le_j
                                   reader->error)) ||
         (status = le_json_integer(document, "max_line_bytes", 1, 1 << 30, place, &max_line_bytes,
                                   reader->error)) ||
-        (status = le_json_object(document, "matching", place, &matching, reader->error)))
-        return status;
-    place.inside = "matching";
-    if ((status = REFUSE_OTHER_KEYS(reader, place, matching, "prefer")) ||
-        (status = le_json_name(matching, "prefer", place, &prefer, reader->error)))
+        (status = read_matching(reader, document)))
         return status;
     for (int i = 0; i < rules->header_count; i++) {
         const struct le_header *header = &rules->headers[i];
@@ -518,9 +572,6 @@ static enum logexport_status read_rules(struct reader *reader, const struct le_j
         if (rules->continuation && header->pid != 0 && header->level != 0)
             rules->by_pid = true;
     }
-    rules->general = strcmp(prefer, "general") == 0;
-    if (!rules->general && strcmp(prefer, "specific") != 0)
-        return le_json_malformed(reader->error, place, "\"prefer\" is not specific or general");
     rules->max_sessions = (size_t)max_sessions;
     rules->max_line_bytes = (size_t)max_line_bytes;
     return LOGEXPORT_OK;

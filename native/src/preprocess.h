@@ -6,8 +6,10 @@
 #include "decoding.h"
 #include "headers.h"
 #include "masks.h"
+#include "matching.h"
 #include "metadata.h"
 #include "structured.h"
+#include "tokens.h"
 
 enum le_session_by { LE_BY_NONE, LE_BY_HOST, LE_BY_FIELD, LE_BY_PATTERN };
 
@@ -18,7 +20,8 @@ struct le_preprocess {
     struct le_mask *masks;
     int mask_count;
     char (*mask_names)[65];
-    bool general; /* matching prefers the most wildcards */
+    struct le_token_rule tokens;
+    struct le_matching matching;
     enum le_session_by by;
     struct le_pattern session;
     uint32_t session_group; /* whose text is the session: the first group, or 0 if there is none */

@@ -37,8 +37,10 @@ const char plain_rules[] =
     "[{\"field\": \"host\", \"as\": \"text\"}], \"headers\": "                                        \
     "[{\"name\": \"n\", \"pattern\": \"H(?P<message>\\\\w*)$\", \"message\": \"next_line\"}, "        \
     "{\"name\": \"h\", \"pattern\": \"h: (?P<message>.*)$\"}], \"masks\": "                           \
-    "[{\"name\": \"n\", \"pattern\": \"\\\\d+\", \"replacement\": \"<N>\"}], \"matching\": "          \
-    "{\"prefer\": \"general\"}, \"session\": {\"by\": \"regex\", \"pattern\": \"s=(\\\\w+)\"}, "      \
+    "[{\"name\": \"n\", \"pattern\": \"\\\\d+\", \"replacement\": \"<N>\"}], \"tokens\": "            \
+    "{\"split_after\": \"=:\", \"collapse\": true}, \"matching\": "                                   \
+    "{\"prefer\": \"general\", \"inner\": true}, "                                                    \
+    "\"session\": {\"by\": \"regex\", \"pattern\": \"s=(\\\\w+)\"}, "                                 \
     "\"max_sessions\": 2, \"max_line_bytes\": 100}"
 const char utf8_rules[] = READING_RULES("utf-8");
 const char utf16_rules[] = READING_RULES("utf-16le");

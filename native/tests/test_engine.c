@@ -436,6 +436,42 @@ static void malformed_kept_fields_are_refused(void)
               "not a field by rules of version 1");
 }
 
+static void malformed_token_rules_are_refused(void)
+{
+#define STEP(tokens, matching)                                                                      \
+    "{\"schema_version\": 2, \"encoding\": \"utf-8\", \"structured\": [], \"continuation\": true, " \
+    "\"keep\": [], \"headers\": [], \"masks\": []" tokens ", \"matching\": " matching               \
+    ", \"session\": {\"by\": \"none\", \"pattern\": null}, \"max_sessions\": 1, "                   \
+    "\"max_line_bytes\": 9}"
+#define TOKENS(after, collapse)                                                                    \
+    ", \"tokens\": {\"split_after\": " after ", \"collapse\": " collapse "}"
+#define MATCHING "{\"prefer\": \"general\", \"inner\": false}"
+    static const char not_after[] = "\"split_after\" is not at most 8 different characters";
+    rules_say(STEP("", MATCHING), "\"tokens\" is missing");
+    rules_say(STEP(", \"tokens\": []", MATCHING), "\"tokens\" is not an object");
+    rules_say(STEP(", \"tokens\": {\"split_after\": \"\"}", MATCHING), "\"collapse\" is not true");
+    rules_say(STEP(TOKENS("\"=\"", "1"), MATCHING), "\"collapse\" is not true or false");
+    rules_say(STEP(TOKENS("7", "true"), MATCHING), "\"split_after\" is not a string");
+    rules_say(STEP(TOKENS("\"=:=\"", "true"), MATCHING), not_after);
+    rules_say(STEP(TOKENS("\"a\"", "true"), MATCHING), not_after);
+    rules_say(STEP(TOKENS("\" \"", "true"), MATCHING), not_after);
+    rules_say(STEP(TOKENS("\"\\u0000\"", "true"), MATCHING), not_after);
+    rules_say(STEP(TOKENS("\"\\u00b7\"", "true"), MATCHING), not_after);
+    rules_say(STEP(TOKENS("\"!#$%&*+,-\"", "true"), MATCHING), not_after);
+    rules_say(STEP(TOKENS("\"\", \"x\": 1", "true"), MATCHING), "at tokens: there is no key \"x\"");
+    rules_say(STEP(TOKENS("\"\"", "true"), "{\"prefer\": \"general\"}"),
+              "\"inner\" is not true or");
+    rules_say(STEP(TOKENS("\"\"", "true"), "{\"prefer\": \"best\", \"inner\": true}"),
+              "\"prefer\" is not specific or general");
+    rules_say(BEGIN "[], \"masks\": []" TOKENS("\"\"", "false") END,
+              "\"tokens\" belongs to version 2 only");
+    rules_say(BEGIN
+              "[], \"masks\": [], \"matching\": {\"prefer\": \"specific\", \"inner\": false}, "
+              "\"session\": {\"by\": \"none\", \"pattern\": null}, \"max_sessions\": 1, "
+              "\"max_line_bytes\": 9}",
+              "\"inner\" belongs to version 2 only");
+}
+
 static void the_graph_must_fit_the_task(void)
 {
     struct logexport_options options = options_of(1);
@@ -594,6 +630,7 @@ int main(void)
     malformed_files_are_refused();
     malformed_rules_are_refused();
     malformed_kept_fields_are_refused();
+    malformed_token_rules_are_refused();
     the_graph_must_fit_the_task();
     weights_in_other_files_are_refused();
     options_must_fit_the_task();

@@ -59,10 +59,10 @@ static void the_year_turns_with_the_lines(void)
 
 #define GROUPED "(?P<timestamp>(?P<hour>[0-9]+)h(?P<minute>[0-9]*)) (?P<message>.*)$"
 #define UNGROUPED "(?P<hour>[0-9]+)h (?P<message>.*)$"
-#define HEADERS(pattern)                                                                                \
-    "\"headers\": [{\"name\": \"h\", \"pattern\": \"" pattern                                           \
-    "\"}], \"masks\": [], \"matching\": "                                                               \
-    "{\"prefer\": \"general\"}, \"session\": {\"by\": \"none\", \"pattern\": null}, \"max_sessions\": " \
+#define HEADERS(pattern)                                                                                                                \
+    "\"headers\": [{\"name\": \"h\", \"pattern\": \"" pattern                                                                           \
+    "\"}], \"masks\": [], \"tokens\": {\"split_after\": \"\", \"collapse\": false}, "                                                   \
+    "\"matching\": {\"prefer\": \"general\", \"inner\": false}, \"session\": {\"by\": \"none\", \"pattern\": null}, \"max_sessions\": " \
     "2, \"max_line_bytes\": 100}"
 #define RULES(pattern)                                                                             \
     "{\"schema_version\": 2, \"encoding\": \"utf-8\", \"structured\": [{\"form\": \"json\", "      \
@@ -91,7 +91,7 @@ static enum logexport_status load_rules(struct le_preprocess *loaded, const char
 static struct le_written written_on(const struct le_preprocess *loaded, const char *line)
 {
     static const struct le_vocab none = {.size = 0};
-    struct le_event_reader reader = {loaded, le_matcher_new(&none, false)};
+    struct le_event_reader reader = {loaded, le_matcher_new(&none, (struct le_matching){0})};
     struct le_scratch scratch;
     struct le_event event;
     NEED(reader.matcher != NULL && le_scratch_init(&scratch, loaded));

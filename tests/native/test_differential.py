@@ -8,6 +8,7 @@ ways. ``LOGEXPORT_DIFFERENTIAL_CASES`` sets how many are drawn (hundreds by defa
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from hypothesis import strategies as st
 from logexport.logs.headers import Header
 from logexport.logs.masks import ALOG_DETECT_MASKS, DEFAULT_MASKS, Mask
 from logexport.logs.preprocess import Preprocess, SessionRule
+from logexport.logs.tokens import TokenRule
 from logexport.types import Task, Vocabulary
 
 from tests.native.bundles import KINDS, Tables, make_task, write_bundle
@@ -41,6 +43,12 @@ TOKENS = (
     "7",
     "-7",
     "k=1",
+    "k=",
+    "a::7",
+    "(7),",
+    "<*:mark>",
+    "a<*>",
+    "<:N:><*>1",
     "日本",
     "\x00",
 )
@@ -74,6 +82,8 @@ MASKS = (
     Mask("bytes", r"\xe9|[\xc0-\xff]", "L"),
 )
 
+TOKEN_RULES = st.builds(TokenRule, st.sampled_from(("=:", "", "<", ",-")), st.booleans())
+
 SESSIONS = (
     SessionRule("none"),
     SessionRule("none"),
@@ -83,6 +93,8 @@ SESSIONS = (
     SessionRule("regex", r"id=([^ ]*)"),
     SessionRule("regex", r"\W"),
 )
+
+WILDCARDS = re.compile(r"<\*>|<\*:mark>|<:N:>")
 
 token = st.sampled_from(TOKENS)
 space = st.sampled_from(SPACES)
@@ -120,7 +132,12 @@ def rules(draw: st.DrawFn) -> Preprocess:
         sets = st.sampled_from((DEFAULT_MASKS, ALOG_DETECT_MASKS))
         own = st.lists(st.sampled_from(MASKS), max_size=4, unique_by=lambda mask: mask.name)
         masks = tuple(draw(st.one_of(sets, own, own)))
+    # Of version 1, of version 2 as parse makes them, or of version 2 with anything.
+    version = draw(st.integers(0, 3))
     return Preprocess(
+        encoding="utf-8" if version else None,
+        tokens=draw(TOKEN_RULES) if version > 1 else TokenRule(),
+        inner=version > 1 and draw(st.booleans()),
         headers=headers,
         masks=masks,
         prefer=draw(st.sampled_from(("specific", "general"))),
@@ -157,9 +174,14 @@ line_ends = st.sampled_from((b"\n", b"\n", b"\n", b"\r\n", b"\r\r\n", b"\n\n"))
 
 @st.composite
 def filled(draw: st.DrawFn, vocabulary: Vocabulary) -> bytes:
-    """A template of the vocabulary with something in place of each ``<*>``."""
+    """A template of the vocabulary with something in place of each wildcard."""
     template = draw(st.sampled_from(vocabulary.templates))
-    text = " ".join(draw(token) if part == "<*>" else part for part in template.split(" "))
+    if draw(st.integers(0, 4)):
+        template = WILDCARDS.sub(
+            lambda found: draw(token if found[0] == "<*>" else st.sampled_from(("7", "a1", "bc"))),
+            template,
+        )
+    text = template
     prefix = draw(st.sampled_from(("",) * 8 + ("h1: ", "h2: ", "[s1] ", "<3>")))
     return encoded(prefix + text.replace("\n", "?"))
 

@@ -26,7 +26,7 @@ from tests.native.engine import NATIVE
 
 SOURCES = (
     *("continuation", "decoding", "errors", "events", "headers", "instants", "joining", "kept"),
-    *("json_cursor", "lines", "masks", "patterns", "pids", "structured", "utf8"),
+    *("json_cursor", "lines", "masks", "patterns", "pids", "structured", "tokens", "utf8"),
 )
 #: Takes any text for each group, the empty one too.
 ANY = "".join(rf"(?P<{name}>[^|]*)\|" for name in TIME_GROUPS)

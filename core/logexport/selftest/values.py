@@ -90,7 +90,7 @@ class TokenValues:
         elif inner:
             candidates = self._inner_candidates(token)
         elif token == MARK_WILDCARD and self._rules.version > 1:
-            candidates = iter(self._pool)
+            candidates, most = iter(self._pool), None
         fitting = (
             value
             for value in candidates
