@@ -37,12 +37,13 @@ TIMES_LIMIT = 0.99
 """Time moves in every line of every log, so what is not the same event after it is lost for good.
 One line in a hundred is left for texts that only look like a time."""
 VALUES_LIMIT = 0.98
-"""Some values are names to their log (``port 22``), and some words of digits are told as values
-that nobody would mask: two lines in a hundred are left for both."""
-WORDS_LIMIT = 0.9
-"""Names of users, hosts and files are words too, and an event that was seen with one of them alone
-is right to hold another: one line in ten is left for them."""
-
+"""Some numbers are names to their log, and some words with digits are told as values that nobody
+would mask. On seven logs of loghub masks that take values by halves gave 79 % to 98.3 % on the two
+that were hit, and whole values 100 % on all."""
+WORDS_LIMIT = 0.97
+"""Names of users, hosts and files are words too, and an event that was seen with one of them in
+nearly every line is right to hold another. On the same logs right templates gave 98.8 % and more,
+and a template of wildcards that held much of one log gave 96 %."""
 
 _RETRAIN = "then build and train anew."
 _REMEDIES = {
