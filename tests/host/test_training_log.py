@@ -52,6 +52,8 @@ def test_a_parsed_log_alone_gives_its_windows_and_its_events(
     assert found["parity_log"].status == "passed"
     assert "of parsed.parquet" in found["parity_log"].message
     assert 0 < found["parity_log"].figures["windows"] < len(LOG)
+    assert found["events"].figures["lines"] == len(LOG)
+    assert "of parsed.parquet" in found["events"].message
 
 
 def test_one_line_that_is_another_event_than_in_training_fails(
@@ -96,5 +98,22 @@ def test_a_parsed_file_that_is_named_counts_even_beside_other_sequences(
     path = parsed(other, [(number, strange, strange) for number in range(1, 6)])
     with pytest.raises(CheckFailedError) as caught:
         logexport.run(replace(job.request(), parsed=path), host=tiny_host)
-    (check,) = [check for check in caught.value.checks if check.name == "training_events"]
-    assert (check.status, check.figures["differ"]) == ("failed", 5)
+    found = {check.name: check for check in caught.value.checks}
+    assert found["training_events"].status == "failed"
+    assert found["training_events"].figures["differ"] == 5
+    assert found["events"].status == "skipped"
+    assert "knows none of the lines of parsed.parquet" in found["events"].message
+
+
+def test_sequences_alone_give_the_lines_whose_events_are_looked_at(
+    tiny_host: Host, tmp_path: Path
+) -> None:
+    job = Job.make(tmp_path / "job")
+    rows = [
+        SequenceRow(number, None, None, None, TEMPLATES.index(text), text.encode())
+        for number, text in enumerate(LOG, start=1)
+    ]
+    write_sequences(job.directory / "sequences.parquet", rows, {})
+    found = checks(tiny_host, job)["events"]
+    assert found.figures["lines"] == len(LOG)
+    assert "of sequences.parquet" in found.message
