@@ -22,7 +22,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, TypeAlias, TypeVar
 
 from logexport.errors import InputError
 from logexport.logs.lines import WHITE_SPACE
@@ -323,8 +323,9 @@ class Masker:
     def mark(self, text: str) -> tuple[str, bytes]:
         """The masked text, and for each of its characters 1 if a mask put it there, else 0."""
         marks = bytes(len(text))
-        for step in self._marking:
-            text, marks = step(text, marks)
+        for search, step in self._marking:
+            if search(text):
+                text, marks = step(text, marks)
         return text, marks
 
 
@@ -367,8 +368,11 @@ def _step(mask: Mask) -> Callable[[str], str]:
     return lambda text: pattern.sub(replace, text)
 
 
-def _marking_step(mask: Mask) -> Callable[[str, bytes], tuple[str, bytes]]:
-    """As :func:`_step`, with the marks of the text."""
+_Search: TypeAlias = Callable[[str], "re.Match[str] | None"]
+
+
+def _marking_step(mask: Mask) -> tuple[_Search, Callable[[str, bytes], tuple[str, bytes]]]:
+    """As :func:`_step`, with the marks of the text; and what tells whether that is needed."""
     pattern = compile_portable(mask.pattern, f"mask {mask.name!r}")
     parts = [
         part if isinstance(part, int) else (part, b"\x01" * len(part))
@@ -394,11 +398,9 @@ def _marking_step(mask: Mask) -> Callable[[str, bytes], tuple[str, bytes]]:
                     texts.append(part[0])
                     flags.append(part[1])
             at = end
-        if at == 0:
-            return text, marks
         return "".join([*texts, text[at:]]), b"".join([*flags, marks[at:]])
 
-    return replace
+    return pattern.search, replace
 
 
 def _parts(mask: Mask, groups: int) -> Sequence[str | int]:

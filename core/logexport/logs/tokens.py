@@ -98,6 +98,7 @@ class Tokenizer:
         word = f"[^{space}{after}]"
         self._token = re.compile(f"{word}*[{after}]+|{word}+" if after else f"{word}+")
         # What masks wrote splits nothing.
+        self._after = rule.split_after
         self._hidden = str.maketrans(dict.fromkeys(rule.split_after, "x"))
         self._memo = Memo(self.in_sequence)
 
@@ -105,17 +106,20 @@ class Tokenizer:
         """The tokens of a message."""
         if not self._masker.local:
             return self.in_sequence(message)
-        memo = self._memo
-        pieces = [memo[piece] for piece in message.split(" ") if piece]
-        text = " ".join([piece.text for piece in pieces if piece.text])
-        kinds = b"".join([piece.kinds for piece in pieces])
+        found = zip(*map(self._memo.__getitem__, message.split(" ")), strict=True)
+        texts, kinds = next(found), b"".join(next(found))
+        text = " ".join(filter(None, texts))
         if self._collapse and _NEIGHBOURS in kinds:
             return _join(_leave_neighbours_out(zip(text.split(" "), kinds, strict=True)))
         return Masked(text, kinds)
 
     def in_sequence(self, message: str) -> Masked:
         """The tokens by the definition: the whole message is masked, split, then collapsed."""
-        found = self._split(*self._masker.mark(message))
+        text, marks = self._masker.mark(message)
+        if 1 not in marks:
+            words = self._token.findall(text)
+            return Masked(" ".join(words), bytes(len(words)))
+        found = self._split(text, marks)
         return _join(_leave_neighbours_out(found) if self._collapse else found)
 
     def _split(self, text: str, marks: bytes) -> Iterator[tuple[str, int]]:
@@ -123,20 +127,23 @@ class Tokenizer:
         for match in self._token.finditer(self._hide(text, marks)):
             begin, end = match.span()
             own = marks[begin:end]
-            mark = _MARK.search(own)
-            if mark is None:
+            if 1 not in own:
                 yield text[begin:end], WORD
-            elif _IN_WORDS.search("".join(compress(text[begin:end], own.translate(_INVERSE)))):
+            elif 0 in own and _IN_WORDS.search(
+                "".join(compress(text[begin:end], own.translate(_INVERSE)))
+            ):
                 yield text[begin:end], MARKED
-            elif self._collapse:
-                yield text[begin + mark.start() : begin + mark.end()], VALUE
             else:
+                if self._collapse:
+                    begin += own.index(1)
+                    behind = marks.find(0, begin, end)
+                    end = end if behind < 0 else behind
                 yield text[begin:end], VALUE
 
     def _hide(self, text: str, marks: bytes) -> str:
         """The text with letters in place of the characters that do not split since masks wrote
         them."""
-        if not self._hidden or not any(marks):
+        if not any(map(text.__contains__, self._after)):
             return text
         parts: list[str] = []
         at = 0
