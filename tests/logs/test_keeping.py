@@ -145,7 +145,7 @@ def test_rules_of_version_1_take_no_heads_of_version_2(
 def test_kept_fields_of_very_many_values_are_an_error_that_names_the_worst(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("logexport.training.parse.MOST_MINERS", 13)
+    monkeypatch.setattr("logexport.training.parse.MOST_KEPT", 13)
     log = tmp_path / "pids.log"
     log.write_text("".join(f"{n % 7} {'ab'[n % 2]} did it {n}\n" for n in range(50)))
     header = "h=(?P<pid>[0-9]+) (?P<code>[a-z]) (?P<message>.*)"
@@ -155,7 +155,7 @@ def test_kept_fields_of_very_many_values_are_an_error_that_names_the_worst(
     assert "more than 13 different values together, the field 'pid' 7 of them" in error
     assert "--drop pid" in error
     assert not (tmp_path / "out").exists()
-    monkeypatch.setattr("logexport.training.parse.MOST_MINERS", 14)
+    monkeypatch.setattr("logexport.training.parse.MOST_KEPT", 14)
     assert main(command) == 0
 
 
