@@ -110,6 +110,8 @@ _RUN = r"(?<![\w\-])"
 _PART = r"[A-Za-z]*\d[A-Za-z0-9]*"
 
 DEFAULT_MASKS = (
+    # Windows adds it to the name of a program that is not of the system's own width.
+    Mask("width", r"(?<!\S)\*(?:32|64)(?!\S)", ""),
     Mask(
         "url",
         r"""(?<![\w+.\-])[a-zA-Z][a-zA-Z0-9+.\-]{1,63}://[^\s"'<>|]*[\w/=&#~+%\-]""",
@@ -135,11 +137,13 @@ DEFAULT_MASKS = (
         r"(?<![A-Za-z0-9])[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}(?![A-Za-z0-9])",
         "<UUID>",
     ),
-    # With colons or hyphens of any length, so that the fingerprint of a key is one too.
+    # With colons or hyphens of any length, so that the fingerprint of a key is one too. Also the
+    # address of a PCI device.
     Mask(
         "mac",
         r"(?<![\w:.\-])(?:[0-9a-fA-F]{2}(?:[:\-][0-9a-fA-F]{2}){5,}"
-        r"|[0-9a-fA-F]{4}(?:\.[0-9a-fA-F]{4}){2})(?![\w\-])(?!:\w)",
+        r"|[0-9a-fA-F]{4}(?:\.[0-9a-fA-F]{4}){2}"
+        r"|[0-9a-fA-F]{4}:[0-9a-fA-F]{2}:[0-9a-fA-F]{2}\.[0-7])(?![\w\-])(?!:\w)",
         "<MAC>",
     ),
     # One mark for names and addresses: the same program prints either, as the name is known. Four
