@@ -94,12 +94,13 @@ _DAYS = (
 _HALVES = r"AM|PM|[ap]\.m\.|μμ|πμ|오전|오후|上午|下午|午前|午後"
 _ZONES = (
     "UTC|GMT|[CEW]ES?T|EES?T|[ECMP][SD]T|AK[SD]T|HST|BST|IST|MSK|JST|KST|SGT|A[CEW][SD]T|NZ[SD]T"
-    "|BRT|(?:Africa|America|Antarctica|Asia|Atlantic|Australia|Europe|Indian|Pacific)"
+    "|BRT|HKT|PKT|SAST|SST|AMT|WIB|(?:Africa|America|Antarctica|Asia|Atlantic|Australia|Etc|Europe|Indian|Pacific)"
     "/[A-Z][A-Za-z_]+(?:/[A-Z][A-Za-z_]+)?"
 )
 _UNITS = (
-    "B|[bB]ytes?|[KMGTPkmgt]i?[bB](?:/s|ps)?|[kKMGT]?bps|[kMG]?Hz|[munµμ]?s"
-    "|(?:msec|usec|sec|second|min|minute|hr|hour|day|week)s?|(?:milli|micro|nano)seconds?|percent"
+    "[bB]ytes?|(?:[KMGTPkmgt]i?)?[bB](?:/s(?:ec)?|ps)?|[kMG]?Hz|[munµμ]?s"
+    "|(?:msec|usec|sec|second|min|minute|hr|hour|day|week)s?|(?:milli|micro|nano)s(?:econds?)?"
+    "|(?:milli|micro|nano)second|percent"
 )
 _OPENED = r"""(?<![^\s\[("'<{])"""
 _PATH_START = r"(?<![\w/<>~.\-\\*)\]}])"
@@ -109,17 +110,23 @@ _RUN = r"(?<![\w\-])"
 _PART = r"[A-Za-z]*\d[A-Za-z0-9]*"
 
 DEFAULT_MASKS = (
+    # Windows adds it to the name of a program that is not of the system's own width.
+    Mask("width", r"(?<!\S)\*(?:32|64)(?!\S)", ""),
     Mask(
         "url",
         r"""(?<![\w+.\-])[a-zA-Z][a-zA-Z0-9+.\-]{1,63}://[^\s"'<>|]*[\w/=&#~+%\-]""",
         "<URL>",
     ),
+    # As OpenSSH prints it: base64 without padding, so that "/" is part of it.
+    Mask("fingerprint", r"(?<=SHA256:)[A-Za-z0-9+/]{43}(?![\w+/])", "<NUM>"),
     Mask("email", r"(?<![\w+.@\-])[\w+.\-]+@[\w\-]+(?:\.[\w\-]+)+", "<EMAIL>"),
-    # C:\a and C:/a, \\server\share, \\?\C:\a; /a, ~/a, ./a and ../a, with a query. Not a closing
-    # tag, nor the slash that Java prints before an address.
+    # C:\a and C:/a, \\server\share, \\?\C:\a, \Device\a, %TEMP%\a, HKLM\a, and what is behind the
+    # blank of "Program Files", "(x86)" and "and Settings"; /a, ~/a, ./a and ../a, with a query. Not
+    # a closing tag, nor the slash that Java prints before an address.
     Mask(
         "path",
-        r"(?<![\w\\])(?:(?:\\\\[?.]\\)?[A-Za-z]:(?=[\\/])|\\\\[\w.?$\-]+(?=\\))"
+        r"(?<![\w\\])(?:(?:\\(?:\\[?.]|\?\?)\\)?[A-Za-z]:(?=[\\/])|\\\\[\w.?$\-]+(?=\\)"
+        r"|\\[A-Z]\w*(?=\\)|%\w+%(?=\\)|(?:HK[A-Z_]{2,20}|Files|\(x86\)|Settings)(?=\\))"
         rf"(?:[\\/]+{_WINDOWS_PART}+)*[\\/]*"
         rf"|{_PATH_START}(?!/(?:{_IPV4}(?![\w.])|[0-9a-fA-F]{{0,4}}:[0-9a-fA-F:]))"
         rf"""(?:~\w*|\.{{1,2}})?(?:/+{_PATH_PART}+)+/?(?:\?[^\s"'<>]*)?""",
@@ -130,20 +137,24 @@ DEFAULT_MASKS = (
         r"(?<![A-Za-z0-9])[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}(?![A-Za-z0-9])",
         "<UUID>",
     ),
-    # With colons or hyphens of any length, so that the fingerprint of a key is one too.
+    # With colons or hyphens of any length, so that the fingerprint of a key is one too. Also the
+    # address of a PCI device.
     Mask(
         "mac",
         r"(?<![\w:.\-])(?:[0-9a-fA-F]{2}(?:[:\-][0-9a-fA-F]{2}){5,}"
-        r"|[0-9a-fA-F]{4}(?:\.[0-9a-fA-F]{4}){2})(?![\w\-])(?!:\w)",
+        r"|[0-9a-fA-F]{4}(?:\.[0-9a-fA-F]{4}){2}"
+        r"|[0-9a-fA-F]{4}:[0-9a-fA-F]{2}:[0-9a-fA-F]{2}\.[0-7])(?![\w\-])(?!:\w)",
         "<MAC>",
     ),
-    # One mark for names and addresses: the same program prints either, as the name is known.
+    # One mark for names and addresses: the same program prints either, as the name is known. Four
+    # numbers behind "~" are a version of a Windows package.
     Mask(
         "host",
         rf"(?<![\w.@\-])[\w\-]+(?:(?:\.[\w\-]+)*\.(?:{_DOMAINS})"
         rf"|(?:\.[\w\-]+)+\.(?:{_AMBIGUOUS_DOMAINS}))(?![\w\-])(?!\.\w)"
+        r"|(?<![\w.@\-])localhost(?![\w\-])(?!\.\w)|(?<=\[)::(?=\]:\d)"
         rf"|(?<![\w.])(?<![0-9a-fA-F:]{{3}}:){_IPV6}(?:%[\w.\-]+)?(?!\w)(?!:[\w:])(?!\.\w)"
-        rf"|(?<![\w.]){_IPV4}(?!\w)(?!\.\w)",
+        rf"|(?<![\w.~]){_IPV4}(?!\w)(?!\.\w)",
         "<HOST>",
     ),
     # Words of a date: whole tokens, punctuation aside, in the writing that dates have. "May" and
@@ -164,13 +175,16 @@ DEFAULT_MASKS = (
     ),
     # What is drawn from letters and digits is a number that happens to begin with a letter, so it
     # has the mark of a number. In turn: a JSON web token (RFC 7519); hexadecimal digits, of letters
-    # only from eight on, since no word of English has so many; the same after "Foo@"; letters and
-    # digits that take turns twice, or 20 of them with one digit; base64 with its padding.
+    # only from eight on, since no word of English has so many; the same after "Foo@" and "Foo{"; a
+    # container's network interface; letters and digits that take turns twice, or 20 of them with
+    # one digit; base64 with its padding.
     Mask(
         "hash",
         rf"{_RUN}eyJ[\w\-]{{8,}}(?:\.[\w\-]+){{1,2}}"
         rf"|{_RUN}[a-fA-F](?:[0-9a-fA-F]{{7,}}|(?=[a-fA-F]*\d)[0-9a-fA-F]{{6}})(?![\w\-])"
         r"|(?<=[\w\]$;]@)[0-9a-f]{4,16}(?!\w)"
+        r"|(?<=[A-Za-z]\{)(?:[0-9a-f]{7,8}|(?=[a-f]*\d)[0-9a-f]{4,6})(?![\w\-])"
+        rf"|{_RUN}veth[0-9a-f]{{7}}(?![\w\-])"
         rf"|{_RUN}(?:(?=[A-Za-z]+\d+[A-Za-z]+\d)[A-Za-z0-9]+|(?=[A-Za-z]*\d)[A-Za-z0-9]{{20,}})"
         r"(?![\w\-=])"
         r"|(?<![\w+/\-])(?:[A-Za-z0-9+/]{6,}==|(?=[A-Za-z+/]*\d)[A-Za-z0-9+/]{15,}=)(?![\w+/=\-])",
@@ -180,8 +194,8 @@ DEFAULT_MASKS = (
     # versions, clocks, dates, ranges. One mark, since a redrawn value may look like another kind.
     Mask(
         "num",
-        r"(?<!\w)(?<!\w-)[\-+]?[vV]?\d[\w%µμ年月日時时分秒]*"
-        r"(?:(?:(?:,|::?)(?=\d)|[\-.+]|/(?:[A-Za-z]{3,9}/)?(?=\d))[\wµμ]+)*%?",
+        r"(?<!\w)(?<!\w-)[\-+−]?[vV]?\d[\w%µμ年月日時时分秒]*"
+        r"(?:(?:(?:,|::?)(?=\d)|[\-.+−]|/(?:[A-Za-z]{3,9}/)?(?=\d))[\wµμ]+)*%?",
         "<NUM>",
     ),
     # A unit that stands apart: "1.5 GB" and "300 MB" become one mark when neighbours collapse. Not
@@ -199,14 +213,14 @@ DEFAULT_MASKS = (
     Mask(
         "pod",
         r"(?<=[a-z0-9])-(?:[b-df-hj-np-tv-xz2456789]{8,10}-[b-df-hj-np-tv-xz2456789]{5}"
-        r"|(?!http)[b-df-hj-np-tv-xz]{5})(?![\w\-])",
+        r"|(?<=[a-z]-)(?!http)[b-df-hj-np-tv-xz]{5}(?!_))(?![A-Za-z0-9\-])",
         "-<ID>",
     ),
     # worker-3, web-7d4b9c6f5-x2x9z: words stay up to the first part with a digit. Parts that belong
     # to it: others with a digit, single letters, five letters without vowels (Kubernetes' suffix).
     Mask(
         "id",
-        rf"{_RUN}([A-Za-z_\-]*[A-Za-z][_\-])[_\-]*{_PART}"
+        rf"(?:{_RUN}|(?<=\d)(?=[_\-][A-Za-z]))([A-Za-z_\-]*[A-Za-z][_\-])[_\-]*{_PART}"
         rf"(?:[_\-]+(?:{_PART}|[A-Za-z](?![A-Za-z0-9])|[b-df-hj-np-tv-xz]{{5}}(?![A-Za-z0-9])))*",
         r"\1<ID>",
     ),
@@ -214,12 +228,17 @@ DEFAULT_MASKS = (
     # as it is: a template has the token "key=", and a line rendered from it must have it too.
     Mask(
         "null",
-        r"(?:(?<==)(?:-|N/A)|(?<=[=:])(?:null|NULL|nil|None)"
-        rf"|{_OPENED}(?:N/A|\((?:null|nil)?\)|<null>|\[\]|\{{\}}|\"\"|''))(?![^\s,;.)\]}}])",
+        r"(?:(?<==)(?:-|N/A|[+\-]?(?:NaN|nan|inf|Inf(?:inity)?))|(?<=[=:])(?:null|NULL|nil|None)"
+        rf"|{_OPENED}(?:[+\-]?(?:NaN|nan|inf|Inf(?:inity)?)|N/A|\((?:null|nil)?\)|<null>|\[\]|\{{\}}|\"\"|''))(?![^\s,;.)\]}}])",
         "<NUM>",
     ),
     # Digits that are left stand in a word: eth0, log4j, jk2_init. Those of IPv4 and IPv6 are names.
-    Mask("digits", r"(?<![iI][pP][vV])\d+(?:[._:\-]+\d+)*", "<ID>"),
+    # Of a part of a word where letters and digits take turns nothing is a name.
+    Mask(
+        "digits",
+        r"(?<=[_\-])\d+(?:[A-Za-z]+\d+)+[A-Za-z]*|(?<![iI][pP][vV])\d+(?:[._:\-]+\d+)*",
+        "<ID>",
+    ),
 )
 r"""logexport's own.
 

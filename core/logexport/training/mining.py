@@ -168,7 +168,8 @@ class _Words:
         numbers: of texts with their kinds, from 1.
         texts, kinds: as the log has them.
         is_word: has a letter, and no mark.
-        is_path, is_name: has, in addition, parts like a path or class; the same or a digit.
+        is_path: has parts like a path or class, beside a mark or not.
+        is_name: has such parts or a digit, and no mark.
         shapes: what stands for each in a shape.
         values: random, to tell sums of tokens apart.
     """
@@ -198,8 +199,8 @@ class _Words:
             self.kinds.append(kind)
             self.shapes.append(_ANY_VALUE if kind == VALUE else number)
             self.values.append(self._random.getrandbits(64))
-            self.is_path.append(kind == WORD and bool(_PATH.search(text)))
-            self.is_name.append(self.is_path[-1] or (kind == WORD and bool(_DIGIT.search(text))))
+            self.is_path.append(kind != VALUE and bool(_PATH.search(text)))
+            self.is_name.append(kind == WORD and bool(_PATH.search(text) or _DIGIT.search(text)))
             self.is_word.append(kind == WORD and bool(_LETTER.search(text)))
         self.numbers[text, kind] = number
         return number
@@ -347,7 +348,7 @@ class TemplateMiner:
                 values += 1
             elif words.kinds[token] != WORD:
                 marked += 1
-                rare_names += is_rare
+                rare_names += is_rare or words.is_path[token]
             else:
                 plain += 1
                 if words.is_name[token]:
