@@ -34,7 +34,7 @@ RULES = st.builds(TokenRule, st.sampled_from(("=:", "", ":", "-^]\\", "<")), st.
 
 
 def by_definition(masker: Masker, rule: TokenRule, message: str) -> Masked:
-    text, marks = masker.mark(message)
+    text, marks = masker.mark_in_sequence(message)
     pieces: list[list[tuple[str, int]]] = [[]]
     for character, mark in zip(text, marks, strict=True):
         if character in " \t\x0b\x0c\r":
@@ -83,6 +83,7 @@ def test_tokens_are_those_of_the_definition(
 @given(SETS, TEXT)
 def test_marking_masks_what_masking_masks(masks: list[Mask], message: str) -> None:
     text, marks = Masker(masks).mark(message)
+    assert (text, marks) == Masker(masks).mark_in_sequence(message)
     assert text == Masker(masks).in_sequence(message)
     assert len(marks) == len(text)
     assert masks or not any(marks)

@@ -24,17 +24,19 @@ NEITHER = ("-", "::", "=", ABSENT)
 
 @pytest.mark.parametrize(
     "template",
-    ["<*>", "<NUM>", "<*> <*> <*>", "<NUM>: <*>", "<*:mark> - <*>", "stats <*> <*> <*> <*> <*>"],
+    ["<*>", "<NUM>", "<*> <*> <*>", "<NUM>: <*>", "<*:mark> - <*>", "stats <*> <*> <*>"],
 )
-def test_a_template_without_words_or_with_one_in_six_is_nearly_all_wildcards(template: str) -> None:
+def test_without_words_or_with_one_in_four_a_template_is_nearly_all_wildcards(
+    template: str,
+) -> None:
     assert FINDER.is_nearly_all_wildcards(template)
 
 
 @pytest.mark.parametrize(
     "template",
-    ["", "-----", "started", "user <*>", "stats <*> <*> <*> <*>", "blk_<*>", "size=<NUM> <NUM>"],
+    ["", "-----", "started", "user <*>", "stats <*> <*>", "blk_<*>", "size=<NUM> <NUM>"],
 )
-def test_one_word_in_five_tokens_or_none_but_punctuation_is_not(template: str) -> None:
+def test_one_word_in_three_tokens_or_none_but_punctuation_is_not(template: str) -> None:
     assert not FINDER.is_nearly_all_wildcards(template)
 
 
@@ -47,7 +49,7 @@ def test_one_word_in_five_tokens_or_none_but_punctuation_is_not(template: str) -
 def test_only_the_numbers_of_open_tokens_and_words_decide(opened, words, neither, random) -> None:
     tokens = [*opened, *words, *neither]
     random.shuffle(tokens)
-    expected = len(opened) > 4 * len(words)
+    expected = 0 < len(opened) >= 3 * len(words)
     assert FINDER.is_nearly_all_wildcards(" ".join(tokens)) is expected
 
 

@@ -9,13 +9,10 @@ from __future__ import annotations
 
 from logexport.checks.context import Context, LogCounts
 from logexport.checks.known_lines import percent
-from logexport.logs.wildcards import WildcardFinder
+from logexport.logs.wildcards import WildcardFinder, are_too_many
 from logexport.types import CheckResult, JSONValue
 
 NAME = "templates"
-MOST_PERCENT = 5
-"""More of a log's records are warned of: what :mod:`logexport.checks.known_lines` allows of unseen
-lines, for as little is known of these."""
 MOST_PERCENT_OF_TEMPLATES = 50
 """Without a log nobody knows which templates are rare. Those of a log that was parsed well hold a
 few that are all wildcards; if most are, most lines are of one of them."""
@@ -46,7 +43,7 @@ def templates(context: Context) -> CheckResult:
     if counts is not None and has_log:
         held = sum(records.values())
         found += f"; {percent(held, counts.records)} of the records of {counts.name} are theirs"
-        too_many = 100 * held > MOST_PERCENT * counts.records
+        too_many = are_too_many(held, counts.records)
     else:
         too_many = 100 * len(opened) > MOST_PERCENT_OF_TEMPLATES * len(indices)
     figures: dict[str, JSONValue] = {

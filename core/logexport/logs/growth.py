@@ -22,7 +22,6 @@ from itertools import islice
 from typing import TypeAlias
 
 from logexport.logs import syntax
-from logexport.logs.lines import WHITE_SPACE
 from logexport.logs.patterns import parse
 
 __all__ = ["Growth", "describe_growth", "find_growth"]
@@ -180,7 +179,7 @@ def _choose_probes(tree: syntax.Alternatives) -> list[str]:
     literals = [one.char for one in characters if isinstance(one, syntax.Literal)]
     kinds: dict[tuple[bool, ...], str] = {}
     for char in dict.fromkeys((*literals, *_PROBES)):
-        kinds.setdefault(tuple(_holds(one, char) for one in characters), char)
+        kinds.setdefault(tuple(syntax.holds(one, char) for one in characters), char)
     found = sorted(kinds.items(), key=lambda kind: -sum(kind[0]))
     return [char for _, char in (*found[:14], found[-1])]
 
@@ -259,28 +258,7 @@ def _write_character(item: syntax.Character) -> str:
         for member in members
         if not isinstance(member, syntax.Class)
     )
-    return next((char for char in (*_PROBES, *own) if _holds(item, char)), "a")
-
-
-def _holds(item: syntax.Character | syntax.Member, char: str) -> bool:
-    match item:
-        case syntax.Literal(own):
-            return own == char
-        case syntax.AnyChar():
-            return char != "\n"
-        case syntax.Range(low, high):
-            return low <= char <= high
-        case syntax.Class(letter):
-            small = letter.lower()
-            inside = (
-                char in WHITE_SPACE or char == "\n"
-                if small == "s"
-                else "0" <= char <= "9"
-                or (small == "w" and (char == "_" or (char.isascii() and char.isalpha())))
-            )
-            return inside == (letter == small)
-        case syntax.CharSet(negated, members):
-            return any(_holds(member, char) for member in members) != negated
+    return next((char for char in (*_PROBES, *own) if syntax.holds(item, char)), "a")
 
 
 # --- the matcher ----------------------------------------------------------------------------------
@@ -374,7 +352,7 @@ class _Matcher:
                     char = text[at]
                     holds = one.known.get(char)
                     if holds is None:
-                        holds = one.known[char] = _holds(one.item, char)
+                        holds = one.known[char] = syntax.holds(one.item, char)
                     if not holds:
                         break
                     at += 1
@@ -405,8 +383,8 @@ class _Matcher:
             return at == 0
         if one.text == "$":
             return at == len(text)
-        before = at > 0 and _holds(_WORD, text[at - 1])
-        after = at < len(text) and _holds(_WORD, text[at])
+        before = at > 0 and syntax.holds(_WORD, text[at - 1])
+        after = at < len(text) and syntax.holds(_WORD, text[at])
         return (before != after) == (one.text == "\\b")
 
 

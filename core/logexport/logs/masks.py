@@ -14,18 +14,20 @@ Rules (the reference of masking):
   text that a group stands for is as it was before. What is replaced is gone with its marks. So a
   name such as ``<NUM>`` that stands in the log itself is not marked.
 
-A short cut is taken where it is proven to give the same, see :class:`Masker`.
+Short cuts are taken where they are proven to give the same, see :class:`Masker`.
 """
 
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeAlias, TypeVar
 
 from logexport.errors import InputError
 from logexport.logs.lines import WHITE_SPACE
+from logexport.logs.needs import Candidates
 from logexport.logs.patterns import analyse, compile_portable
 
 __all__ = [
@@ -301,11 +303,15 @@ def parse_mask(text: str) -> Mask:
 class Masker:
     """The masks of a log, compiled; ``masker(text)`` is the masked text.
 
-    The short cut: where every mask is *local* (:class:`logexport.logs.syntax.Facts`) and no
-    replacement holds white space, what a mask does to a piece of text between two white space
-    characters depends on that piece alone, and leaves the white space as it is; so the result for a
-    line is the results for its pieces, joined. Pieces repeat, and are remembered (at most 65,536 of
-    at most 128 characters). ``tests/logs`` compares it with :meth:`in_sequence`.
+    Two short cuts, which ``tests/logs`` compares with :meth:`in_sequence` and
+    :meth:`mark_in_sequence`:
+
+    - A mask is left out where a text lacks what the mask needs (:mod:`logexport.logs.needs`).
+    - Where every mask is *local* (:class:`logexport.logs.syntax.Facts`) and no replacement holds
+      white space, what a mask does to a piece of text between two white space characters depends on
+      that piece alone, and leaves the white space as it is; so the result for a line is the results
+      for its pieces, joined. Pieces repeat, and are remembered (at most 65,536 of at most 128
+      characters).
 
     Raises:
         InputError: two masks of one name, a pattern that is not portable, a replacement that holds
@@ -325,28 +331,55 @@ class Masker:
             and not any(space in mask.replacement for space in WHITE_SPACE)
             for mask in self.masks
         )
-        self._memo = Memo(self.in_sequence)
+        self._candidates = Candidates(
+            [(mask.pattern, f"mask {mask.name!r}") for mask in self.masks]
+        )
+        self._memo = Memo(self._mask)
 
     def __call__(self, text: str) -> str:
         """The masked text."""
         if self.local:
             return " ".join(map(self._memo.__getitem__, text.split(" ")))
-        return self.in_sequence(text)
+        return self._mask(text)
 
     def in_sequence(self, text: str) -> str:
         """The masked text by the definition: one mask after another on the whole of it."""
         for step in self._steps:
-            text = step(text)
+            text, _ = step(text, b"")
         return text
 
     def mark(self, text: str) -> tuple[str, bytes]:
         """The masked text, and for each of its characters 1 if a mask put it there, else 0."""
+        return self._run(self._marking, text, bytes(len(text)))
+
+    def mark_in_sequence(self, text: str) -> tuple[str, bytes]:
+        """As :meth:`mark`, by the definition."""
         marks = bytes(len(text))
-        for search, step in self._marking:
-            if search(text):
-                text, marks = step(text, marks)
+        for step in self._marking:
+            text, marks = step(text, marks)
         return text, marks
 
+    def _mask(self, text: str) -> str:
+        return self._run(self._steps, text, b"")[0]
+
+    def _run(self, steps: Sequence[_Step], text: str, marks: bytes) -> tuple[str, bytes]:
+        """Run the masks that may match, one after another."""
+        find = self._candidates.find
+        left = find(text)
+        at = 0  # of the candidates
+        while at < len(left):
+            number = left[at]
+            masked, marks = steps[number](text, marks)
+            at += 1
+            if masked != text:
+                text = masked
+                left = find(text)
+                at = bisect_right(left, number)
+        return text, marks
+
+
+_Step: TypeAlias = Callable[[str, bytes], tuple[str, bytes]]
+"""What one mask makes of a text and its marks."""
 
 _Result = TypeVar("_Result")
 
@@ -367,7 +400,8 @@ class Memo(dict[str, _Result], Generic[_Result]):
         return result
 
 
-def _step(mask: Mask) -> Callable[[str], str]:
+def _step(mask: Mask) -> _Step:
+    """A mask that leaves the marks alone."""
     where = f"mask {mask.name!r}"
     pattern = compile_portable(mask.pattern, where)
     parts = _parts(mask, pattern.groups)
@@ -377,21 +411,18 @@ def _step(mask: Mask) -> Callable[[str], str]:
             rf"\g<{part}>" if isinstance(part, int) else part.replace("\\", r"\\") for part in parts
         )
         substitute = pattern.sub
-        return lambda text: substitute(template, text)
+        return lambda text, marks: (substitute(template, text), marks)
 
     def replace(match: re.Match[str]) -> str:
         if match.end() == match.start():
             return ""  # Python tries the same place again, for a match that is not empty
         return "".join(match[p] or "" if isinstance(p, int) else p for p in parts)
 
-    return lambda text: pattern.sub(replace, text)
+    return lambda text, marks: (pattern.sub(replace, text), marks)
 
 
-_Search: TypeAlias = Callable[[str], "re.Match[str] | None"]
-
-
-def _marking_step(mask: Mask) -> tuple[_Search, Callable[[str, bytes], tuple[str, bytes]]]:
-    """As :func:`_step`, with the marks of the text; and what tells whether that is needed."""
+def _marking_step(mask: Mask) -> _Step:
+    """As :func:`_step`, with the marks of the text."""
     pattern = compile_portable(mask.pattern, f"mask {mask.name!r}")
     parts = [
         part if isinstance(part, int) else (part, b"\x01" * len(part))
@@ -399,6 +430,8 @@ def _marking_step(mask: Mask) -> tuple[_Search, Callable[[str, bytes], tuple[str
     ]
 
     def replace(text: str, marks: bytes) -> tuple[str, bytes]:
+        if pattern.search(text) is None:
+            return text, marks
         texts: list[str] = []
         flags: list[bytes] = []
         at = 0
@@ -419,7 +452,7 @@ def _marking_step(mask: Mask) -> tuple[_Search, Callable[[str, bytes], tuple[str
             at = end
         return "".join([*texts, text[at:]]), b"".join([*flags, marks[at:]])
 
-    return pattern.search, replace
+    return replace
 
 
 def _parts(mask: Mask, groups: int) -> Sequence[str | int]:

@@ -131,6 +131,28 @@ Character: TypeAlias = Literal | AnyChar | Class | CharSet
 CHARACTERS = (Literal, AnyChar, Class, CharSet)
 
 
+def holds(item: Character | Member, char: str) -> bool:
+    """Whether a character is one that an item of one character, or a member of a set, matches."""
+    match item:
+        case Literal(own):
+            return own == char
+        case AnyChar():
+            return char != "\n"
+        case Range(low, high):
+            return low <= char <= high
+        case Class(letter):
+            small = letter.lower()
+            inside = (
+                char in WHITE_SPACE or char == "\n"
+                if small == "s"
+                else "0" <= char <= "9"
+                or (small == "w" and (char == "_" or (char.isascii() and char.isalpha())))
+            )
+            return inside == (letter == small)
+        case CharSet(negated, members):
+            return any(holds(member, char) for member in members) != negated
+
+
 # --- what takes no character ----------------------------------------------------------------------
 
 

@@ -38,7 +38,12 @@ MOST_SPLIT_AFTER = 8
 
 _MARK = re.compile(rb"\x01+")
 _INVERSE = bytes((1, 0)) + bytes(254)
-_NEIGHBOURS = bytes((VALUE, VALUE))
+_UNMARKED, _MARKED = 0, 1  # of a text's marks
+_VALUE = bytes((VALUE,))
+_NEIGHBOURS = 2 * _VALUE
+_REPEATED = re.compile(b"(?<=" + _VALUE + b")" + _VALUE)
+_LEFT_OUT = b"\x03"
+_STAYS = bytes(kind != _LEFT_OUT[0] for kind in range(256))
 _IN_WORDS = re.compile(r"[0-9A-Za-z]|[^\x00-\x7f]")
 
 
@@ -98,29 +103,41 @@ class Tokenizer:
         word = f"[^{space}{after}]"
         self._token = re.compile(f"{word}*[{after}]+|{word}+" if after else f"{word}+")
         # What masks wrote splits nothing.
-        self._after = rule.split_after
         self._hidden = str.maketrans(dict.fromkeys(rule.split_after, "x"))
-        self._memo = Memo(self.in_sequence)
+        self._memo = Memo(self._tokenize)
 
     def __call__(self, message: str) -> Masked:
         """The tokens of a message."""
         if not self._masker.local:
-            return self.in_sequence(message)
-        found = zip(*map(self._memo.__getitem__, message.split(" ")), strict=True)
-        texts, kinds = next(found), b"".join(next(found))
-        text = " ".join(filter(None, texts))
+            return self._tokenize(message)
+        memo = self._memo
+        pieces = [memo[piece] for piece in message.split(" ") if piece]
+        text = " ".join([piece.text for piece in pieces if piece.text])
+        kinds = b"".join([piece.kinds for piece in pieces])
         if self._collapse and _NEIGHBOURS in kinds:
-            return _join(_leave_neighbours_out(zip(text.split(" "), kinds, strict=True)))
+            kinds = _REPEATED.sub(_LEFT_OUT, kinds)
+            text = " ".join(compress(text.split(" "), kinds.translate(_STAYS)))
+            kinds = kinds.translate(None, _LEFT_OUT)
         return Masked(text, kinds)
 
     def in_sequence(self, message: str) -> Masked:
         """The tokens by the definition: the whole message is masked, split, then collapsed."""
+        return self._join(*self._masker.mark_in_sequence(message))
+
+    def _tokenize(self, message: str) -> Masked:
+        """As :meth:`in_sequence`, with short cuts."""
         text, marks = self._masker.mark(message)
-        if 1 not in marks:
-            words = self._token.findall(text)
-            return Masked(" ".join(words), bytes(len(words)))
+        if _MARKED not in marks:
+            found = self._token.findall(text)
+            return Masked(" ".join(found), bytes(len(found)))
+        if _UNMARKED not in marks and self._masker.local:  # so no white space is in it
+            return Masked(text, _VALUE)
+        return self._join(text, marks)
+
+    def _join(self, text: str, marks: bytes) -> Masked:
         found = self._split(text, marks)
-        return _join(_leave_neighbours_out(found) if self._collapse else found)
+        pairs = list(_leave_neighbours_out(found) if self._collapse else found)
+        return Masked(" ".join([token for token, _ in pairs]), bytes([kind for _, kind in pairs]))
 
     def _split(self, text: str, marks: bytes) -> Iterator[tuple[str, int]]:
         """The tokens of a masked text and their kinds; values are their first marks already."""
@@ -143,7 +160,7 @@ class Tokenizer:
     def _hide(self, text: str, marks: bytes) -> str:
         """The text with letters in place of the characters that do not split since masks wrote
         them."""
-        if not any(map(text.__contains__, self._after)):
+        if not self._hidden or _MARKED not in marks:
             return text
         parts: list[str] = []
         at = 0
@@ -161,8 +178,3 @@ def _leave_neighbours_out(found: Iterable[tuple[str, int]]) -> Iterator[tuple[st
         if kind != VALUE or before != VALUE:
             yield token, kind
         before = kind
-
-
-def _join(found: Iterable[tuple[str, int]]) -> Masked:
-    pairs = list(found)
-    return Masked(" ".join([token for token, _ in pairs]), bytes([kind for _, kind in pairs]))

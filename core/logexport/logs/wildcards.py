@@ -17,11 +17,16 @@ import string
 from logexport.logs.lines import tokens
 from logexport.logs.preprocess import Preprocess
 
-__all__ = ["WildcardFinder"]
+__all__ = ["WildcardFinder", "are_too_many"]
 
-OPEN_SHARE = 0.8
-"""A template is nearly all wildcards where more than this share of its open tokens and words is
-open: one word in five tokens still names an event, one in six seldom does."""
+OPEN_SHARE = 0.75
+"""A template is nearly all wildcards where at least this share of its open tokens and words is
+open: one word beside two values names an event ("took 5 ms", "user 7 connected"), one in four
+tokens seldom does. No template of seven public logs is so open."""
+
+MOST_RECORDS = 0.05
+"""Of a log's records such templates may have this share together: as much as
+:mod:`logexport.checks.known_lines` allows of unseen lines, for as little is known of these."""
 
 _WILDCARD = r"<\*(?::mark)?>|<:[A-Za-z0-9_-]+:>"
 _REFERENCE = re.compile(r"\\[1-9\\]")
@@ -49,7 +54,7 @@ class WildcardFinder:
         )
 
     def is_nearly_all_wildcards(self, template: str) -> bool:
-        """Whether more than :data:`OPEN_SHARE` of what a template says is open."""
+        """Whether :data:`OPEN_SHARE` or more of what a template says is open."""
         opened = words = 0
         for place, token in enumerate(tokens(template)):
             rest, marks = self._open.subn("", token)
@@ -57,4 +62,9 @@ class WildcardFinder:
                 words += place >= len(self._levels) or not self._levels[place]
             elif marks:
                 opened += 1
-        return opened > OPEN_SHARE * (opened + words)
+        return opened > 0 and opened >= OPEN_SHARE * (opened + words)
+
+
+def are_too_many(held: int, records: int) -> bool:
+    """Whether templates that are nearly all wildcards have too many of a log's records."""
+    return held > MOST_RECORDS * records

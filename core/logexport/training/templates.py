@@ -8,7 +8,6 @@ line lacks) or are empty. A blank line is nothing.
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,8 +17,9 @@ from typing import Any
 from logexport.errors import InputError
 from logexport.logs.kept import kept_tokens
 from logexport.logs.lines import tokens
-from logexport.logs.matching import MARK_WILDCARD, WILDCARD
+from logexport.logs.matching import WILDCARD
 from logexport.logs.preprocess import LineParser, Preprocess
+from logexport.logs.wildcards import WildcardFinder, are_too_many
 from logexport.training.keeping import find_fields, parse_kept
 from logexport.training.line_tables import ParsedRow, read_parsed
 from logexport.training.rules import MOST_VALUES, shorten
@@ -35,8 +35,7 @@ __all__ = [
 
 PARSED, PREPROCESS = "parsed.parquet", "preprocess.json"
 
-_OPEN = 0.75  # of a template's tokens: mostly wildcards
-_MUCH = 0.2  # of the records of a log
+_SHOWN = 3  # templates that are warned of
 _SPLITS = 0.8  # of a template's records: the largest part that they may be left with
 _OFTEN = 0.02  # of a template's records: a word that is worth a template of its own
 _MOST_WORDS = 20  # that are worth one, at a place
@@ -44,7 +43,6 @@ _COUNTED = 1000  # different words that are counted at a place
 _LEAST = 20  # records of a log that should have more than one template
 _NAMED = 5  # words that a warning names
 _NEVER_KEPT = ("timestamp", "message")
-_LETTER = re.compile(r"[^\W\d_]")
 
 
 @dataclass
@@ -179,7 +177,7 @@ class _Suspect:
                 " nothing for a model to learn."
             )
         return (
-            f"The template {shown} is mostly wildcards, and {self.records / records:.0%} of the"
+            f"The template {shown} is nearly all wildcards, and {self.records / records:.0%} of the"
             " records are of it."
         )
 
@@ -232,13 +230,7 @@ def _find_warnings(
         for name in find_fields(rules.headers, rules.structured)
         if name not in kept and name not in _NEVER_KEPT
     ]
-    suspects = {
-        count.template: _Suspect(count.template, names)
-        for count in counts
-        if count.template is not None
-        and count.records >= records * _MUCH
-        and (_is_mostly_open(count.template, rules) or (len(counts) == 1 and records >= _LEAST))
-    }
+    suspects = {one: _Suspect(one, names) for one in _find_suspects(rules, counts, records)}
     if suspects:
         parser = LineParser(rules)
         for row in parsed:
@@ -253,15 +245,19 @@ def _find_warnings(
     )
 
 
-def _is_mostly_open(template: str, rules: Preprocess) -> bool:
-    """Whether most tokens of a template beside its kept fields and punctuation are wildcards or
-    marks."""
-    marks = {mask.replacement for mask in rules.masks}
-    message = tokens(template)[len(rules.keep) :]
-    opened = sum(one in (WILDCARD, MARK_WILDCARD) or one in marks for one in message)
-    words = sum(one not in marks and bool(_LETTER.search(one)) for one in message)
-    words -= message.count(MARK_WILDCARD)
-    return opened > 0 and opened >= _OPEN * (opened + words)
+def _find_suspects(
+    rules: Preprocess, counts: Sequence[TemplateCount], records: int
+) -> Sequence[str]:
+    """The templates of the most records that are nearly all wildcards, if these have many together;
+    the only one of a log, whatever it is."""
+    named = [(one.template, one.records) for one in counts if one.template is not None]
+    if len(named) == 1 and records >= _LEAST:
+        return [named[0][0]]
+    finder = WildcardFinder(rules)
+    opened = [one for one in named if finder.is_nearly_all_wildcards(one[0])]
+    if not are_too_many(sum(held for _, held in opened), records):
+        return []
+    return [template for template, _ in opened[:_SHOWN]]
 
 
 # --- lists ----------------------------------------------------------------------------------------
