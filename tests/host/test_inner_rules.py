@@ -148,6 +148,14 @@ class TestRun:
         assert str(made) in warning
         assert "100.0%" in warning
 
+    def test_a_log_parsed_to_other_templates_is_taken_for_its_heads(
+        self, job: Job, tiny_host, tmp_path: Path
+    ) -> None:
+        parsed = write_parsed(tmp_path / "p.parquet")
+        result = logexport.run(job.request(parsed=parsed), host=tiny_host)
+        (check,) = [one for one in result.models[0].checks if one.name == "training_events"]
+        assert (check.status, "other templates" in check.message) == ("skipped", True)
+
     def test_without_a_log_the_error_names_both_options(self, job: Job, tiny_host) -> None:
         with pytest.raises(InputError, match="wildcards inside tokens") as caught:
             logexport.run(job.request(), host=tiny_host)

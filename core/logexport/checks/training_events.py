@@ -3,7 +3,8 @@
 Every line of the training log is matched again. Where logexport made the vocabulary, one line whose
 event differs from training's, or one row out of the file's order, fails the run. A vocabulary from
 elsewhere (whose templates were those of the moment, and whose rows were sorted by time) cannot be
-reproduced on a stream: it is measured, and warned of.
+reproduced on a stream: it is measured, and warned of. Where templates have wildcards inside tokens,
+`logexport parse` did not find them: a log that it parsed to others says nothing of training.
 """
 
 from __future__ import annotations
@@ -25,6 +26,11 @@ FOREIGN = (
     " are not at their line's place: the vocabulary was not made by logexport, so verdicts will"
     " differ from those of the tool that trained it. The remedy is retraining: `logexport parse`,"
     " then the model's build and train."
+)
+
+OTHER = (
+    "{file} was parsed by logexport to other templates than those of the vocabulary, which has"
+    " wildcards inside tokens: these are not the events of training"
 )
 
 
@@ -60,6 +66,8 @@ def training_events(context: Context) -> CheckResult:
         return _compare(sequences.path, True, _of_sequences(context, sequences))
     if request.parsed is not None:
         parsed = read_parsed(request.parsed)
+        if context.bundled.preprocess.inner and _has_other_templates(context, parsed):
+            return CheckResult(NAME, "skipped", "bundle", OTHER.format(file=parsed.path.name))
         return _compare(parsed.path, parsed.written_by_logexport, _of_parsed(context, parsed))
     reason = (
         "the training log is not at hand (neither parsed.parquet nor sequences.parquet beside the"
@@ -92,6 +100,12 @@ def _of_parsed(context: Context, parsed: ParsedFile) -> Iterator[Row]:
     name = _name(context)
     for row, event in rematch(parsed, reader):
         yield row.line_no, row.template, name(event.template)
+
+
+def _has_other_templates(context: Context, parsed: ParsedFile) -> bool:
+    """Whether `logexport parse` gave a line a template that the vocabulary lacks."""
+    templates = {None, *context.vocab.templates}
+    return parsed.written_by_logexport and any(row.template not in templates for row in parsed)
 
 
 def _name(context: Context) -> Callable[[int | None], str | None]:
