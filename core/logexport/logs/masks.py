@@ -100,7 +100,7 @@ _ZONES = (
     "/[A-Z][A-Za-z_]+(?:/[A-Z][A-Za-z_]+)?"
 )
 _UNITS = (
-    "[bB]ytes?|(?:[KMGTPkmgt]i?)?[bB](?:/s(?:ec)?|ps)?|[kMG]?Hz|[munµμ]?s"
+    "[bB]ytes?|B(?:/s(?:ec)?)?|[KMGTPkmgt]i?[bB](?:/s(?:ec)?|ps)?|bps|[kMG]?Hz|[munµμ]?s"
     "|(?:msec|usec|sec|second|min|minute|hr|hour|day|week)s?|(?:milli|micro|nano)s(?:econds?)?"
     "|(?:milli|micro|nano)second|percent"
 )
@@ -202,7 +202,7 @@ DEFAULT_MASKS = (
     ),
     # A unit that stands apart: "1.5 GB" and "300 MB" become one mark when neighbours collapse. Not
     # before "=" or ":", where it is a name.
-    Mask("unit", rf"""{_OPENED}(?:{_UNITS})(?![^\s\])}}"',;.])""", "<NUM>"),
+    Mask("unit", rf"""{_OPENED}(?:{_UNITS})(?![^\s\])}}"',;.])(?!\.\w)""", "<NUM>"),
     # job_1445144423722_0020 and attempt_1445144423722_0020_m_000000_0: a value as a whole, so that
     # a list of them collapses.
     Mask(

@@ -196,9 +196,13 @@ class _Suspect:
             )
         for place, words in self.words.items():
             least = self.records * _OFTEN
-            often = [word for word, count in words.most_common(_MOST_WORDS) if count >= least]
+            often = [
+                word
+                for word, count in words.most_common(_MOST_WORDS)
+                if count >= least and word not in (WILDCARD, MARK_WILDCARD)
+            ]
             share = sum(words[word] for word in often) / self.records
-            if share >= 1 - _SPLITS and words[often[0]] <= self.records * _SPLITS:
+            if often and share >= 1 - _SPLITS and words[often[0]] <= self.records * _SPLITS:
                 named = ", ".join(map(repr, often[:_NAMED]))
                 return (
                     "Write the list of templates to a file (`logexport templates --list`), add"
