@@ -243,6 +243,46 @@ def test_a_longer_log_of_the_same_kind_has_the_same_templates(seed: int) -> None
     assert len(short) == 9
 
 
+EVENTS = (
+    "session opened for user {word} by <ID>",
+    "session closed for user {word}",
+    "Starting task {name} in stage <NUM>",
+    "Finished task {name} in stage <NUM> after <NUM>",
+    "Deleting block {name} file <PATH>",
+    "Received block {name} of size <NUM> from {marked}",
+    "class {path} was loaded from {path}",
+    "VM Started by {word} now",
+    "VM Paused by {word} now",
+    "VM Stopped by {word} now",
+    "GET <PATH> status= <NUM>",
+    "POST <PATH> status= <NUM>",
+    "query {name} of {word} took <NUM>",
+    "disk is full",
+    "cannot connect to {path} at {marked} : refused",
+)
+"""A token in braces is another one in each line."""
+
+
+def write_fresh_log(count: int) -> list[Masked]:
+    """The events in turn, with values that no other line has."""
+    letters = str.maketrans("0123456789abcdef", "bcdfghklmnprstvz")
+
+    def fill(number: int) -> str:
+        own = f"{number:05x}".translate(letters)
+        return EVENTS[number % len(EVENTS)].format(
+            word=f"u{own}", name=f"{own}-1a", path=f"org.{own}.Main", marked=f"{own}<ID>"
+        )
+
+    kinds = [masked(fill(number)).kinds for number in range(len(EVENTS))]
+    return [Masked(fill(number), kinds[number % len(EVENTS)]) for number in range(count)]
+
+
+def test_a_long_log_of_fresh_values_has_the_templates_of_the_short_one() -> None:
+    short, _ = mine_in_rounds(write_fresh_log(2_000))
+    assert len(short) == len(EVENTS)
+    assert mine_in_rounds(write_fresh_log(60_000))[0] == short
+
+
 @given(st.lists(st.sampled_from("abcdefghij"), min_size=1), st.integers(1, 12), st.randoms())
 def test_a_sample_has_the_smallest_hashes_and_exact_counts(
     lines: list[str], most: int, rng: random.Random
