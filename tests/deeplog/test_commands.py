@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 from logexport.errors import InputError, LogexportError, OutputError, UsageError
+from logexport.logs.events import EventReader
 from logexport.logs.preprocess import Preprocess
 from logexport.training.line_tables import read_parsed, read_sequences
 from logexport.training.parse import ParseRequest, parse_logs
@@ -435,3 +436,18 @@ def test_the_sample_is_what_the_generator_and_the_commands_made(tmp_path: Path) 
     assert model.trained_vocab_sha256 == vocab.sha256()
     settings = json.loads(sample.preprocess.read_text())
     assert Preprocess.from_json(settings).to_json() == settings
+
+
+def test_of_the_samples_log_what_only_faults_write_is_unseen_and_nothing_else() -> None:
+    from logexport_deeplog.hooks import model_info
+
+    sample = model_info().sample
+    assert sample is not None
+    rules = Preprocess.load(sample.preprocess)
+    assert rules.version == 2
+    truth = sample.log.with_name("sample.faults.jsonl").read_text().splitlines()
+    unheard = {"disk_error", "out_of_memory", "address_conflict"}
+    events = EventReader(rules, load_vocab(sample.vocab)).read_logs([sample.log])
+    assert {event.line for event in events if event.template is None} == {
+        fault["line"] for fault in map(json.loads, truth) if fault["fault"] in unheard
+    }

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import logexport
 import pytest
 from logexport.bundle import Bundle
+from logexport.checks.counted import COUNTED
 from logexport.errors import CheckFailedError
 from logexport.types import CheckResult, ExportRequest
 
@@ -37,9 +39,13 @@ def pretend(monkeypatch: pytest.MonkeyPatch, directory: Path, script: str) -> No
     monkeypatch.setenv("LOGEXPORT_ENGINE", str(program))
 
 
-def test_the_sample_is_proven_in_full(tmp_path: Path) -> None:
+def test_the_sample_is_proven_in_full_without_a_warning(tmp_path: Path) -> None:
     result = run(tmp_path / "bundle", "require")
     assert result.proof == "full"
+    assert [check.warnings for check in result.models[0].checks if check.warnings] == []
+    of_log = {check.name: check for check in result.models[0].checks if check.name in COUNTED}
+    passed = {name for name, check in of_log.items() if check.status == "passed"}
+    assert passed == COUNTED - {"training_events"}  # no training log ships with it
     checks = engine_checks(result.models[0].checks)
     assert {check.status for check in checks.values()} == {"passed"}
     assert {check.plugin for check in checks.values()} == {"native"}
@@ -49,6 +55,23 @@ def test_the_sample_is_proven_in_full(tmp_path: Path) -> None:
     assert figures["lines"] == figures["matched"] + figures["unseen"] > 1000  # type: ignore[operator]
     assert figures["scored"] > 1000  # type: ignore[operator]
     assert checks["engine_tensors"].figures["values"] > 1000  # type: ignore[operator]
+    found = faults_found(tmp_path / "bundle")
+    assert len(found) == 19
+    assert sum(found.values()) >= 17
+
+
+def faults_found(bundle: Path) -> dict[int, bool]:
+    """For each planted fault of the sample's log whether a line of it is flagged."""
+    sample = files("logexport_deeplog") / "sample"
+    lines = command("detect", bundle, sample / "sample.log", "--engine", "native").splitlines()
+    flagged = {
+        record["line"] for record in map(json.loads, lines) if record["verdict"] == "anomaly"
+    }
+    found: dict[int, bool] = {}
+    for entry in map(json.loads, (sample / "sample.faults.jsonl").read_text().splitlines()):
+        occurrence = entry["occurrence"]
+        found[occurrence] = found.get(occurrence, False) or entry["line"] in flagged
+    return found
 
 
 def test_off_skips_the_engine_and_the_proof_says_so(tmp_path: Path) -> None:
@@ -140,8 +163,6 @@ def test_a_fault_of_the_engine_is_a_failed_check_and_publishes_nothing(
 
 def test_too_few_scored_lines_are_skipped_never_passed(tmp_path: Path) -> None:
     log = tmp_path / "short.log"
-    from importlib.resources import files
-
     sample = files("logexport_deeplog") / "sample" / "sample.log"
     log.write_bytes(b"".join(sample.read_bytes().splitlines(keepends=True)[:40]))
     result = run(tmp_path / "bundle", replay=log)
@@ -152,8 +173,6 @@ def test_too_few_scored_lines_are_skipped_never_passed(tmp_path: Path) -> None:
 
 
 def copy_sample(directory: Path) -> dict[str, Path]:
-    from importlib.resources import files
-
     sample = files("logexport_deeplog") / "sample"
     for name in ("deeplog.pth", "vocab.json", "preprocess.json"):
         (directory / name).write_bytes((sample / name).read_bytes())
@@ -181,8 +200,6 @@ def command(*words: object) -> str:
 
 
 def test_the_training_log_is_replayed_where_logexport_parsed_it(tmp_path: Path) -> None:
-    from importlib.resources import files
-
     lines = (files("logexport_deeplog") / "sample" / "sample.log").read_bytes().splitlines(True)
     log = tmp_path / "train.log"
     log.write_bytes(b"".join(lines[:300]) + b"\n\r\n" + b"".join(lines[300:400]))
