@@ -33,7 +33,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, help="keep what is made on the way here")
     parser.add_argument("--output", type=Path, default=SHIPPED, help="where the sample goes")
     options = parser.parse_args()
-    # So small a network is no faster on more threads, and one sums alike everywhere.
+    # More threads do not make so small a network faster, and one sums alike everywhere.
     os.environ["OMP_NUM_THREADS"] = "1"
     with tempfile.TemporaryDirectory() as temporary:
         work = options.work or Path(temporary)

@@ -17,7 +17,7 @@ from typing import Any
 from logexport.errors import InputError
 from logexport.logs.kept import kept_tokens
 from logexport.logs.lines import tokens
-from logexport.logs.matching import WILDCARD
+from logexport.logs.matching import MARK_WILDCARD, WILDCARD
 from logexport.logs.preprocess import LineParser, Preprocess
 from logexport.logs.wildcards import WildcardFinder, are_too_many
 from logexport.training.keeping import find_fields, parse_kept
