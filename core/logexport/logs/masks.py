@@ -249,7 +249,8 @@ r"""logexport's own.
 IPv6 apart; words are, for states and for true and false too.
 
 All of them are linear in the length of a text (``benchmarks/masks.py``), by these rules: what
-repeats begins where the character before it cannot belong to it (a look-behind on the same set), so
+repeats begins where the character before it cannot belong to it (a look-behind on the same set, or
+for a digit that ends what goes before), so
 that no place is read from two beginnings; of two repetitions that follow one another the second
 begins with a character that the first one has not; a look-ahead reads no further than the part that
 it stands before. All are local (:class:`logexport.logs.syntax.Facts`).
