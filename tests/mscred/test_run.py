@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import logexport_deeplog.hooks
 import numpy as np
 import pytest
 import torch
@@ -230,8 +231,11 @@ def test_a_model_of_both_kinds_shares_what_is_the_same(trained: Path, tmp_path: 
 def test_the_built_in_sample_is_exported_without_any_option(tmp_path: Path) -> None:
     result = run(ExportRequest(models=["mscred"], output_dir=tmp_path / "bundle"))
     assert result.models[0].sample
+    assert [check.warnings for check in result.models[0].checks if check.warnings] == []
     found = outcomes(result)
     assert (found["parity_random"], found["parity_log"]) == ("passed", "passed")
+    of_log = {name: found[name] for name in ("events", "known_lines", "templates")}
+    assert set(of_log.values()) == {"passed"}, of_log
     sample = model_info().sample
     assert sample is not None
     records = detect(tmp_path / "bundle", sample.log)
@@ -259,6 +263,10 @@ def test_the_sample_is_small_and_what_its_program_says(tmp_path: Path) -> None:
     assert model.task.decision.threshold_name == "p99"
     vocab = load_vocab(sample.vocab, expected_size=model.vocab_size)
     assert model.trained_vocab_sha256 == vocab.sha256()
+    deeplog = logexport_deeplog.hooks.model_info().sample
+    assert deeplog is not None
+    for mine, theirs in ((sample.vocab, deeplog.vocab), (sample.preprocess, deeplog.preprocess)):
+        assert mine.read_bytes() == theirs.read_bytes()
 
 
 @pytest.mark.slow
