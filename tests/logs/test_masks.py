@@ -13,7 +13,7 @@ TEXT = st.text(
 )
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(TEXT)
 @example("a/b 1.2.3.4\t5 \r\r 6:7 0x1\x0bpid=3 \x1c8")
 def test_masking_word_by_word_is_masking_in_sequence(text: str) -> None:
@@ -49,7 +49,7 @@ LOCAL_PATTERNS = st.sampled_from(
 )
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(
     st.lists(st.tuples(LOCAL_PATTERNS, st.sampled_from(["", "a", "<1>", "-"])), max_size=4),
     st.text(st.sampled_from("ab1- \t\x0b\x0c\r"), max_size=30),

@@ -18,7 +18,7 @@ def may_match(pattern: str, text: str) -> bool:
     return Candidates([(pattern, "a test")]).find(text) == (0,)
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(PATTERN, TEXT)
 def test_what_is_left_out_does_not_match(pattern: str, text: str) -> None:
     try:
@@ -58,7 +58,7 @@ def test_few_default_masks_are_tried_on_words_and_on_numbers() -> None:
     candidates = Candidates([(mask.pattern, mask.name) for mask in DEFAULT_MASKS])
     found = {text: [DEFAULT_MASKS[n].name for n in candidates.find(text)] for text in ("of", "42")}
     assert found["42"] == ["hash", "num", "digits"]
-    assert set(found["of"]) <= {"time", "hash", "unit"}
+    assert set(found["of"]) <= {"host", "time", "hash", "unit", "null"}
 
 
 def test_more_sets_of_kinds_than_are_remembered_change_nothing(

@@ -66,7 +66,7 @@ def by_definition(masker: Masker, rule: TokenRule, message: str) -> Masked:
     return Masked(" ".join(text for text, _ in found), bytes(kind for _, kind in found))
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(SETS, RULES, TEXT)
 @example((MASKS[0],), TokenRule(), "17:17 (1) =1= a=:1,1 1")
 def test_tokens_are_those_of_the_definition(
@@ -79,7 +79,7 @@ def test_tokens_are_those_of_the_definition(
     assert len(expected.kinds) == len(tokens(expected.text))
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(SETS, TEXT)
 def test_marking_masks_what_masking_masks(masks: list[Mask], message: str) -> None:
     text, marks = Masker(masks).mark(message)
