@@ -120,7 +120,7 @@ DEFAULT_MASKS = (
         "<URL>",
     ),
     # As OpenSSH prints it: base64 without padding, so that "/" is part of it.
-    Mask("fingerprint", r"(?<=SHA256:)[A-Za-z0-9+/]{43}(?![\w+/])", "<NUM>"),
+    Mask("fingerprint", r"(?<![\w+/])(SHA256:)[A-Za-z0-9+/]{43}(?![\w+/])", r"\1<NUM>"),
     Mask("email", r"(?<![\w+.@\-])[\w+.\-]+@[\w\-]+(?:\.[\w\-]+)+", "<EMAIL>"),
     # C:\a and C:/a, \\server\share, \\?\C:\a, \Device\a, %TEMP%\a, HKLM\a, and what is behind the
     # blank of "Program Files", "(x86)" and "and Settings"; /a, ~/a, ./a and ../a, with a query. Not
