@@ -133,7 +133,7 @@ def warned(job: Job, capsys: pytest.CaptureFixture[str]) -> Job:
     """A bundle of proof full with two warnings: unknown lines, and a template that says nothing."""
     set_templates(job, "<*> <*>", *KNOWN[:3])
     log = job.directory / "replay.log"
-    log.write_text("\n".join(["event a happened", "what ever", "four words are unknown"] * 40))
+    log.write_text("\n".join(["event a happened", "is it", "four words are unknown"] * 40))
     result = logexport.run(job.request(replay=log), host=full_host(job))
     assert (result.proof, result.warnings) == ("full", 2)
     capsys.readouterr()
