@@ -233,7 +233,7 @@ import resource, signal, sys
 from logexport.cli import main
 
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-resource.setrlimit(resource.RLIMIT_FSIZE, (4_000, 4_000))
+resource.setrlimit(resource.RLIMIT_FSIZE, (8_000, 8_000))
 sys.exit(main(sys.argv[1:]))
 """
 
@@ -244,7 +244,7 @@ def test_a_build_that_is_killed_or_has_no_space_leaves_the_one_before(
 ) -> None:
     """A limit on the size of a file stands for the disk: vocabulary and rules fit, the counts do
     not."""
-    assert (built / "preprocess.json").stat().st_size < 4_000
+    assert (built / "preprocess.json").stat().st_size < 8_000
     out = tmp_path / "out"
     shutil.copytree(built, out)
     command = ["mscred", "build", "--parsed", parsed, "-o", out, "--lines", LINES, "--stride", 1]
@@ -362,8 +362,9 @@ def test_the_standardisation_is_of_the_training_part_alone(
     assert np.allclose(weights["standardise.mean"], part.mean(axis=0), rtol=1e-12)
     expected = np.where(constant, 1.0, part.std(axis=0))
     assert np.allclose(weights["standardise.deviation"], expected, rtol=1e-12)
-    assert document["constant_columns"] == constant.sum() == 1
-    assert any("1 of" in warning for warning in document["warnings"])
+    assert constant[-1]  # which no line is
+    assert document["constant_columns"] == constant.sum() < len(constant) / 2
+    assert any(f"{constant.sum()} of" in warning for warning in document["warnings"])
 
 
 def test_thresholds_are_those_of_the_exported_model_on_the_held_out_part(
