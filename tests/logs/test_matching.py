@@ -62,7 +62,7 @@ def by_definition(
     return min(candidates)[-1] if candidates else None
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=400, deadline=None)
 @given(
     TEMPLATES,
     st.sets(st.integers(0, 11), max_size=3),
@@ -100,7 +100,7 @@ def by_expressions(templates: list[str], prefer: Prefer, line: Masked) -> int | 
     return min(candidates)[-1] if candidates else None
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=400, deadline=None)
 @given(
     st.lists(st.lists(HOLED, min_size=1, max_size=2).map(" ".join), max_size=8, unique=True),
     PREFER,
