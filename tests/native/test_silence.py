@@ -77,7 +77,9 @@ def test_the_engines_commands_leave_nothing(bundle: Path, alone: Alone) -> None:
 
 @another_build
 @pytest.mark.skipif(bool(no_tracer()), reason=no_tracer())
-def test_a_program_of_one_thread_has_another_that_watches_for_signals_and_no_more(bundle: Path, alone: Alone) -> None:
+def test_a_program_of_one_thread_has_another_that_watches_for_signals_and_no_more(
+    bundle: Path, alone: Alone
+) -> None:
     alone.run(engine_path(), "detect", bundle, log_of(bundle), runtime())
     assert alone.traced("exited with 0")
     assert len(alone.traced("CLONE_THREAD")) == 1
