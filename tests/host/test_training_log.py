@@ -34,6 +34,14 @@ def checks(host: Host, job: Job) -> dict[str, CheckResult]:
     return {check.name: check for check in model.checks}
 
 
+def sequence_rows() -> list[SequenceRow]:
+    """The log as ``build`` writes it."""
+    return [
+        SequenceRow(number, None, None, None, TEMPLATES.index(text), text.encode())
+        for number, text in enumerate(LOG, start=1)
+    ]
+
+
 def failed(host: Host, job: Job) -> list[CheckResult]:
     with pytest.raises(CheckFailedError) as caught:
         logexport.run(job.request(), host=host)
@@ -74,10 +82,7 @@ def test_rows_of_sequences_that_are_out_of_the_files_order_fail(
     tiny_host: Host, tmp_path: Path
 ) -> None:
     job = Job.make(tmp_path / "job")
-    rows = [
-        SequenceRow(number, None, None, None, TEMPLATES.index(text), text.encode())
-        for number, text in enumerate(LOG, start=1)
-    ]
+    rows = sequence_rows()
     rows[3], rows[4] = rows[4], rows[3]
     write_sequences(job.directory / "sequences.parquet", rows, {})
     (check,) = failed(tiny_host, job)
@@ -89,11 +94,7 @@ def test_a_parsed_file_that_is_named_counts_even_beside_other_sequences(
     tiny_host: Host, tmp_path: Path
 ) -> None:
     job, other = Job.make(tmp_path / "job"), Job.make(tmp_path / "other")
-    rows = [
-        SequenceRow(number, None, None, None, TEMPLATES.index(text), text.encode())
-        for number, text in enumerate(LOG, start=1)
-    ]
-    write_sequences(job.directory / "sequences.parquet", rows, {})
+    write_sequences(job.directory / "sequences.parquet", sequence_rows(), {})
     strange = "nothing that the vocabulary knows"
     path = parsed(other, [(number, strange, strange) for number in range(1, 6)])
     with pytest.raises(CheckFailedError) as caught:
@@ -109,11 +110,7 @@ def test_sequences_alone_give_the_lines_whose_events_are_looked_at(
     tiny_host: Host, tmp_path: Path
 ) -> None:
     job = Job.make(tmp_path / "job")
-    rows = [
-        SequenceRow(number, None, None, None, TEMPLATES.index(text), text.encode())
-        for number, text in enumerate(LOG, start=1)
-    ]
-    write_sequences(job.directory / "sequences.parquet", rows, {})
+    write_sequences(job.directory / "sequences.parquet", sequence_rows(), {})
     found = checks(tiny_host, job)["events"]
     assert found.figures["lines"] == len(LOG)
     assert "of sequences.parquet" in found.message

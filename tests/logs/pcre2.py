@@ -150,7 +150,36 @@ class Pattern:
         return (out + subject[at:]).decode()
 
 
-class StepCounter(Pattern):
+class _InContext(Pattern):
+    """A pattern that is matched in a context, which has limits.
+
+    Args:
+        library, pattern, options: see :class:`Pattern`.
+        jit: compile it to machine code, as the C engine does; else it is interpreted.
+
+    Raises:
+        ValueError: PCRE2 does not compile it, or has no JIT on this machine.
+    """
+
+    def __init__(
+        self, library: ctypes.CDLL, pattern: str, options: int = 0, *, jit: bool = False
+    ) -> None:
+        super().__init__(library, pattern, options)
+        if jit and library.pcre2_jit_compile_8(self._code, _JIT_COMPLETE) != 0:
+            raise ValueError("PCRE2 has no JIT on this machine")
+        self._context = library.pcre2_match_context_create_8(None)
+        self._stack = library.pcre2_jit_stack_create_8(*_JIT_STACK, None) if jit else None
+        if jit:
+            library.pcre2_jit_stack_assign_8(self._context, None, self._stack)
+
+    def __del__(self) -> None:
+        if getattr(self, "_context", None):
+            self._library.pcre2_match_context_free_8(self._context)
+            self._library.pcre2_jit_stack_free_8(self._stack)  # which may be none
+        super().__del__()
+
+
+class StepCounter(_InContext):
     """A pattern at the start of a text, that tells how many steps the matcher goes.
 
     A step is a place to go back to. Repetitions that PCRE2 would not go back into count too: so
@@ -159,12 +188,6 @@ class StepCounter(Pattern):
 
     def __init__(self, library: ctypes.CDLL, pattern: str) -> None:
         super().__init__(library, pattern, _ANCHORED | _NO_AUTO_POSSESS | _NO_START_OPTIMIZE)
-        self._context = library.pcre2_match_context_create_8(None)
-
-    def __del__(self) -> None:
-        if getattr(self, "_context", None):
-            self._library.pcre2_match_context_free_8(self._context)
-        super().__del__()
 
     def ends_within(self, text: str, steps: int) -> bool:
         """Whether the matcher says yes or no to a text after so many steps at most."""
@@ -189,7 +212,7 @@ class StepCounter(Pattern):
         return enough
 
 
-class JitPattern(Pattern):
+class JitPattern(_InContext):
     """A pattern at the start of a text, compiled to machine code as the C engine does.
 
     Raises:
@@ -197,19 +220,8 @@ class JitPattern(Pattern):
     """
 
     def __init__(self, library: ctypes.CDLL, pattern: str) -> None:
-        super().__init__(library, pattern, _ANCHORED)
-        if library.pcre2_jit_compile_8(self._code, _JIT_COMPLETE) != 0:
-            raise ValueError("PCRE2 has no JIT on this machine")
-        self._context = library.pcre2_match_context_create_8(None)
+        super().__init__(library, pattern, _ANCHORED, jit=True)
         library.pcre2_set_match_limit_8(self._context, _NO_LIMIT)
-        self._stack = library.pcre2_jit_stack_create_8(*_JIT_STACK, None)
-        library.pcre2_jit_stack_assign_8(self._context, None, self._stack)
-
-    def __del__(self) -> None:
-        if getattr(self, "_stack", None):
-            self._library.pcre2_match_context_free_8(self._context)
-            self._library.pcre2_jit_stack_free_8(self._stack)
-        super().__del__()
 
     def matches(self, subject: bytes) -> bool:
         """Whether the pattern matches; of bytes, since a caller that measures has encoded them."""
@@ -221,7 +233,7 @@ class JitPattern(Pattern):
         return bool(status != _NO_MATCH)
 
 
-class Substitution(Pattern):
+class Substitution(_InContext):
     """A pattern whose matches are all replaced by one character, within the engine's limits.
 
     Args:
@@ -234,21 +246,10 @@ class Substitution(Pattern):
     """
 
     def __init__(self, library: ctypes.CDLL, pattern: str, jit: bool) -> None:
-        super().__init__(library, pattern)
-        if jit and library.pcre2_jit_compile_8(self._code, _JIT_COMPLETE) != 0:
-            raise ValueError("PCRE2 has no JIT on this machine")
-        self._context = library.pcre2_match_context_create_8(None)
+        super().__init__(library, pattern, jit=jit)
         library.pcre2_set_match_limit_8(self._context, _NO_LIMIT)
         library.pcre2_set_depth_limit_8(self._context, _NO_LIMIT)
         library.pcre2_set_heap_limit_8(self._context, _HEAP_LIMIT)
-        self._stack = library.pcre2_jit_stack_create_8(*_JIT_STACK, None)
-        library.pcre2_jit_stack_assign_8(self._context, None, self._stack)
-
-    def __del__(self) -> None:
-        if getattr(self, "_stack", None):
-            self._library.pcre2_match_context_free_8(self._context)
-            self._library.pcre2_jit_stack_free_8(self._stack)
-        super().__del__()
 
     def run(self, subject: bytes) -> int:
         """How many matches were replaced.

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -137,6 +137,18 @@ def take(process: subprocess.Popen[bytes], records: int) -> bytes:
     return taken
 
 
+def hold_up(processes: Mapping[str, subprocess.Popen[bytes]]) -> dict[str, bytes]:
+    """Let each process have 80 ticks and the line that it does not come back from; the first 40
+    records of each."""
+    taken = {}
+    for name, process in processes.items():
+        send(process, TICKS)
+        taken[name] = take(process, 40)
+        send(process, TICKS + ENDLESS)
+    time.sleep(0.3)
+    return taken
+
+
 def ended(process: subprocess.Popen[bytes], patience: float) -> tuple[int, bytes, str]:
     """The exit status, the rest of the records, and what was said."""
     status = process.wait(timeout=patience)
@@ -155,12 +167,7 @@ def assert_one_sentence(prose: str, *parts: str) -> None:
 def test_a_pattern_that_does_not_come_back_ends_it_after_the_last_record(bundle: Path) -> None:
     expected = reference(bundle, TICKS * 2)
     with started(tuple(ENGINES), bundle) as processes:
-        taken = {}
-        for name, process in processes.items():
-            send(process, TICKS)
-            taken[name] = take(process, 40)
-            send(process, TICKS + ENDLESS)
-        time.sleep(0.3)
+        taken = hold_up(processes)
         began = time.monotonic()
         for process in processes.values():
             process.send_signal(signal.SIGTERM)
@@ -219,12 +226,7 @@ def test_a_runtime_that_does_not_come_back_ends_it_after_the_last_record(
 def test_a_second_sigterm_ends_it_at_once_after_the_last_record(bundle: Path) -> None:
     expected = reference(bundle, TICKS * 2)
     with started(("threads", "python"), bundle) as processes:
-        taken = {}
-        for name, process in processes.items():
-            send(process, TICKS)
-            taken[name] = take(process, 40)
-            send(process, TICKS + ENDLESS)
-        time.sleep(0.3)
+        taken = hold_up(processes)
         for _ in range(2):
             began = time.monotonic()
             for process in processes.values():

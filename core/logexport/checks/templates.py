@@ -10,6 +10,7 @@ from __future__ import annotations
 from logexport.checks.context import Context, LogCounts
 from logexport.checks.known_lines import percent
 from logexport.logs.wildcards import WildcardFinder, are_too_many
+from logexport.training.rules import shorten
 from logexport.types import CheckResult, JSONValue
 
 NAME = "templates"
@@ -17,8 +18,6 @@ MOST_PERCENT_OF_TEMPLATES = 50
 """Without a log nobody knows which templates are rare. Those of a log that was parsed well hold a
 few that are all wildcards; if most are, most lines are of one of them."""
 SHOWN = 3
-LONGEST = 200
-"""Characters of a template that are shown."""
 
 REMEDY = (
     "`logexport templates` shows what was parsed to them; fields that tell their lines apart stay"
@@ -56,7 +55,7 @@ def templates(context: Context) -> CheckResult:
     if not too_many:
         return CheckResult(NAME, "passed", "bundle", found, figures)
     figures["first"] = [
-        {"template": _shown(vocab.templates[index]), "records": records.get(index)}
+        {"template": shorten(vocab.templates[index]), "records": records.get(index)}
         for index in opened[:SHOWN]
     ]
     return CheckResult(NAME, "passed", "bundle", found, figures, (f"{found}. {REMEDY}",))
@@ -66,7 +65,3 @@ def _records(counts: LogCounts | None, indices: list[int]) -> dict[int, int]:
     if counts is None or not counts.records:
         return {}
     return {index: counts.by_template.get(index, 0) for index in indices}
-
-
-def _shown(template: str) -> str:
-    return template if len(template) <= LONGEST else template[:LONGEST] + "…"
