@@ -19,6 +19,23 @@ RUNS = (
     *("[]", "[a] ", "()", "[](a)", '"a" ', "a=0 ", ' a="0"', "[ ", "0.", "0:", "-0", 'aA0 [(":,.'),
 )
 """What is repeated."""
+LINEAR_HEADS = {
+    "dates and words": r"\d{4}-\d{2}-\d{2}\s+(?P<level>[^\s]+)\s+(?P<message>.*)$",
+    "fields": r"(?P<timestamp>\S+) (?P<process>\w+): (?P<message>.*)$",
+    "words with hyphens": r"(?:\w+-)+x(?P<message>)",
+    "a fixed number of runs": r"\S*a{1,5}\S? x(?P<message>)",
+    "nothing to go back to": r"(?:\[[^\]]*\]|\([^)]*\))*:(?P<message>)",
+}
+"""Patterns at the start of a line that take linear time: to PCRE2's steps and to those of
+:mod:`logexport.logs.growth` alike."""
+GROWING_HEADS = {
+    "two runs of the same": r"\s*\s*x(?P<message>)",
+    "a run that another one takes over": r'"[A-Z]+[^"]*"(?P<message>)',
+    "runs that PCRE2 does not go back into": r"\s*[^x]*x(?P<message>)",
+    "a look-ahead in a run": r"(?:(?!a*b)a)*c(?P<message>)",
+    "a run of runs": r"(?:a+)+b(?P<message>)",
+}
+"""Patterns that take more."""
 _TOKENS = re.compile(r"\w+|\s+|.")
 
 

@@ -15,7 +15,7 @@ from logexport.logs.growth import MOST_STEPS, Growth, _Matcher, describe_growth,
 from logexport.logs.masks import MASK_SETS
 from logexport.logs.patterns import compile_portable, parse
 
-from tests.logs.hard_lines import shipped
+from tests.logs.hard_lines import GROWING_HEADS, LINEAR_HEADS, shipped
 
 GROWING = {
     "a run of runs": r"(?:a+)+$",
@@ -44,17 +44,6 @@ LINEAR = {
     "alternatives": r"(?:GET|POST) (\S+)",
     "a list": r"(?<![\d,])\d+(?:,\d+)*(?![\d,])",
 }
-ANCHORED_GROWING = {
-    "two runs of the same": r"\s*\s*x(?P<message>)",
-    "a run that another one takes over": r'"[A-Z]+[^"]*"(?P<message>)',
-    "a look-ahead in a run": r"(?:(?!a*b)a)*c(?P<message>)",
-}
-ANCHORED_LINEAR = {
-    "words with hyphens": r"(?:\w+-)+x(?P<message>)",
-    "fields": r"(?P<timestamp>\S+) (?P<process>\w+): (?P<message>.*)$",
-    "a fixed number of runs": r"\S*a{1,5}\S? x(?P<message>)",
-    "nothing to go back to": r"(?:\[[^\]]*\]|\([^)]*\))*:(?P<message>)",
-}
 
 
 @pytest.mark.parametrize("pattern", GROWING.values(), ids=GROWING.keys())
@@ -69,12 +58,12 @@ def test_a_linear_pattern_is_not_found(pattern: str) -> None:
     assert find_growth(pattern) is None
 
 
-@pytest.mark.parametrize("pattern", ANCHORED_GROWING.values(), ids=ANCHORED_GROWING.keys())
+@pytest.mark.parametrize("pattern", GROWING_HEADS.values(), ids=GROWING_HEADS.keys())
 def test_a_growing_header_is_found(pattern: str) -> None:
     assert find_growth(pattern, anchored=True) is not None
 
 
-@pytest.mark.parametrize("pattern", ANCHORED_LINEAR.values(), ids=ANCHORED_LINEAR.keys())
+@pytest.mark.parametrize("pattern", LINEAR_HEADS.values(), ids=LINEAR_HEADS.keys())
 def test_a_linear_header_is_not_found(pattern: str) -> None:
     assert find_growth(pattern, anchored=True) is None
 

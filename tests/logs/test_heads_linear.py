@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from tests.logs.hard_lines import Known, Shape, learned, shipped
+from tests.logs.hard_lines import (
+    GROWING_HEADS,
+    LINEAR_HEADS,
+    Known,
+    Shape,
+    learned,
+    shipped,
+)
 from tests.logs.pcre2 import LIBRARY, StepCounter, load
 
 PCRE2 = load()
@@ -16,18 +23,6 @@ FEWEST = 64
 """Steps that any line may take."""
 MOST = SHORT**2
 """Steps of a short line that are too many, however many a long one takes."""
-LINEAR = {
-    "dates and words": r"\d{4}-\d{2}-\d{2}\s+(?P<level>[^\s]+)\s+(?P<message>.*)$",
-    "a fixed number of runs": r"\S*a{1,5}\S? x(?P<message>)",
-    "nothing to go back to": r"(?:\[[^\]]*\]|\([^)]*\))*:(?P<message>)",
-}
-NOT_LINEAR = {
-    "two runs of the same": r"\s*\s*x(?P<message>)",
-    "a run that another one takes over": r'"[A-Z]+[^"]*"(?P<message>)',
-    "runs that PCRE2 does not go back into": r"\s*[^x]*x(?P<message>)",
-    "a look-ahead in a run": r"(?:(?!a*b)a)*c(?P<message>)",
-    "a run of runs": r"(?:a+)+b(?P<message>)",
-}
 
 
 def count(pattern: str) -> StepCounter:
@@ -68,12 +63,12 @@ def grows_on_runs(pattern: str) -> bool:
     )
 
 
-@pytest.mark.parametrize("pattern", LINEAR.values(), ids=LINEAR.keys())
+@pytest.mark.parametrize("pattern", LINEAR_HEADS.values(), ids=LINEAR_HEADS.keys())
 def test_a_linear_pattern_is_found_to_be_linear(pattern: str) -> None:
     assert not grows_on_runs(pattern)
 
 
-@pytest.mark.parametrize("pattern", NOT_LINEAR.values(), ids=NOT_LINEAR.keys())
+@pytest.mark.parametrize("pattern", GROWING_HEADS.values(), ids=GROWING_HEADS.keys())
 def test_a_pattern_that_is_not_linear_is_found(pattern: str) -> None:
     assert grows_on_runs(pattern)
 
