@@ -26,6 +26,7 @@ __all__ = [
     "atomic_paths",
     "check_writable",
     "parse_json",
+    "read_bounded",
     "read_json",
     "refuse_stand_in",
     "write_json",
@@ -213,6 +214,21 @@ def read_json(
             unpaired surrogate, nesting deeper than :data:`MAX_JSON_DEPTH`.
     """
     path = Path(path)
+    return parse_json(read_bounded(path, what, max_bytes, error), f"{path}", what, error)
+
+
+def read_bounded(
+    path: Path,
+    what: str,
+    max_bytes: int = MAX_JSON_BYTES,
+    error: type[InputError] = InputError,
+) -> bytes:
+    """Read a small file whole; the arguments are those of :func:`read_json`.
+
+    Raises:
+        InputError: or the given subclass: missing, too large, or a stand-in
+            (:func:`refuse_stand_in`).
+    """
     try:
         with path.open("rb") as stream:
             data = stream.read(max_bytes + 1)
@@ -227,7 +243,7 @@ def read_json(
             f"{path} is larger than {max_bytes:,} bytes, too large for {what}.",
             "Check that the path names the right file.",
         )
-    return parse_json(data, f"{path}", what, error)
+    return data
 
 
 def refuse_stand_in(path: Path, head: bytes, error: type[InputError] = InputError) -> None:

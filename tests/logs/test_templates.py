@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -184,6 +185,35 @@ def test_a_vocabulary_is_a_list_too(tmp_path: Path) -> None:
     assert read_templates(chosen) == ["WARN disk is <*>"]
     work = parse(tmp_path, LINES, "--header", HEAD, "--templates", str(chosen))
     assert count_templates(work).counts[0].records == 1
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (lambda path: None, "No such file"),
+        (lambda path: path.mkdir(), "Is a directory"),
+        (lambda path: path.symlink_to("/dev/zero"), "is larger than"),
+        (lambda path: path.write_text("version https://git-lfs.github.com/spec/v1"), "Git LFS"),
+        (lambda path: path.write_bytes(b"a\xff"), "not UTF-8"),
+        (lambda path: path.write_text(" \n"), "holds no template"),
+    ],
+)
+def test_what_is_no_list_is_named_and_nothing_is_parsed(
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    make: Callable[[Path], object],
+    says: str,
+) -> None:
+    make(tmp_path / "list")
+    (tmp_path / "x.log").write_text("a b\n")
+    out = tmp_path / "out"
+    command = ["parse", str(tmp_path / "x.log"), "-o", str(out), "--templates"]
+    assert main([*command, str(tmp_path / "list")]) == 2
+    error = capfd.readouterr().err
+    assert says in error
+    assert str(tmp_path / "list") in error
+    assert "Traceback" not in error
+    assert not out.exists()
 
 
 def test_a_list_that_matches_nothing_is_refused_and_writes_nothing(

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from logexport.errors import InputError
+from logexport.files import read_bounded
 from logexport.logs.kept import kept_tokens
 from logexport.logs.lines import tokens
 from logexport.logs.matching import MARK_WILDCARD, WILDCARD
@@ -283,12 +284,9 @@ def read_templates(path: Path) -> list[str]:
         InputError: the file cannot be read or holds no template.
     """
     remedy = "Name a file with one template a line, such as `logexport templates --list` writes."
+    data = read_bounded(path, "a list of templates")
     try:
-        data = path.read_bytes()
         text = data.decode("utf-8-sig")
-    except OSError as error:
-        reason = error.strerror or error
-        raise InputError(f"The templates {path} cannot be read: {reason}", remedy) from error
     except UnicodeDecodeError as error:
         raise InputError(f"The templates {path} are not UTF-8: {error.reason}", remedy) from error
     if _is_object(text):
