@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from logexport.cli import main
 from logexport.errors import InputError
@@ -137,6 +137,9 @@ def test_a_log_of_one_template_is_warned_of(
 # --- lists ----------------------------------------------------------------------------------------
 
 
+@example(["{}"])
+@example(['{"a":', "1}"])
+@example(["\ufeffa"])
 @given(st.lists(st.text(st.sampled_from('ab"\\{}\n <*>#-'), min_size=0, max_size=8), min_size=1))
 def test_a_list_that_is_written_is_read_as_it_was(
     tmp_path_factory: pytest.TempPathFactory, texts: list[str]

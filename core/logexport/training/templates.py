@@ -269,8 +269,11 @@ def _find_suspects(
 
 
 def write_template(template: str) -> str:
-    """A template as a line of a list."""
-    is_plain = template.strip() and "\n" not in template and _read_string(template) is None
+    """A template as a line of a list; as a JSON string where the line would be read as another
+    thing: as nothing, as two lines, as a string, or, if it is the first, as a vocabulary."""
+    is_plain = (
+        template.strip() and "\n" not in template and not template.startswith(("{", '"', "\ufeff"))
+    )
     return template if is_plain else json.dumps(template, ensure_ascii=False)
 
 
