@@ -41,6 +41,7 @@ __all__ = [
     "Sample",
     "Scope",
     "ScoreThreshold",
+    "SessionCounts",
     "Sizes",
     "StagedBundle",
     "Status",
@@ -58,9 +59,15 @@ Sizes = Mapping[str, int]
 
 @dataclass(frozen=True)
 class EventWindow:
-    """Input int64 ``[batch_size, sequence_length]``: the last ``length`` events of a session."""
+    """Input int64 ``[batch_size, sequence_length]``: the last ``length`` events of a session.
+
+    ``start`` and ``end`` are indices of reserved entries, or None. A session's window begins with
+    ``length`` times ``start``; an event ``end`` follows its last line. The null session has neither.
+    """
 
     length: int
+    start: int | None = None
+    end: int | None = None
     kind: Literal["event_window"] = field(default="event_window", init=False)
 
 
@@ -76,6 +83,17 @@ class CountMatrix:
     stride: int
     steps: int
     kind: Literal["count_matrix"] = field(default="count_matrix", init=False)
+
+
+@dataclass(frozen=True)
+class SessionCounts:
+    """Input float32 ``[batch_size, features]``: raw counts of each template in a finished session.
+
+    ``features`` is the size of the vocabulary plus one; the last column counts the lines that are
+    unseen. The decision is :class:`ScoreThreshold`.
+    """
+
+    kind: Literal["session_counts"] = field(default="session_counts", init=False)
 
 
 @dataclass(frozen=True)
@@ -128,28 +146,45 @@ class OtherDecision:
 class Task:
     """How a model is fed and how its output is read. Input and decision combine freely."""
 
-    input: EventWindow | CountMatrix | OtherInput
+    input: EventWindow | CountMatrix | SessionCounts | OtherInput
     decision: NextEventTopK | ScoreThreshold | OtherDecision
 
     @property
     def known(self) -> bool:
         """Whether the reference and the engine can run it."""
+        if isinstance(self.input, SessionCounts):
+            return isinstance(self.decision, ScoreThreshold)
         return not isinstance(self.input, OtherInput) and not isinstance(
             self.decision, OtherDecision
         )
+
+    @property
+    def needs_sessions(self) -> bool:
+        """Whether sessions must begin and end: by rules of version 2, and by ``regex`` or
+        ``field``."""
+        if isinstance(self.input, EventWindow):
+            return self.input.start is not None or self.input.end is not None
+        return isinstance(self.input, SessionCounts)
+
+    def count_features(self, vocab_size: int) -> int:
+        """How many columns the input and an attribution have, for a vocabulary of this size."""
+        return vocab_size + isinstance(self.input, SessionCounts)
 
     def to_json(self) -> dict[str, Any]:
         """The ``task`` entry of the metadata (keys in the documented order)."""
         out: dict[str, Any] = {"input": self.input.kind}
         if isinstance(self.input, EventWindow):
             out["length"] = self.input.length
+            for name in ("start", "end"):
+                if getattr(self.input, name) is not None:
+                    out[name] = getattr(self.input, name)
         elif isinstance(self.input, CountMatrix):
             out |= {
                 "lines": self.input.lines,
                 "stride": self.input.stride,
                 "steps": self.input.steps,
             }
-        else:
+        elif isinstance(self.input, OtherInput):
             out |= self.input.parameters
         out["decision"] = self.decision.kind
         if isinstance(self.decision, NextEventTopK):
@@ -169,16 +204,18 @@ class Task:
     def from_json(cls, data: Mapping[str, Any]) -> Task:
         """Read the ``task`` entry of the metadata; the schema has checked its keys and types."""
         input_keys = {
-            "event_window": ("length",),
+            "event_window": ("length", "start", "end"),
             "count_matrix": ("lines", "stride", "steps"),
         }.get(data["input"])
         rest = {k: v for k, v in data.items() if k not in ("input", "decision")}
-        input_: EventWindow | CountMatrix | OtherInput
+        input_: EventWindow | CountMatrix | SessionCounts | OtherInput
         decision: NextEventTopK | ScoreThreshold | OtherDecision
         if data["input"] == "event_window":
-            input_ = EventWindow(length=data["length"])
+            input_ = EventWindow(data["length"], data.get("start"), data.get("end"))
         elif data["input"] == "count_matrix":
             input_ = CountMatrix(lines=data["lines"], stride=data["stride"], steps=data["steps"])
+        elif data["input"] == "session_counts":
+            input_ = SessionCounts()
         else:
             input_ = OtherInput(data["input"], rest)
         if data["decision"] == "next_event_topk":

@@ -8,8 +8,8 @@ Rules (the reference; each module names its own):
   ``pattern`` matches in the whole decoded line, header included, not masked; its first capturing
   group if it has any (null, if that took no part in the match), else all of the match; null where
   nothing matches. The empty text is a session like any other. An oversize line's session is null.
-- ``max_sessions`` and ``max_line_bytes`` are part of the rules, so that detection holds and skips
-  what training did.
+- When a session ends is told in :mod:`logexport.logs.sessions`. That and ``max_line_bytes`` are part
+  of the rules, so that detection ends and skips what training did.
 """
 
 from __future__ import annotations
@@ -61,18 +61,26 @@ PREPROCESS_SCHEMA_VERSION = 2
 """What is written for rules that are new; rules of version 1 keep theirs, and their meaning."""
 
 DEFAULT_MAX_SESSIONS = 100_000
+DEFAULT_IDLE_LINES = 100_000
+MAX_IDLE_LINES = 10_000_000
+MAX_IDLE_SECONDS = 1_000_000_000
 
 _REMEDY = "Take the preprocess.json that logexport parse wrote, or repair the named place."
 
 
 @dataclass(frozen=True)
 class SessionRule:
-    """How lines are divided into sessions.
+    """How lines are divided into sessions, and since version 2 when a session ends.
 
     Args:
         by: ``none``, ``host``, ``field`` or ``regex``.
         pattern: with ``regex``, and only there.
         field: a key or a field with ``field``, and only there; 1 to 256 characters.
+        idle_lines: lines of the log without one of a session that end it, 1 to
+            :data:`MAX_IDLE_LINES`. None with ``none`` and under version 1; elsewhere
+            :class:`Preprocess` has :data:`DEFAULT_IDLE_LINES` in its place.
+        idle_seconds: a session's line that comes later than this begins another; None: none does.
+        close_pattern: what a session's last line matches; None: no line closes one.
 
     Raises:
         InputError: these do not fit each other.
@@ -81,6 +89,9 @@ class SessionRule:
     by: Literal["none", "host", "field", "regex"] = "none"
     pattern: str | None = None
     field: str | None = None
+    idle_lines: int | None = None
+    idle_seconds: int | None = None
+    close_pattern: str | None = None
 
     def __post_init__(self) -> None:
         if self.by not in ("none", "host", "field", "regex"):
@@ -102,6 +113,35 @@ class SessionRule:
                 "The field that sessions are by is empty or too long",
                 f"Use a name of 1 to {MAX_NAME_LENGTH} characters.",
             )
+        if self.by == "none" and self.has_ends:
+            raise InputError(
+                "Sessions by none do not end before the log does",
+                "Leave out idle_lines, idle_seconds and close_pattern, or make sessions by regex.",
+            )
+        for name, value, most in (
+            ("idle_lines", self.idle_lines, MAX_IDLE_LINES),
+            ("idle_seconds", self.idle_seconds, MAX_IDLE_SECONDS),
+        ):
+            if value is not None and not 1 <= value <= most:
+                raise InputError(
+                    f"{name} is {value:,}", f"Use a whole number from 1 to {most:,}."
+                )
+
+    @property
+    def has_ends(self) -> bool:
+        """Whether it says when a session ends."""
+        return (self.idle_lines, self.idle_seconds, self.close_pattern) != (None, None, None)
+
+    @property
+    def begins_and_ends(self) -> bool:
+        """Whether its sessions are units of work: what a task with ``start``, ``end`` or counts of
+        sessions needs. A host does not end."""
+        return self.by in ("field", "regex") and self.idle_lines is not None
+
+    @property
+    def without_ends(self) -> SessionRule:
+        """What it says of names alone."""
+        return replace(self, idle_lines=None, idle_seconds=None, close_pattern=None)
 
     @classmethod
     def from_option(cls, value: str, *, fields: bool = True) -> SessionRule:
@@ -131,7 +171,7 @@ class Preprocess:
         masks: applied in order.
         prefer: which of several matching templates a line is.
         session: how lines are divided.
-        max_sessions: how many sessions detection holds.
+        max_sessions: how many sessions detection holds by rules of version 1; others end them.
         max_line_bytes: longer lines are unseen.
         encoding: what a file without a byte order mark is. None: these are rules of version 1,
             which know neither marks nor escape sequences (:mod:`logexport.logs.decoding`), and
@@ -169,9 +209,12 @@ class Preprocess:
             if self._has_what_is_new():
                 raise InputError(
                     "Rules of version 1 know neither structured records, kept fields, sessions by "
-                    "field, messages on the next line nor wildcards inside tokens",
+                    "field, ends of sessions, messages on the next line nor wildcards inside tokens",
                     "Make the rules anew by logexport parse.",
                 )
+        elif self.session.by != "none" and self.session.idle_lines is None:
+            ending = replace(self.session, idle_lines=DEFAULT_IDLE_LINES)
+            object.__setattr__(self, "session", ending)
         if len(self.structured) > MAX_FORMS:
             raise InputError(
                 f"There are {len(self.structured)} structured forms",
@@ -189,6 +232,7 @@ class Preprocess:
             or bool(self.keep)
             or self.inner
             or self.session.by == "field"
+            or self.session.has_ends
             or any(header.next_line for header in self.headers)
         )
 
@@ -239,12 +283,21 @@ class Preprocess:
         return replace(self, encoding=encoding)  # type: ignore[arg-type]
 
     def with_sessions(self, option: str) -> Preprocess:
-        """The rules with what ``--session-by`` says of sessions.
+        """The rules with what ``--session-by`` says of sessions; their ends stay, but for ``none``.
 
         Raises:
             InputError: see :meth:`SessionRule.from_option`.
         """
-        return replace(self, session=SessionRule.from_option(option, fields=self.version > 1))
+        named = SessionRule.from_option(option, fields=self.version > 1)
+        if named.by != "none":
+            ends = self.session
+            named = replace(
+                named,
+                idle_lines=ends.idle_lines,
+                idle_seconds=ends.idle_seconds,
+                close_pattern=ends.close_pattern,
+            )
+        return replace(self, session=named)
 
     def with_continuation(self, continuation: bool) -> Preprocess:
         """The rules with continuation lines on or off.
@@ -280,7 +333,7 @@ class Preprocess:
             masks=tuple(Mask(m["name"], m["pattern"], m["replacement"]) for m in data["masks"]),
             prefer=data["matching"]["prefer"],
             session=SessionRule(**data["session"]),
-            max_sessions=data["max_sessions"],
+            max_sessions=data.get("max_sessions", DEFAULT_MAX_SESSIONS),
             max_line_bytes=data["max_line_bytes"],
             encoding=data.get("encoding"),
             structured=tuple(StructuredForm(**form) for form in data.get("structured", ())),
@@ -307,9 +360,12 @@ class Preprocess:
             tokens = {"tokens": asdict(self.tokens)}
             matching["inner"] = self.inner
         rule = self.session
-        session = {"by": rule.by, "pattern": rule.pattern}
+        session: dict[str, Any] = {"by": rule.by, "pattern": rule.pattern}
         if rule.field is not None:
             session = {"by": rule.by, "field": rule.field}
+        for name in ("idle_lines", "idle_seconds", "close_pattern"):
+            if getattr(rule, name) is not None:
+                session[name] = getattr(rule, name)
         return {
             "schema_version": self.version,
             **reading,
@@ -328,7 +384,7 @@ class Preprocess:
             **tokens,
             "matching": matching,
             "session": session,
-            "max_sessions": self.max_sessions,
+            **({"max_sessions": self.max_sessions} if self.encoding is None else {}),
             "max_line_bytes": self.max_line_bytes,
         }
 
@@ -430,6 +486,11 @@ class LineParser:
             compile_portable(rule.pattern, "the sessions") if rule.pattern is not None else None
         )
         self._group = 1 if self._pattern is not None and self._pattern.groups else 0
+        self._close_pattern = (
+            compile_portable(rule.close_pattern, "the lines that close a session")
+            if rule.close_pattern is not None
+            else None
+        )
         self._structure = StructureReader(preprocess.structured, rule.field)
         self.open = self._structure.open
         """What the first structured form that fits makes of a line's text, or None."""
@@ -454,6 +515,10 @@ class LineParser:
             return None
         found = self._pattern.search(text)
         return None if found is None else found[self._group]
+
+    def closes_session(self, text: str) -> bool:
+        """Whether a line with this text is the last of its session."""
+        return self._close_pattern is not None and self._close_pattern.search(text) is not None
 
     def parse(self, raw: bytes) -> ParsedLine:
         """Apply the rules to a line alone that is not oversize."""
