@@ -124,9 +124,10 @@ def test_sessions_by_host_with_summaries(tiny: Path, log: Path) -> None:
     rank = numpy_rank(tiny, [0, 1], 1), numpy_rank(tiny, [1, 1], 3)
     anomalies = 1 + sum(value > 0 for value in rank)
     assert lines[6:] == [
-        '{"session": "other", "lines": 1, "judged": 0, "anomalies": 0, "verdict": "short"}',
+        '{"session": "other", "lines": 1, "judged": 0, "anomalies": 0, "verdict": "short", '
+        '"closed": 8, "closed_by": "end"}',
         f'{{"session": "combo", "lines": 5, "judged": 2, "anomalies": {anomalies}, '
-        '"verdict": "anomaly"}',
+        '"verdict": "anomaly", "closed": 8, "closed_by": "end"}',
     ]
 
 
@@ -403,15 +404,19 @@ def test_an_interrupt_ends_without_a_traceback(tiny: Path) -> None:
 def test_sessions_of_the_bundle_are_the_default(tmp_path: Path, log: Path) -> None:
     from dataclasses import replace
 
-    rules = replace(SYSLOG, session=SessionRule("host"), max_sessions=1)
+    rules = replace(SYSLOG, session=SessionRule("host", idle_lines=1))
     bundle = write_bundle(tmp_path / "b", event_topk(2, 1), VOCABULARY, rules)
     lines, _ = run(bundle, log, "--session-summary")
     assert [json.loads(line)["session"] for line in lines if '"lines": ' in line] == [
         *("combo", "other", "combo")
     ]
-    # With room for one session its summary comes before the record of the line that evicts it.
-    summaries = [place for place, line in enumerate(lines) if '"lines": ' in line]
-    assert summaries == [2, 4, 8]
+    # Its summary comes before the record of the line that it does not live to see.
+    closed = [json.loads(line) for line in lines if '"closed": ' in line]
+    assert [(one["closed"], one["closed_by"]) for one in closed] == [
+        *((4, "idle"), (6, "idle"), (8, "end"))
+    ]
+    places = [place for place, line in enumerate(lines) if '"closed": ' in line]
+    assert places == [2, 5, 8]
 
 
 def test_the_engine_becomes_the_process_with_the_same_options(counts: Path, tmp_path: Path) -> None:

@@ -94,7 +94,7 @@ class LiveSessions(Generic[State]):
 
     def __init__(self, make: Callable[[str | None], State], rules: Preprocess) -> None:
         self._make = make
-        self._most = rules.max_sessions if rules.version == 1 else None
+        self._most = rules.max_sessions
         self._idle_lines = rules.session.idle_lines
         seconds = rules.session.idle_seconds
         self._gap = None if seconds is None else seconds * _SECOND
