@@ -246,17 +246,17 @@ def session_verdicts(
     out: list[tuple[tuple[int, int, int, int], str]] = []
     for session, closed, by in find_sessions(events, rule, lines):
         first, last, name = session[0].line, session[-1].line, session[0].session
-        said = []
+        own = []
         if isinstance(task.input, EventWindow):
             records = _replay(session, task, vocabulary, row)
             places = [(event.line, 3, event.line, 0) for event in session]
-            said = list(zip(places, records, strict=True))
+            own = list(zip(places, records, strict=True))
         closing = f'"closed": {closed}, "closed_by": "{by}"'
         place = 5 if by == "pattern" else 2
         if not (leave and by == "end"):
             if name is not None and getattr(task.input, "end", None) is not None:
                 record = _end_of(session, task, vocabulary, row)
-                said.append(((closed, place, last, 0), f"{record[:-1]}, {closing}}}"))
+                own.append(((closed, place, last, 0), f"{record[:-1]}, {closing}}}"))
             if name is not None and isinstance(task.input, SessionCounts):
                 counts = np.zeros(len(vocabulary) + 1, dtype=np.float32)
                 for event in session:
@@ -269,9 +269,9 @@ def session_verdicts(
                     f'"lines": {len(session)}, "verdict": "{verdict}", "reason": {_null(reason)}, '
                     f"{tail}, {closing}}}"
                 )
-                said.append(((closed, place, last, 1), text))
+                own.append(((closed, place, last, 1), text))
         if summaries and not (leave and by == "end"):
-            records = [json.loads(text) for _, text in said]
+            records = [json.loads(text) for _, text in own]
             anomalies = sum(record["verdict"] == "anomaly" for record in records)
             judged = sum(
                 record["reason"] != "unseen" and record["verdict"] != "warmup" for record in records
@@ -281,8 +281,8 @@ def session_verdicts(
                 f'{{"session": {_null(name)}, "lines": {len(session)}, "judged": {judged}, '
                 f'"anomalies": {anomalies}, "verdict": "{verdict}", {closing}}}'
             )
-            said.append(((closed, place, last, 2), text))
-        out += said
+            own.append(((closed, place, last, 2), text))
+        out += own
     return [text for _, text in sorted(out)]
 
 
@@ -294,7 +294,7 @@ def _end_of(session: Sequence[Any], task: Task, vocabulary: Vocabulary, row: Row
 
 
 def _replay(session: Sequence[Any], task: Task, vocabulary: Vocabulary, row: Row) -> list[str]:
-    """As if the start had been written out as lines that nothing is said of."""
+    """As if the start had been written out as lines that nothing is told of."""
     start, length = task.input.start, task.input.length
     before = []
     if start is not None and session[0].session is not None:
