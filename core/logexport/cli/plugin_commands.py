@@ -6,7 +6,7 @@ Every ``--help`` of a plugin imports this module, and nothing heavy with it.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -25,6 +25,8 @@ __all__ = [
     "TrainingProgress",
     "build_options",
     "checkpoint_option",
+    "describe_training",
+    "false_alarms_option",
     "matching_progress",
     "schedule_options",
     "size_options",
@@ -44,6 +46,15 @@ checkpoint_option = click.option(
     help="Checkpoint: .pth, .pt or .safetensors.",
 )
 """``-o``, ``--output``, for the argument ``output``."""
+
+false_alarms_option = click.option(
+    "--false-alarms",
+    type=click.FloatRange(0.0, 1.0, min_open=True, max_open=True),
+    metavar="RATE",
+    help="Share of what is held out, all of it normal, that may be an anomaly."
+    "  [default: 0.005 of sessions, 0.001 of lines or windows]",
+)
+"""``--false-alarms``, for :mod:`logexport.training.budgets`."""
 
 
 # --- options --------------------------------------------------------------------------------------
@@ -96,6 +107,10 @@ _SCHEDULE: Mapping[str, tuple[click.ParamType[Any], str]] = {
     "batch_size": (click.IntRange(1), "Windows in a step."),
     "seed": (click.IntRange(0, 2**63 - 1), "Of the weights and of the order of the windows."),
     "device": (click.STRING, "cpu, cuda, cuda:1, ..."),
+    "threads": (
+        click.IntRange(1, 1024),
+        "On the CPU.  [default: 1, or torch's own number if steps are measured to gain by it]",
+    ),
 }
 
 
@@ -104,8 +119,8 @@ def schedule_options(
 ) -> Callable[[Command], Command]:
     """Options of a training's schedule, under the names of its fields.
 
-    ``--epochs``, ``--patience``, ``--holdout``, ``--learning-rate``, ``--batch-size``, ``--seed``
-    and ``--device``: those that ``settings`` has a field for, with its default.
+    ``--epochs``, ``--patience``, ``--holdout``, ``--learning-rate``, ``--batch-size``, ``--seed``,
+    ``--device`` and ``--threads``: those that ``settings`` has a field for, with its default.
 
     Args:
         settings: a dataclass, such as one that extends
@@ -246,5 +261,25 @@ def training_progress(epochs: int, validation: str = "held-out loss") -> Iterato
         epochs: at most so many.
         validation: what to call the validation loss of an epoch.
     """
-    with ExitStack() as bars:
-        yield TrainingProgress(bars, epochs, validation)
+    try:
+        with ExitStack() as bars:
+            yield TrainingProgress(bars, epochs, validation)
+    except KeyboardInterrupt:
+        say("Interrupted before there was a model to keep: no checkpoint is written.")
+        raise
+
+
+def describe_training(
+    epochs: Sequence[Epoch], best: int, parameters: int, interrupted: bool = False
+) -> str:
+    """How a training went, as the first sentence of its report.
+
+    Args:
+        epochs: every pass that was made.
+        best: the number of the one that is kept.
+        parameters: of the model.
+        interrupted: whether SIGINT ended it.
+    """
+    made = f"{len(epochs)} epochs" if len(epochs) != 1 else "1 epoch"
+    begin = f"Interrupted after {made}" if interrupted else made
+    return f"{begin}, the best is {best} and is kept; {parameters:,} parameters"
