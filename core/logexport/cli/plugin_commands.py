@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from logexport.cli.common import progress, say, try_sessions
+from logexport.cli.common import progress, say, try_close_pattern, try_sessions
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -65,7 +65,9 @@ def build_options(sessions: bool = False) -> Callable[[Command], Command]:
     its arguments, and ``-o``, ``--output-dir``.
 
     Args:
-        sessions: whether sessions mean something to the model: ``--session-by`` as well.
+        sessions: whether sessions mean something to the model: also ``--session-by``, and
+            ``--idle-lines``, ``--idle-seconds`` and ``--close-pattern``, which are those of
+            :class:`logexport.training.sessions.EndOptions`.
     """
     options = [
         click.option(
@@ -84,15 +86,32 @@ def build_options(sessions: bool = False) -> Callable[[Command], Command]:
         ),
     ]
     if sessions:
-        options.append(
+        options += [
             click.option(
                 "--session-by",
                 metavar="none|host|field:NAME|REGEX",
                 callback=try_sessions,
                 help="How lines form sessions; windows never cross them."
                 "  [default: as in the rules]",
-            )
-        )
+            ),
+            click.option(
+                "--idle-lines",
+                type=click.IntRange(1, 10_000_000),
+                help="A session ends after so many lines of the log without one of its own."
+                "  [default: twice the longest gap within a session of this log]",
+            ),
+            click.option(
+                "--idle-seconds",
+                type=click.IntRange(1, 1_000_000_000),
+                help="A session ends before a line that is so much later, by the times in the log.",
+            ),
+            click.option(
+                "--close-pattern",
+                metavar="REGEX",
+                callback=try_close_pattern,
+                help="A session ends with a line in which this matches.",
+            ),
+        ]
     return _all(options)
 
 
@@ -210,6 +229,14 @@ class TrainingProgress:
     def __init__(self, bars: ExitStack, epochs: int, validation: str) -> None:
         self._bars, self._epochs, self._validation = bars, epochs, validation
         self._bar: Any = None
+        self._warnings: set[str] = set()
+
+    def warn(self, warnings: Iterable[str]) -> None:
+        """Say those warnings that were not said yet."""
+        for warning in warnings:
+            if warning not in self._warnings:
+                say(f"Warning: {warning}")
+            self._warnings.add(warning)
 
     def begin(self, rows: int, *sentences: str, warnings: Iterable[str] = ()) -> None:
         """Say what is known before the first epoch, and open the bar.
@@ -219,8 +246,7 @@ class TrainingProgress:
             sentences: to say above it.
             warnings: to say above them.
         """
-        for warning in warnings:
-            say(f"Warning: {warning}")
+        self.warn(warnings)
         for sentence in sentences:
             say(sentence)
         # On a terminal the label is in the template, so that an epoch's line can be the label:

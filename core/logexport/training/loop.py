@@ -175,7 +175,7 @@ class _Kept(NamedTuple):
 
 @contextmanager
 def use_threads(number: int) -> Iterator[None]:
-    """Let torch compute with so many threads on the CPU, and with the caller's number afterwards."""
+    """Let torch compute with so many threads on the CPU, afterwards with as many as before."""
     import torch
 
     before = torch.get_num_threads()
