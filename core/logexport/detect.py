@@ -22,6 +22,7 @@ from logexport.verdicts.options import (
     DetectOptions,
     apply_options,
     apply_to_rules,
+    check_sessions,
 )
 from logexport.verdicts.records import Output
 from logexport.verdicts.scorers import OnnxRuntimeScorer
@@ -102,13 +103,12 @@ class Detection:
         # First, so that an option which does not fit is refused before a graph is loaded.
         task = apply_options(model.task, model.vocab, options)
         preprocess = apply_to_rules(model.preprocess, options)
+        check_sessions(task, model.vocab, preprocess)
         self._reader = EventReader(preprocess, model.vocab)
         self.reading = preprocess.reading
         if scorer is None:
             scorer = OnnxRuntimeScorer(model.graph(options.variant), options.threads)
-        self._detector = Detector(
-            task, model.vocab, scorer, options, max_sessions=preprocess.max_sessions
-        )
+        self._detector = Detector(task, model.vocab, scorer, options, rules=preprocess)
         self.stats: Stats = self._detector.stats
         self.files = LogFiles(options.with_keys)
 
@@ -138,7 +138,7 @@ class Detection:
         return self._detector.flush()
 
     def finish(self) -> Iterator[Output]:
-        """The end of the log: give the rest of the records, then the summaries.
+        """The end of the log: give the rest of the records, and what its end closes.
 
         Raises:
             BundleError: see :meth:`feed`.

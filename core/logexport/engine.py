@@ -124,6 +124,7 @@ def build_detect_arguments(options: DetectOptions) -> list[str]:
         "--encoding": options.encoding,
         "--threads": options.threads,
         "--ort-lib": options.ort_library,
+        "--at-end": None if options.at_end == "close" else options.at_end,
         "--with": ",".join(options.with_keys) or None,
     }
     flags = {

@@ -52,6 +52,7 @@ from logexport.types import (
     StagedBundle,
     Vocabulary,
 )
+from logexport.verdicts.options import check_sessions
 from logexport.vocab import check_fits_model
 
 if TYPE_CHECKING:
@@ -216,6 +217,7 @@ def read(work: ModelRun) -> Inputs:
         check_vocab(vocab, str(plugin))
         check_fits_model(work.job.request, loaded, vocab)
         preprocess, source = _read_rules(work, vocab)
+        check_sessions(loaded.task, vocab, preprocess)
         dummy: DummyInput = work.ask(plugin, "dummy_input", DummyInput, model=loaded, vocab=vocab)
         check_dummy(dummy, str(plugin))
         check_outputs(loaded, dummy, str(plugin))

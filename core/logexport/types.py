@@ -62,7 +62,8 @@ class EventWindow:
     """Input int64 ``[batch_size, sequence_length]``: the last ``length`` events of a session.
 
     ``start`` and ``end`` are indices of reserved entries, or None. A session's window begins with
-    ``length`` times ``start``; an event ``end`` follows its last line. The null session has neither.
+    ``length`` times ``start``; an event ``end`` follows its last line. The null session has
+    neither.
     """
 
     length: int

@@ -33,6 +33,7 @@ __all__ = [
     "save_training_vocab",
     "training_form",
     "vocabulary_of",
+    "with_reserved",
 ]
 
 RESERVED_MARK = "\n"
@@ -293,6 +294,12 @@ def reserve(
             made[reserved_label(f"unused:{index}")] = index
     _refuse_gaps(path, made, "Name the number of the checkpoint's classes by --entries.")
     return made
+
+
+def with_reserved(vocab: Vocabulary, names: Sequence[str]) -> Vocabulary:
+    """The vocabulary with reserved entries of these names, after all others if they are new."""
+    labels = [reserved_label(name) for name in names if name not in vocab.reserved]
+    return _vocabulary((*vocab.templates, *labels))
 
 
 def training_form(vocab: Vocabulary) -> dict[str, int]:

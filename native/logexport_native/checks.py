@@ -20,9 +20,9 @@ from logexport.selftest import render_selftest
 from logexport.training.line_tables import read_parsed, read_sequences
 from logexport.types import (
     CheckResult,
-    CountMatrix,
     DummyInput,
     EngineCheck,
+    EventWindow,
     JSONValue,
     LoadedModel,
     ModelRequest,
@@ -198,9 +198,9 @@ def _result(
     )
     if tally.differ:
         return CheckResult(REPLAY, "failed", "bundle", found, figures)
-    least = 1 if isinstance(staged.task.input, CountMatrix) else MIN_SCORED
+    least = MIN_SCORED if isinstance(staged.task.input, EventWindow) else 1
     if stats.judged < least:
-        what = "windows" if least == 1 else "lines"
+        what = "lines" if least > 1 else "windows or sessions"
         reason = f"{stats.judged} {what} scored, fewer than the {least} that prove enough; {found}"
         return CheckResult(REPLAY, "skipped", "bundle", reason, figures)
     return CheckResult(REPLAY, "passed", "bundle", found, figures)

@@ -13,9 +13,7 @@ from typing import TYPE_CHECKING
 from logexport.bundle import BundledModel
 from logexport.types import (
     CheckResult,
-    CountMatrix,
     DummyInput,
-    EventWindow,
     LoadedModel,
     ModelRequest,
     StagedBundle,
@@ -27,6 +25,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from logexport.logs.events import Event
+    from logexport.training.line_tables import SequenceRow
 
 MAX_WINDOWS = 5_000
 """Distinct windows of a log that the parity checks run; the first ones."""
@@ -126,16 +125,9 @@ def find_windows(context: Context) -> LogWindows | None:
     events = islice(events, MAX_EVENTS)
     if source is None or not task.known:
         return None
-    windows: Iterator[np.ndarray]
-    if isinstance(task.input, EventWindow):
-        windows = _event_windows(events, task.input.length)
-    elif isinstance(task.input, CountMatrix):
-        windows = _count_windows(events, task.input, len(context.vocab))
-    else:
-        return None
     distinct: dict[bytes, np.ndarray] = {}
     total = 0
-    for window in windows:
+    for window in _windows(context, events):
         total += 1
         distinct.setdefault(window.tobytes(), window)
         if len(distinct) >= MAX_WINDOWS:
@@ -197,12 +189,8 @@ def _log_events(context: Context) -> tuple[Path, Iterator[Event]] | None:
     return None
 
 
-Sessioned = tuple["str | None", "int | None"]
-"""(session, template index) of a line; None for a line that matches no template."""
-
-
-def _events(context: Context) -> tuple[Path | None, Iterable[Sessioned]]:
-    from logexport.logs.events import EventReader
+def _events(context: Context) -> tuple[Path | None, Iterable[Event]]:
+    from logexport.logs.events import Event, EventReader
     from logexport.logs.lines import iter_logs
     from logexport.training.line_tables import read_parsed, read_sequences
     from logexport.training.log import rematch
@@ -210,43 +198,40 @@ def _events(context: Context) -> tuple[Path | None, Iterable[Sessioned]]:
     request = context.request
     if request.sequences is not None:
         size = len(context.vocab)
-        rows = ((row.session, row.template_index) for row in read_sequences(request.sequences))
-        checked = list(islice(rows, MAX_EVENTS))
-        if all(index is None or 0 <= index < size for _, index in checked):
+        rows = islice(read_sequences(request.sequences), MAX_EVENTS)
+        checked = [Event(row.line_no, _name_session(row), row.template_index) for row in rows]
+        if all(one.template is None or 0 <= one.template < size for one in checked):
             return request.sequences, checked
     reader = EventReader(context.bundled.preprocess, context.vocab)
     if request.replay is not None:
         lines = iter_logs([request.replay], context.bundled.preprocess.reading)
-        return request.replay, ((event.session, event.template) for event in reader.read(lines))
+        return request.replay, reader.read(lines)
     if request.parsed is not None:
         matched = rematch(read_parsed(request.parsed), reader)
-        return request.parsed, ((event.session, event.template) for _, event in matched)
+        return request.parsed, (event for _, event in matched)
     return None, ()
 
 
-def _event_windows(events: Iterable[Sessioned], length: int) -> Iterator[np.ndarray]:
-    import numpy as np
-
-    from logexport.logs.windows import LastEvents
-
-    sessions: dict[str | None, LastEvents] = {}
-    for session, template in events:
-        window = sessions.setdefault(session, LastEvents(length))
-        if template is None:
-            continue
-        full = window.full()
-        if full is not None:
-            yield np.asarray(full, dtype=np.int64)
-        window.append(template)
+def _name_session(row: SequenceRow) -> str | None:
+    """A name that no other session has, since rows do not say what ended one."""
+    if row.session is None or row.session_number is None:
+        return row.session
+    return str(row.session_number)
 
 
-def _count_windows(
-    events: Iterable[Sessioned], task: CountMatrix, features: int
-) -> Iterator[np.ndarray]:
-    from logexport.logs.windows import CountWindows
+def _windows(context: Context, events: Iterable[Event]) -> Iterator[np.ndarray]:
+    """What the model is shown of a log."""
+    from logexport.verdicts.tasks import UnscoredWindow, choose_judge, choose_windowing
 
-    windows = CountWindows(task.lines, task.stride, task.steps, features)
-    for number, (_, template) in enumerate(events, start=1):
-        sample = windows.append(number, template)
-        if sample is not None:
-            yield sample.counts[None]
+    task, vocab = context.model.task, context.vocab
+    judge = choose_judge(task, vocab)
+    windowing = choose_windowing(task, judge, vocab, context.bundled.preprocess)
+    line = 0
+    for event in events:
+        line = event.line
+        for queued in windowing.take(event):
+            if isinstance(queued, UnscoredWindow):
+                yield queued.window
+    for queued in windowing.close(line, leave=False):
+        if isinstance(queued, UnscoredWindow):
+            yield queued.window

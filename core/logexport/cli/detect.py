@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, BinaryIO, cast
 
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from logexport.verdicts.options import DetectOptions
     from logexport.verdicts.records import Output
 
+_AT_ONCE = 1000
+"""Records that are written at once when the log has ended."""
 _LONG = 1 << 14
 """Bytes of a line before which all records are given: a quadratic pattern may run on it for so long
 that the command is ended meanwhile."""
@@ -72,8 +75,13 @@ that the command is ended meanwhile."""
     type=click.Choice(ENCODINGS),
     help="Instead of the bundle's: what a file without a byte order mark is.",
 )
+@click.option("--session-summary", is_flag=True, help="A line for each session, when it is closed.")
 @click.option(
-    "--session-summary", is_flag=True, help="A line for each session, at its eviction or the end."
+    "--at-end",
+    type=click.Choice(["close", "leave"]),
+    default="close",
+    show_default=True,
+    help="What becomes of sessions that live when the log ends: leave says nothing more of them.",
 )
 @click.option("--anomalies-only", is_flag=True, help="Leave out warmup and normal records.")
 @click.option(
@@ -253,7 +261,9 @@ def _run_reference(
                     write(detection.feed(line))
             if stop.came:
                 break
-        write(detection.finish())
+        ending = detection.finish()
+        while records := list(islice(ending, _AT_ONCE)):
+            write(records)
     except (BundleError, OutputError):
         raise
     except InputError:  # the log cannot be read further: what was read is judged all the same

@@ -165,13 +165,15 @@ def _check_task(task: Task, plugin: str) -> None:
         OtherDecision,
         OtherInput,
         ScoreThreshold,
+        SessionCounts,
     )
 
     hook = "load_model"
     given, decision = task.input, task.decision
     require(
-        plugin, hook, "task.input", given, (EventWindow, CountMatrix, OtherInput),
-        "an EventWindow, a CountMatrix or an OtherInput",
+        plugin, hook, "task.input", given,
+        (EventWindow, CountMatrix, SessionCounts, OtherInput),
+        "an EventWindow, a CountMatrix, a SessionCounts or an OtherInput",
     )  # fmt: skip
     require(
         plugin, hook, "task.decision", decision, (NextEventTopK, ScoreThreshold, OtherDecision),
@@ -180,6 +182,10 @@ def _check_task(task: Task, plugin: str) -> None:
     sizes: dict[str, object] = {}
     if isinstance(given, EventWindow):
         sizes["task.input.length"] = given.length
+        for name in ("start", "end"):
+            index = getattr(given, name)
+            if index is not None and (type(index) is not int or index < 0):
+                refuse(plugin, f"{hook} gave task.input.{name} {index!r}", "Give an index or None.")
     elif isinstance(given, CountMatrix):
         sizes |= {
             f"task.input.{name}": getattr(given, name) for name in ("lines", "stride", "steps")

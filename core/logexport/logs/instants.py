@@ -1,8 +1,8 @@
 """Instants: when a record says that it happened.
 
 No line is sorted by one; where the rules say so, they end sessions
-(:mod:`logexport.logs.sessions`). An instant is a number of microseconds since 1970-01-01T00:00:00 UTC, of the years 1 to 9999 there, or null. The machine's
-clock, zone and language do not change it.
+(:mod:`logexport.logs.sessions`). An instant is a number of microseconds since 1970-01-01T00:00:00
+UTC, of the years 1 to 9999 there, or null. The machine's clock, zone and language do not change it.
 
 Rules (the reference; the engine's ``native/src/instants.c`` has the same):
 

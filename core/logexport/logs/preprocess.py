@@ -8,8 +8,8 @@ Rules (the reference; each module names its own):
   ``pattern`` matches in the whole decoded line, header included, not masked; its first capturing
   group if it has any (null, if that took no part in the match), else all of the match; null where
   nothing matches. The empty text is a session like any other. An oversize line's session is null.
-- When a session ends is told in :mod:`logexport.logs.sessions`. That and ``max_line_bytes`` are part
-  of the rules, so that detection ends and skips what training did.
+- When a session ends is told in :mod:`logexport.logs.sessions`. That and ``max_line_bytes`` are
+  part of the rules, so that detection ends and skips what training did.
 """
 
 from __future__ import annotations
@@ -123,9 +123,7 @@ class SessionRule:
             ("idle_seconds", self.idle_seconds, MAX_IDLE_SECONDS),
         ):
             if value is not None and not 1 <= value <= most:
-                raise InputError(
-                    f"{name} is {value:,}", f"Use a whole number from 1 to {most:,}."
-                )
+                raise InputError(f"{name} is {value:,}", f"Use a whole number from 1 to {most:,}.")
 
     @property
     def has_ends(self) -> bool:
@@ -208,8 +206,9 @@ class Preprocess:
             object.__setattr__(self, "tokens", TokenRule("", False))
             if self._has_what_is_new():
                 raise InputError(
-                    "Rules of version 1 know neither structured records, kept fields, sessions by "
-                    "field, ends of sessions, messages on the next line nor wildcards inside tokens",
+                    "Rules of version 1 know neither structured records, kept fields, sessions by"
+                    " field, ends of sessions, messages on the next line nor wildcards inside"
+                    " tokens",
                     "Make the rules anew by logexport parse.",
                 )
         elif self.session.by != "none" and self.session.idle_lines is None:

@@ -22,7 +22,7 @@ from logexport.logs.lines import iter_lines, tokens
 from logexport.selftest.headers import MessageHeaders
 from logexport.selftest.structure import StructuredLines
 from logexport.selftest.values import SESSIONS, KeptValues, TokenValues
-from logexport.types import CountMatrix, EventWindow, NextEventTopK, Task
+from logexport.types import CountMatrix, EventWindow, NextEventTopK, SessionCounts, Task
 
 if TYPE_CHECKING:
     from logexport.logs.preprocess import Preprocess
@@ -178,6 +178,8 @@ class _Renderer:
             return task.length + 20
         if isinstance(task, CountMatrix):
             return (task.steps - 1) * task.stride + task.lines + 2 * task.stride
+        if isinstance(task, SessionCounts):
+            return 20
         return 100
 
     def _slots(self, sample: dict[int, bytes]) -> int:
@@ -206,9 +208,9 @@ class _Renderer:
         noise = self._noise()
         routines = [self._routine(templates) for _ in range(slots)]
         places = [0] * slots
+        names = list(range(slots))
         usable = set(templates)
-        length = self._task.input.length if isinstance(self._task.input, EventWindow) else 0
-        last: list[deque[int]] = [deque(maxlen=length) for _ in range(slots)]
+        last = [self._begin() for _ in range(slots)]
         while True:
             if not templates or self._random.random() < 0.04:
                 yield next(noise)
@@ -216,16 +218,27 @@ class _Renderer:
             slot = self._random.randrange(slots)
             if places[slot] >= len(routines[slot]) or self._random.random() < 0.01:
                 routines[slot], places[slot] = self._routine(templates), 0
+                if self._task.needs_sessions:  # another session takes the place of this one
+                    names[slot] += slots
+                    last[slot] = self._begin()
             index = routines[slot][places[slot]]
             places[slot] += 1
-            full = self._expected is not None and len(last[slot]) == length
+            full = self._expected is not None and len(last[slot]) == last[slot].maxlen
             if self._expected is not None and full and self._random.random() < 0.8:
                 likely = self._expected(tuple(last[slot]))
                 index = likely if likely in usable else index
-            line = self._render(index, slot)
+            line = self._render(index, names[slot])
             if line is not None:
                 last[slot].append(index)
                 yield line + (b"\r\n" if self._random.random() < 0.1 else b"\n")
+
+    def _begin(self) -> deque[int]:
+        """The window of a session that begins."""
+        task = self._task.input
+        if not isinstance(task, EventWindow):
+            return deque(maxlen=0)
+        before = () if task.start is None else (task.start,) * task.length
+        return deque(before, maxlen=task.length)
 
     def _routine(self, templates: list[int]) -> list[int]:
         """Some templates in an order, repeated: what a service does again and again."""

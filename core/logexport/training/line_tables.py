@@ -9,17 +9,19 @@
 ``process``     string, null        from the header
 ``raw``         binary, null        the whole line without LF (and one CR before it), or the lines
                                     of one record, joined by LF; null: oversize
-``masked``      string, null        null: oversize ``template_id`` int64, null         the miner's
-cluster number; null: oversize ``template``    string, null        the final template; null:
-oversize ``continues``   string, null        the line names the exception of the record before;
-``always``: it
-                                    is of its session; ``without_session``: if it has none of its
+``masked``      string, null        null: oversize
+``template_id`` int64, null         the template's number, from 1; null: unseen or oversize
+``template``    string, null        the final template; null: unseen or oversize
+``continues``   string, null        the line names the exception of the record before; ``always``:
+                                    it is of its session; ``without_session``: if it has none of its
                                     own (files of earlier versions have no such column)
 ==============  ==================  ================================================================
 
 ``sequences.parquet``, in the file's order: ``line_no`` int64, ``timestamp``, ``host`` and
 ``session`` (null like above), ``template_index`` int64 (null: unseen), ``raw`` and ``continues`` as
-above, so that an export can match every line of the training log again.
+above, so that an export can match every line of the training log again, and ``session_number``
+int64: which session the line is of, from 0 in the order of first lines. A name has several sessions
+if one of them ended (files of earlier versions have no such column).
 
 Files of alog-detect are read too: their ``line_no`` starts at 0, ``raw`` is text (the message after
 the header), ``template_id`` is text, ``session`` is missing and the rows are in the order of time.
@@ -80,6 +82,7 @@ SEQUENCES = Table(
         Column("template_index", "int64", nullable=True),
         Column("raw", "binary", nullable=True),
         Column("continues", "string", nullable=True),
+        Column("session_number", "int64", nullable=True),
     ),
     texts=("session", "raw"),
 )
@@ -110,6 +113,7 @@ class SequenceRow(NamedTuple):
     template_index: int | None
     raw: bytes | None = None
     continues: str | None = None
+    session_number: int | None = None
 
 
 @dataclass(frozen=True)
@@ -175,7 +179,7 @@ class SequencesFile:
         Raises:
             InputError: the file is damaged or a value has another type.
         """
-        fields = SequenceRow._fields if self.holds_lines else SequenceRow._fields[:-2]
+        fields = SequenceRow._fields if self.holds_lines else SequenceRow._fields[:-3]
         with open_table(self.path, SEQUENCES.kind, "sequences", READ_REMEDY) as table:
             for batch in table.batches(fields, needed=("line_no",)):
                 yield [SequenceRow(*row) for row in batch]
@@ -208,7 +212,7 @@ def read_sequences(path: Path | str) -> SequencesFile:
         InputError: not parquet, or a column is missing or of another type.
     """
     columns = {"line_no": _is_integer, "template_index": _is_integer}
-    optional = {"session": _is_string, "continues": _is_string}
+    optional = {"session": _is_string, "continues": _is_string, "session_number": _is_integer}
     found = _check_columns(Path(path), SEQUENCES.kind, "sequences", columns, optional)
     return SequencesFile(Path(path), *found)
 

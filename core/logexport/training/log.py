@@ -17,10 +17,18 @@ from logexport.files import atomic_paths, encode_json
 from logexport.logs.events import Event, EventReader
 from logexport.logs.joining import read_alone
 from logexport.logs.preprocess import LineParser, Preprocess
+from logexport.logs.sessions import Closed
 from logexport.training.line_tables import ParsedFile, ParsedRow, read_parsed
+from logexport.training.sessions import (
+    EndOptions,
+    LogSession,
+    SessionsOfLog,
+    measure_ends,
+    refuse_no_sessions,
+)
 from logexport.training.tables import Table, rows_into
 from logexport.types import Vocabulary
-from logexport.vocab import load_vocab, training_form
+from logexport.vocab import load_vocab, training_form, with_reserved
 
 __all__ = [
     "Build",
@@ -47,14 +55,19 @@ class TrainingLog:
         vocab: a vocabulary to match by; None for the log's own templates, in code point order.
         preprocess: the rules of the log; None for those beside ``parsed``.
         session_by: ``none``, ``host``, ``field:NAME`` or a pattern; None for what the rules say.
+        ends: when sessions end; what is None in it is as the rules say, or, if ``session_by`` is
+            given, ``idle_lines`` is measured in the log.
+        reserve: names that the vocabulary reserves entries for, after all that it has, if the
+            sessions begin and end.
 
     Attributes:
         file: the parsed file.
-        rules, vocabulary: as read, the session rule replaced.
+        rules, vocabulary: as read, the session rule replaced, the names reserved.
 
     Raises:
         InputError: a file is missing or malformed, or the log was not parsed by logexport; while
             iterating: the rules are not those that the log was parsed with.
+        UsageError: an option of ``ends`` does not apply.
     """
 
     def __init__(
@@ -63,6 +76,8 @@ class TrainingLog:
         vocab: Path | None = None,
         preprocess: Path | None = None,
         session_by: str | None = None,
+        ends: EndOptions = EndOptions(),  # noqa: B008 - frozen
+        reserve: Sequence[str] = (),
     ) -> None:
         self.file = read_parsed(parsed)
         if not self.file.written_by_logexport:
@@ -70,8 +85,30 @@ class TrainingLog:
         self.rules = _rules(parsed, preprocess)
         if session_by is not None:
             self.rules = self.rules.with_sessions(session_by)
+        self.rules = replace(self.rules, session=ends.apply_to(self.rules.session))
         self._own_templates = vocab is None
         self.vocabulary = _own_templates(self.file) if vocab is None else load_vocab(vocab)
+        if self.rules.session.begins_and_ends:
+            self.vocabulary = with_reserved(self.vocabulary, reserve)
+        self._measure = session_by is not None and ends.idle_lines is None
+
+    def measure_ends(self) -> int | None:
+        """Set ``idle_lines`` of the rules from the log, if they are to be measured there.
+
+        Returns:
+            the longest gap in lines within a session; None if nothing was measured.
+
+        Raises:
+            InputError: the log is damaged.
+        """
+        if not self._measure or self.rules.session.idle_lines is None:
+            return None
+        rows = RowReader(EventReader(self.rules, self.vocabulary), match=False)
+        events = (rows.event(row.line_no, row.raw, row.continues) for row in self.file)
+        found = (event for event in events if event is not None)
+        idle_lines, gap = measure_ends(found, self.rules)
+        self.rules = replace(self.rules, session=replace(self.rules.session, idle_lines=idle_lines))
+        return gap
 
     def __iter__(self) -> Iterator[tuple[ParsedRow, Event]]:
         templates = self.vocabulary.templates
@@ -95,6 +132,7 @@ class TrainingLog:
         about: Mapping[str, Any] | None = None,
         keep_sessions: bool = False,
         on_lines: Callable[[int], None] = lambda _: None,
+        on_close: Callable[[Closed[LogSession]], None] = lambda _: None,
     ) -> Iterator[Build]:
         """Write ``vocab.json``, ``preprocess.json`` and a table of what a model is trained on.
 
@@ -110,57 +148,77 @@ class TrainingLog:
             keep_sessions: leave the rules that lie in ``output_dir`` already where only their
                 sessions differ, for the model that they were made for: this one has none.
             on_lines: called with the number of lines just matched.
+            on_close: called with each session that is closed, in the order in which they are, when
+                all its rows have been given.
 
         Raises:
-            InputError: the rules are not those that the log was parsed with.
+            InputError: the rules are not those that the log was parsed with, or their sessions
+                divide nothing.
             OutputError: the directory cannot be written.
         """
+        measured = self._measure and self.rules.session.idle_lines is not None
+        gap = self.measure_ends()
         rules = self.rules
         if keep_sessions and (output_dir / RULES).exists():
             there = Preprocess.load(output_dir / RULES)
             if replace(there, session=rules.session) == rules:
                 rules = there
         stamp = {"vocab_sha256": self.vocabulary.sha256(), "preprocess": rules.to_json()}
-        build = Build(self, output_dir, table, on_lines)
+        sessions = SessionsOfLog(self.rules, on_close)
+        build = Build(self, output_dir, table, sessions, on_lines)
         with (
             _published(output_dir, self.vocabulary, rules, build.table) as (staged,),
             rows_into(staged, table, {**(about or {}), **stamp}) as write,
         ):
             build.write = write
             yield build
+            build.sessions.measured, build.sessions.measured_gap = measured, gap
+            refuse_no_sessions(build.sessions, self.file.path)
 
 
 class Build:
     """A build at work, see :meth:`TrainingLog.build`. Iterating gives every row of the log with its
-    event, and counts them.
+    event and its session, and counts them.
 
     Attributes:
         vocab, table, preprocess: where the files appear.
         templates: entries of the vocabulary.
         lines: how many have been given so far; ``unseen`` of them have no template.
+        sessions: what was found of the sessions; whole when the block is done.
         write: takes the next row of the table, a value for each column.
     """
 
     write: Callable[[Sequence[Any]], None]
 
     def __init__(
-        self, log: TrainingLog, output_dir: Path, table: Table, on_lines: Callable[[int], None]
+        self,
+        log: TrainingLog,
+        output_dir: Path,
+        table: Table,
+        sessions: SessionsOfLog,
+        on_lines: Callable[[int], None],
     ) -> None:
         self.vocab = output_dir / VOCAB
         self.table = output_dir / table.file
         self.preprocess = output_dir / RULES
         self.templates = len(log.vocabulary)
         self.lines = self.unseen = 0
+        self.sessions = sessions.tally
+        self._divide = sessions
         self._log = log
         self._on_lines = on_lines
 
-    def __iter__(self) -> Iterator[tuple[ParsedRow, Event]]:
+    def __iter__(self) -> Iterator[tuple[ParsedRow, Event, LogSession]]:
+        last = 0
         for row, event in self._log:
-            yield row, event
+            yield row, event, self._divide.take(event)
+            self._divide.close_after(event)
+            last = event.line
             self.lines += 1
             self.unseen += event.template is None
             if self.lines % PROGRESS_STEP == 0:
                 self._on_lines(PROGRESS_STEP)
+        self._divide.finish(last)
         self._on_lines(self.lines % PROGRESS_STEP)
 
 
@@ -218,10 +276,12 @@ class RowReader:
 
     Args:
         reader: the rules and the vocabulary.
+        match: whether events get their templates.
     """
 
-    def __init__(self, reader: EventReader) -> None:
+    def __init__(self, reader: EventReader, *, match: bool = True) -> None:
         self._reader = reader
+        self._event_of = reader.event_of if match else reader.place
         # A row is a record; what it would be after other lines does not matter.
         self._parser = LineParser(replace(reader.preprocess, continuation=False))
         self._session: str | None = None  # of the record before
@@ -248,7 +308,7 @@ class RowReader:
         if raw is None or len(raw) - raw.count(b"\n") > most:
             return Event(number, None, None)
         records = read_alone(self._parser, raw, number)
-        return self._reader.event_of(records[0]) if records else None
+        return self._event_of(records[0]) if records else None
 
 
 def _rules(parsed: Path, preprocess: Path | None) -> Preprocess:

@@ -16,6 +16,7 @@ from logexport.verdicts.records import (
     Reason,
     Record,
     Score,
+    SessionPlace,
     SessionSummary,
     Share,
     Verdict,
@@ -67,8 +68,7 @@ def _read_record(reference: Record, other: dict[str, Any]) -> Record:
         outcome = replace(reference.outcome, rank=_read_index(other["rank"]))
     else:
         top = tuple(
-            Share(_read_index(entry["template"]) or 0, float(entry["share"]))
-            for entry in other["top"]
+            Share(_read_index(entry["template"]), float(entry["share"])) for entry in other["top"]
         )
         score = other["score"]
         outcome = replace(reference.outcome, score=None if score is None else float(score), top=top)
@@ -104,7 +104,7 @@ def _score_agreement(
     # Nine digits name one float32, so rounding to it gives back what the verdict was read from.
     if not _follows(claimed, not _float32(score) <= judgement.threshold, "threshold"):
         return "different"
-    if not _shares_agree(judgement, claimed.verdict == "anomaly", outcome.top):
+    if not _shares_agree(judgement, claimed, outcome.top):
         return "different"
     return "same" if claimed.verdict == verdict else "tie"
 
@@ -115,20 +115,23 @@ def _float32(value: float) -> float:
     return float(np.float32(value))
 
 
-def _shares_agree(judgement: Scoring, anomaly: bool, top: Sequence[Share]) -> bool:
+def _shares_agree(judgement: Scoring, claimed: Record, top: Sequence[Share]) -> bool:
     """Whether ``top`` names, in a right order, shares close to the reference's."""
     shares = judgement.shares
-    if not anomaly or shares is None:
+    if claimed.verdict != "anomaly" or shares is None:
         return not top
     places = sorted(shares.tolist(), reverse=True)[:TOP]
+    unseen = len(shares) - 1 if isinstance(claimed.place, SessionPlace) else -1
+    columns = [unseen if one.template is None else one.template for one in top]
     return (
         len(top) == len(places)
-        and len({entry.template for entry in top}) == len(top)
+        and len(set(columns)) == len(top)
         and all(
-            0 <= entry.template < len(shares)
-            # Close to its own template's share, and to the share that belongs at this place.
-            and close(entry.share, float(shares[entry.template]))
+            0 <= column < len(shares)
+            and (column == unseen) == (entry.template is None)
+            # Close to its own column's share, and to the share that belongs at this place.
+            and close(entry.share, float(shares[column]))
             and close(entry.share, place)
-            for entry, place in zip(top, places, strict=True)
+            for column, entry, place in zip(columns, top, places, strict=True)
         )
     )

@@ -11,7 +11,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from logexport.logs.preprocess import DEFAULT_MAX_SESSIONS
 from logexport.verdicts.options import DEFAULT_OPTIONS, DetectOptions, apply_options
 from logexport.verdicts.records import Output, Record, SessionSummary
 from logexport.verdicts.scorers import Memo
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from logexport.logs.events import Event
+    from logexport.logs.preprocess import Preprocess
     from logexport.types import Task, Vocabulary
     from logexport.verdicts.scorers import Scorer
 
@@ -38,6 +38,9 @@ __all__ = [
 
 QUEUE_PER_WINDOW = 16
 """Records held back for each window of a batch, at most, so that memory and delay are bounded."""
+
+MOST_WAITING = 16 << 20
+"""Bytes of windows that wait to be scored, at most, but for one: a batch is no larger."""
 
 
 @dataclass
@@ -79,7 +82,7 @@ class Detector:
         scorer: runs the model; its results must not depend on the batch. It gets at least two
             windows at a time, the same one twice if only one waits.
         options: those of the task, of the batch, and of what is given.
-        max_sessions: sessions held at once.
+        rules: those of the log, which say when sessions end.
 
     Attributes:
         stats: what was seen so far; whoever reads the lines counts them here.
@@ -95,15 +98,16 @@ class Detector:
         scorer: Scorer,
         options: DetectOptions = DEFAULT_OPTIONS,
         *,
-        max_sessions: int = DEFAULT_MAX_SESSIONS,
+        rules: Preprocess,
     ) -> None:
         task = apply_options(task, vocabulary, options)
         self.stats = Stats()
         self._scorer, self._options = scorer, options
         self._judge = choose_judge(task, vocabulary)
-        self._windowing = choose_windowing(task, self._judge, vocabulary, max_sessions)
+        self._windowing = choose_windowing(task, self._judge, vocabulary, rules)
         self._memo = Memo()
         self._queue: deque[Queued] = deque()
+        self._waiting_bytes = 0  # of the windows in the queue that are not scored
         self._batch: dict[bytes, np.ndarray] = {}
 
     def feed(self, event: Event) -> Iterator[Output]:
@@ -114,11 +118,7 @@ class Detector:
         """
         self.stats.events += 1
         self.stats.unseen += event.template is None
-        self._enqueue(self._windowing.take(event))
-        full = len(self._batch) >= self._options.batch_size
-        if full or len(self._queue) >= self._options.batch_size * QUEUE_PER_WINDOW:
-            self._score()
-        return self._drain()
+        return iter(list(self._take(self._windowing.take(event))))
 
     def flush(self) -> Iterator[Output]:
         """Score what waits and give all that is decided; more events may follow."""
@@ -126,20 +126,34 @@ class Detector:
         return self._drain()
 
     def finish(self) -> Iterator[Output]:
-        """The end of the log: the rest of the records, then the summaries."""
-        self._enqueue(self._windowing.close())
-        return self.flush()
+        """The end of the log, while it is iterated over: the rest of the records, and what the end
+        closes."""
+        leave = self._options.at_end == "leave"
+        yield from self._take(self._windowing.close(self.stats.lines, leave=leave))
+        yield from self.flush()
 
-    def _enqueue(self, queued: Iterable[Queued]) -> None:
+    def _take(self, queued: Iterable[Queued]) -> Iterator[Output]:
+        """Queue what comes; give what is decided whenever enough waits."""
+        batch_size = self._options.batch_size
         for item in queued:
             if isinstance(item, UnscoredWindow):
                 item.key = item.window.tobytes()
                 item.outputs = self._memo.get(item.key)
                 if item.outputs is None:
+                    self._waiting_bytes += len(item.key)
                     self._batch[item.key] = item.window
             self._queue.append(item)
+            if (
+                len(self._batch) >= batch_size
+                or len(self._queue) >= batch_size * QUEUE_PER_WINDOW
+                or self._waiting_bytes >= MOST_WAITING
+            ):
+                self._score()
+                yield from self._drain()
+        yield from self._drain()
 
     def _score(self) -> None:
+        self._waiting_bytes = 0
         if not self._batch:
             return
         import numpy as np
@@ -169,7 +183,7 @@ class Detector:
             self._queue.popleft()
             if isinstance(item, EndedSession):
                 if self._options.session_summary:
-                    ready.append(_summarise(item.session))
+                    ready.append(_summarise(item))
                 continue
             if isinstance(item, UnscoredWindow):
                 assert item.outputs is not None  # noqa: S101 - else it waits, above
@@ -193,7 +207,13 @@ class Detector:
                 session.flips += record.judgement.may_flip
 
 
-def _summarise(session: SessionState) -> SessionSummary:
+def _summarise(ended: EndedSession) -> SessionSummary:
+    session = ended.session
     return SessionSummary(
-        session.key, session.lines, session.judged, session.anomalies, session.flips
+        session.key,
+        session.lines,
+        session.judged,
+        session.anomalies,
+        ended.closing,
+        session.flips,
     )

@@ -11,10 +11,10 @@ import math
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from logexport.errors import InputError, UsageError
-from logexport.types import CountMatrix, NextEventTopK, ScoreThreshold, Task
+from logexport.errors import BundleError, InputError, UsageError
+from logexport.types import CountMatrix, EventWindow, NextEventTopK, ScoreThreshold, Task
 
 if TYPE_CHECKING:
     from logexport.logs.preprocess import Preprocess
@@ -25,6 +25,7 @@ __all__ = [
     "DetectOptions",
     "apply_options",
     "apply_to_rules",
+    "check_sessions",
 ]
 
 # Decimal numbers, as C and Python both read them.
@@ -45,7 +46,7 @@ class DetectOptions:
         top_k: for ``next_event_topk``; None, which is 0 in C: as the bundle says.
         threads: threads for scoring, 1 to 1024; the verdicts do not depend on them.
         anomalies_only: leave out records whose verdict is not ``anomaly`` (never summaries).
-        session_summary: a summary of each session, when it is evicted or the log ends.
+        session_summary: a summary of each session, when it is closed or evicted.
         require_proof: refuse a bundle whose proof is not ``full``, or has warnings that count.
         no_verify: do not check the sums of the bundle's files.
         encoding: what a file without a byte order mark is, ``utf-8``, ``utf-16le`` or ``utf-16be``;
@@ -55,6 +56,8 @@ class DetectOptions:
         batch_size: distinct windows scored at once, at least 1; C chooses its own. Larger batches
             than 64 gain nothing (an LSTM gains nothing above 32) and hold more lines back.
         allow_warnings: with ``require_proof``: take a bundle with warnings.
+        at_end: ``close`` or ``leave`` the sessions that live when the log ends: of those that are
+            left nothing more is said. C has ``leave_at_end``.
     """
 
     model: str | None = None
@@ -72,6 +75,7 @@ class DetectOptions:
     with_keys: tuple[str, ...] = ()
     batch_size: int = 64
     allow_warnings: bool = False
+    at_end: Literal["close", "leave"] = "close"
 
 
 DEFAULT_OPTIONS = DetectOptions()
@@ -104,7 +108,13 @@ def apply_options(task: Task, vocabulary: Vocabulary, options: DetectOptions) ->
         option = "--session-by" if options.session_by is not None else "--session-summary"
         raise UsageError(
             f"{option} does not apply: the model counts over the whole log",
-            f"Leave {option} out, or choose a model whose input is event_window.",
+            f"Leave {option} out, or choose a model whose input is of sessions.",
+        )
+    if task.needs_sessions and options.session_by in ("none", "host"):
+        raise UsageError(
+            f"--session-by {options.session_by} does not apply: the model judges sessions that"
+            " begin and end",
+            "Use a pattern, or field:NAME.",
         )
     if isinstance(task.decision, NextEventTopK):
         if options.threshold is not None:
@@ -161,3 +171,32 @@ def apply_to_rules(preprocess: Preprocess, options: DetectOptions) -> Preprocess
     if options.session_by is not None:
         preprocess = preprocess.with_sessions(options.session_by)
     return preprocess
+
+
+def check_sessions(task: Task, vocabulary: Vocabulary, rules: Preprocess) -> None:
+    """Check that what a task says of sessions fits the vocabulary and the rules of the log.
+
+    Raises:
+        BundleError: ``start`` and ``end`` are not two reserved indices of their own, or the rules
+            do not say when sessions begin and end.
+    """
+    if isinstance(task.input, EventWindow):
+        reserved = set(vocabulary.reserved.values()) - {vocabulary.unknown}
+        for name, index in (("start", task.input.start), ("end", task.input.end)):
+            if index is not None and index not in reserved:
+                raise BundleError(
+                    f"the task's {name} is {index}, which is no index that the vocabulary reserves"
+                    " for it",
+                    "Export the model with the vocabulary that it was trained with.",
+                )
+        if task.input.start is not None and task.input.start == task.input.end:
+            raise BundleError(
+                f"the task's start and end are one index, {task.input.start}",
+                "Correct the task that the model's plugin declares.",
+            )
+    if task.needs_sessions and not rules.session.begins_and_ends:
+        raise BundleError(
+            f"the model judges sessions that begin and end, but by its rules (version"
+            f" {rules.version}) sessions are by {rules.session.by}",
+            "Build with --session-by PATTERN or field:NAME, from a log that this logexport parsed.",
+        )

@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias
 
 if TYPE_CHECKING:
     import numpy as np
 
+    from logexport.logs.sessions import ClosedBy
     from logexport.verdicts.judgements import Judgement
     from logexport.verdicts.log_files import LogFiles
 
 __all__ = [
+    "Closing",
     "LinePlace",
     "NextEventPlace",
     "Output",
@@ -25,6 +27,7 @@ __all__ = [
     "Rank",
     "Record",
     "Score",
+    "SessionPlace",
     "SessionSummary",
     "Share",
     "WindowPlace",
@@ -55,12 +58,32 @@ def _format_index(value: int | None) -> str:
 
 
 @dataclass(frozen=True)
+class Closing:
+    """When and by what a session was closed.
+
+    Args:
+        line: the number of the line at which it was.
+        by: what ended it.
+    """
+
+    line: int
+    by: ClosedBy
+
+    def _json(self) -> str:
+        return f', "closed": {self.line}, "closed_by": "{self.by}"'
+
+
+@dataclass(frozen=True)
 class LinePlace:
-    """The place of a record of ``event_window``: a line of a session, and its event."""
+    """The place of a record of ``event_window``: a line of a session, and its event.
+
+    With ``closing`` it is that of the event which follows the session's last line.
+    """
 
     line: int
     session: str | None
     template: int | None
+    closing: Closing | None = None
 
     @property
     def last_line(self) -> int:
@@ -81,6 +104,7 @@ class WindowPlace:
     window: int
     first_line: int
     last_line: int
+    closing: ClassVar[None] = None
 
     def _json(self) -> str:
         return (
@@ -99,7 +123,24 @@ class NextEventPlace(WindowPlace):
         return f'{super()._json()}, "template": {_format_index(self.template)}'
 
 
-Place: TypeAlias = "LinePlace | WindowPlace | NextEventPlace"
+@dataclass(frozen=True)
+class SessionPlace:
+    """The place of a record of ``session_counts``: a finished session of ``lines`` lines."""
+
+    session: str
+    first_line: int
+    last_line: int
+    lines: int
+    closing: Closing
+
+    def _json(self) -> str:
+        return (
+            f'"session": {_format_text(self.session)}, "first_line": {self.first_line}, '
+            f'"last_line": {self.last_line}, "lines": {self.lines}'
+        )
+
+
+Place: TypeAlias = "LinePlace | WindowPlace | NextEventPlace | SessionPlace"
 
 
 # --- what the model's output came to --------------------------------------------------------------
@@ -118,28 +159,33 @@ class Rank:
 
 @dataclass(frozen=True)
 class Share:
-    """A template's share of the score, in 0..1."""
+    """A template's share of the score, in 0..1; that of unseen lines has no template."""
 
-    template: int
+    template: int | None
     share: float
 
     def _json(self) -> str:
-        return f'{{"template": {self.template}, "share": {format_number(self.share)}}}'
+        return (
+            f'{{"template": {_format_index(self.template)}, "share": {format_number(self.share)}}}'
+        )
 
 
-def find_largest_shares(shares: np.ndarray | None) -> tuple[Share, ...]:
+def find_largest_shares(shares: np.ndarray | None, templates: int) -> tuple[Share, ...]:
     """The largest shares, at most :data:`TOP`, the largest first, ties to the lower index.
 
     Args:
         shares: float64 ``[features]``, of a :class:`logexport.verdicts.judgements.Scoring`; None
             if there are none.
+        templates: how many of the columns are templates; what follows counts unseen lines.
     """
     import numpy as np
 
     if shares is None:
         return ()
     order = np.argsort(-shares, kind="stable")[:TOP]
-    return tuple(Share(int(index), float(shares[index])) for index in order)
+    return tuple(
+        Share(int(index) if index < templates else None, float(shares[index])) for index in order
+    )
 
 
 @dataclass(frozen=True)
@@ -182,7 +228,10 @@ class Record:
         Args:
             files: say what stands after the fixed keys.
         """
-        after = "" if files is None else files.keys_of(self.place.last_line)
+        closing = self.place.closing
+        after = "" if closing is None else closing._json()
+        if files is not None:
+            after += files.keys_of(self.place.last_line)
         return (
             f'{{{self.place._json()}, "verdict": "{self.verdict}", '
             f'"reason": {_format_text(self.reason)}, {self.outcome._json()}{after}}}'
@@ -191,24 +240,26 @@ class Record:
 
 @dataclass(frozen=True)
 class SessionSummary:
-    """What became of a session, when it is evicted or the log ends.
+    """What became of a session, when it is closed or evicted.
 
     Args:
         lines: its non-blank lines.
-        judged: those that the model judged.
+        judged: its records that the model judged.
         anomalies: its records whose verdict is ``anomaly``, unseen lines included.
-        flips: judged lines whose verdict is within the tolerance of the other one; not written.
+        closing: None under rules of version 1.
+        flips: judged records whose verdict is within the tolerance of the other one; not written.
     """
 
     session: str | None
     lines: int
     judged: int
     anomalies: int
+    closing: Closing | None = None
     flips: int = field(default=0, compare=False)
 
     @property
     def verdict(self) -> Literal["normal", "anomaly", "short"]:
-        """``short``: no line was judged and none was unseen."""
+        """``short``: nothing was judged and no line was unseen."""
         if self.anomalies:
             return "anomaly"
         return "normal" if self.judged else "short"
@@ -218,7 +269,7 @@ class SessionSummary:
         return (
             f'{{"session": {_format_text(self.session)}, "lines": {self.lines}, '
             f'"judged": {self.judged}, "anomalies": {self.anomalies}, '
-            f'"verdict": "{self.verdict}"}}'
+            f'"verdict": "{self.verdict}"{"" if self.closing is None else self.closing._json()}}}'
         )
 
 

@@ -60,7 +60,7 @@ def build_sequences(
     log = TrainingLog(parsed, vocab, preprocess, session_by)
     sessions: set[str | None] = set()
     with log.build(output_dir, SEQUENCES, on_lines=on_lines) as build:
-        for row, event in build:
+        for row, event, _session in build:
             build.write(
                 SequenceRow(
                     *(row.line_no, row.timestamp, row.host, event.session, event.template, row.raw),

@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 from logexport.errors import InputError
-from logexport.logs.preprocess import DEFAULT_MAX_SESSIONS, Preprocess
+from logexport.logs.events import Event
+from logexport.logs.preprocess import ALOG_DETECT, Preprocess
 from logexport.training.line_tables import read_sequences
 from logexport.types import Vocabulary
 
@@ -53,10 +54,10 @@ def load_events(path: Path, vocab: Vocabulary, vocab_path: Path) -> Sequences:
             "Name the vocab.json that was written together with it.",
         )
     rules = about.get("preprocess")
-    most = DEFAULT_MAX_SESSIONS
+    known = ALOG_DETECT
     if rules is not None:
-        most = Preprocess.from_json(rules, f"the metadata of {path}").max_sessions
-    numbers = SessionNumbers(most)
+        known = Preprocess.from_json(rules, f"the metadata of {path}")
+    numbers = SessionNumbers(known)
     index = np.empty(file.rows, dtype=np.int64)
     session = np.empty(file.rows, dtype=np.int64)
     row = 0
@@ -70,6 +71,6 @@ def load_events(path: Path, vocab: Vocabulary, vocab_path: Path) -> Sequences:
                     "Name the vocabulary that the sequences were made with.",
                 )
             index[row] = UNSEEN if template is None else template
-            session[row] = numbers.of(event.session)
+            session[row] = numbers.of(Event(event.line_no, event.session, template))
             row += 1
     return Sequences(Events(index, session), rules)

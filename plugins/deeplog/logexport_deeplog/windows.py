@@ -11,7 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from logexport.logs.sessions import Sessions
+from logexport.logs.events import Event
+from logexport.logs.preprocess import Preprocess
+from logexport.logs.sessions import LiveSessions
 from torch import Tensor
 
 UNSEEN = -1
@@ -106,17 +108,22 @@ def make_windows(events: Events, seq_len: int, unknown: int | None = None) -> Wi
 class SessionNumbers:
     """Numbers sessions in the order in which they begin.
 
-    A session that detection would have forgotten by then, because ``max_sessions`` others were
-    touched since, gets a new number when it comes back.
+    A session that detection would have ended or forgotten by then gets a new number when it comes
+    back.
+
+    Args:
+        rules: those of the log.
     """
 
-    def __init__(self, max_sessions: int) -> None:
+    def __init__(self, rules: Preprocess) -> None:
         self._begun = 0
-        self._held: Sessions[int] = Sessions(self._begin, max_sessions)
+        self._live: LiveSessions[int] = LiveSessions(self._begin, rules)
 
-    def of(self, key: str | None) -> int:
+    def of(self, event: Event) -> int:
         """The number of the session of the next line."""
-        return self._held.touch(key)[0]
+        for _ in self._live.close_before(event):
+            pass
+        return self._live.touch(event)
 
     def _begin(self, _: str | None) -> int:
         self._begun += 1

@@ -76,7 +76,7 @@ def build_counts(
     windows = CountWindows(lines, stride, 1, features)
     about = {"lines": lines, "stride": stride}
     with log.build(output_dir, counts_table(features), about, True, on_lines) as build:
-        for row, event in build:
+        for row, event, _session in build:
             window = windows.append(row.line_no, event.template)
             if window is not None:
                 build.write(counts_row(window, complete * stride))

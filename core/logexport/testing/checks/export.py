@@ -8,7 +8,13 @@ from collections.abc import Sequence
 from logexport.errors import CheckFailedError
 from logexport.testing.checks.outputs import choose_sizes_outside_grid
 from logexport.testing.contract import Contract, ContractError
-from logexport.types import CheckResult, CountMatrix, EventWindow, ScoreThreshold
+from logexport.types import (
+    CheckResult,
+    CountMatrix,
+    EventWindow,
+    ScoreThreshold,
+    SessionCounts,
+)
 
 
 def check_export(contract: Contract) -> str:
@@ -90,6 +96,8 @@ def check_metadata(contract: Contract) -> str:
         wanted = {"seq_len": task_input.length}
     elif isinstance(task_input, CountMatrix):
         wanted = {"window_size": task_input.steps, "feature_dim": contract.loaded.vocab_size}
+    elif isinstance(task_input, SessionCounts):
+        wanted = {"feature_dim": task.count_features(contract.loaded.vocab_size)}
     for key, value in wanted.items():
         if meta.get(key) != value:
             raise ContractError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from logexport.testing.contract import Contract, ContractError
-from logexport.types import CountMatrix, EventWindow
+from logexport.types import CountMatrix, EventWindow, SessionCounts
 
 
 def check_loading(contract: Contract) -> str:
@@ -37,7 +37,11 @@ def check_example_input(contract: Contract) -> str:
     first = dummy.tensors[0]
     dtype, dims = str(first.dtype).removeprefix("torch."), first.dim()
     axes = dict(dummy.dynamic_axes.get(dummy.input_names[0], {}))
-    wanted = {EventWindow: ("int64", 2), CountMatrix: ("float32", 4)}.get(type(task_input))
+    wanted = {
+        EventWindow: ("int64", 2),
+        CountMatrix: ("float32", 4),
+        SessionCounts: ("float32", 2),
+    }.get(type(task_input))
     if wanted is None:
         return f"{task_input.kind}: an input of the plugin's own, {dtype} with {dims} axes"
     if (dtype, dims) != wanted or len(dummy.tensors) != 1:
@@ -45,22 +49,28 @@ def check_example_input(contract: Contract) -> str:
             f"dummy_input gives {len(dummy.tensors)} inputs, the first {dtype} {list(first.shape)};"
             f" {task_input.kind} is one input, {wanted[0]} with {wanted[1]} axes",
             "int64 [batch_size, sequence_length] for event_window,"
-            " float32 [batch_size, 1, steps, features] for count_matrix.",
+            " float32 [batch_size, 1, steps, features] for count_matrix,"
+            " float32 [batch_size, features] for session_counts.",
         )
     if 0 not in axes:
         raise ContractError(
             "the first axis of the input is not dynamic, but detection scores batches of any size",
             "Name axis 0 in dynamic_axes of the input and of every output, such as 'batch_size'.",
         )
+    sizes: dict[int, int] = {}
+    features = contract.loaded.task.count_features(contract.loaded.vocab_size)
     if isinstance(task_input, CountMatrix):
-        sizes = {1: 1, 2: task_input.steps, 3: contract.loaded.vocab_size}
-        for axis, size in sizes.items():
-            if axis not in axes and int(first.shape[axis]) != size:
-                raise ContractError(
-                    f"axis {axis} of the example input is {int(first.shape[axis])}, and fixed;"
-                    f" detection gives {size}",
-                    "Make the example of the task's sizes, [batch_size, 1, steps, features].",
-                )
+        sizes = {1: 1, 2: task_input.steps, 3: features}
+    elif isinstance(task_input, SessionCounts):
+        sizes = {1: features}
+    for axis, size in sizes.items():
+        if axis not in axes and int(first.shape[axis]) != size:
+            raise ContractError(
+                f"axis {axis} of the example input is {int(first.shape[axis])}, and fixed;"
+                f" detection gives {size}",
+                "Make the example of the task's sizes: [batch_size, 1, steps, features] for"
+                " count_matrix, [batch_size, features] for session_counts.",
+            )
     if (
         isinstance(task_input, EventWindow)
         and 1 not in axes
