@@ -331,7 +331,6 @@ static enum logexport_status read_ends(struct reader *reader, struct le_place pl
 static enum logexport_status read_session(struct reader *reader,
                                           const struct le_json_value *document)
 {
-    const struct le_preprocess *rules = reader->rules;
     const struct le_json_value *session;
     struct le_place place = reader->place;
     enum logexport_status status =
@@ -341,22 +340,23 @@ static enum logexport_status read_session(struct reader *reader,
     place.inside = "session";
     if ((status = REFUSE_OTHER_KEYS(reader, place, session, "by", "pattern", "field", "idle_lines",
                                     "idle_seconds", "close_pattern")) ||
-        (status = read_session_by(reader, place, session)) ||
-        (status = read_ends(reader, place, session)))
+        (status = read_session_by(reader, place, session)))
         return status;
+    return read_ends(reader, place, session);
+}
+
+/* Settles the ends once it is known what sessions are by, and refuses what does not fit the task. */
+static enum logexport_status settle_ends(struct reader *reader)
+{
+    struct le_preprocess *rules = reader->rules;
     bool begin_and_end =
         reader->version > 1 && (rules->by == LE_BY_PATTERN || rules->by == LE_BY_FIELD);
+    struct le_place place = reader->place;
+    place.inside = "session";
     if (le_task_needs_sessions(reader->task) && !begin_and_end)
         return le_json_malformed(reader->error, place,
                                  "the model judges sessions that begin and end, which are by regex "
                                  "or field and of version 2");
-    return LOGEXPORT_OK;
-}
-
-/* Settles the ends once it is known what sessions are by. */
-static void settle_ends(struct reader *reader)
-{
-    struct le_preprocess *rules = reader->rules;
     if (reader->task->input == LE_COUNT_MATRIX)
         rules->by = LE_BY_NONE; /* it counts over the whole log */
     if (rules->by == LE_BY_NONE) {
@@ -366,6 +366,7 @@ static void settle_ends(struct reader *reader)
         rules->idle_lines = DEFAULT_IDLE_LINES;
     }
     reader->times = reader->times || rules->idle_seconds > 0;
+    return LOGEXPORT_OK;
 }
 
 /* --- what version 2 adds --- */
@@ -639,9 +640,9 @@ static enum logexport_status read_rules(struct reader *reader, const struct le_j
                                "session", "max_sessions", "max_line_bytes")) ||
         (status = read_headers(reader, document)) || (status = read_masks(reader, document)) ||
         (status = read_session(reader, document)) ||
-        (status = session_by == NULL ? LOGEXPORT_OK : use_session_option(reader, session_by)))
+        (status = session_by == NULL ? LOGEXPORT_OK : use_session_option(reader, session_by)) ||
+        (status = settle_ends(reader)))
         return status;
-    settle_ends(reader);
     want_session_field(rules);
     if (reader->version > 1 && le_json_get(document, "max_sessions") != NULL)
         return le_json_malformed(reader->error, place,
