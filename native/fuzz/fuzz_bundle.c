@@ -20,7 +20,8 @@ static int check_record(void *user, const struct logexport_record *record)
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 {
-    static const char log[] = "a b\na 7\nx\n\xff s=1 c\nh1: a b\n\nx\ny y c\r\nx\nx\nx\nx\n";
+    static const char log[] =
+        "a b\na 7\nx\n\xff s=1 c\nh1: a b\n\ns=1 n 1\nx\ny y c\r\nx\nx\nx\nx\n";
     if (bundle[0] == '\0') {
         make_bundle(bundle, "events 6", events_topk, plain_rules);
         atexit(remove_at_exit);
@@ -28,10 +29,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
     if (length == 0)
         return 0;
     struct piece rest = {(const char *)bytes + 1, length - 1};
-    struct piece task = piece_of(bytes[0] & 8 ? counts_score : events_topk);
-    struct piece vocab = piece_of(plain_vocab), rules = piece_of(session_rules);
-    char graph[16] = "";
-    snprintf(graph, sizeof graph, "%s", bytes[0] & 8 ? "counts 6" : "events 6");
+    bool ends = bytes[0] & 32, counts = bytes[0] & 8; /* sessions that end; counts, not events */
+    struct piece task = piece_of(ends ? (counts ? session_counts : bounded_topk)
+                                      : (counts ? counts_score : events_topk));
+    struct piece vocab = piece_of(ends ? bounded_vocab : plain_vocab);
+    struct piece rules = piece_of(ends ? utf8_rules : session_rules);
+    const char *graph =
+        ends ? (counts ? "sessions 8" : "events 8") : (counts ? "counts 6" : "events 6");
     switch (bytes[0] % 5) {
     case 1:
         task = rest;

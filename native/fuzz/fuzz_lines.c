@@ -1,5 +1,5 @@
 /* However a log is cut into pieces, whatever it holds and however many threads read it, the engine
- * says the same, by rules of either version. To open an engine takes longer than to read an input,
+ * says the same, by rules of either version and by sessions that end. To open an engine takes longer than to read an input,
  * so they stay open: what one remembers of earlier inputs must not show either. */
 #include "buffer.h"
 #include "fuzz.h"
@@ -7,7 +7,13 @@
 #include "make_bundle.h"
 
 enum { WHOLE, PIECES, THREADED, WAYS };
-enum { ENGINES = 2 * WAYS }; /* by rules of version 1, then by those of version 2 */
+enum {
+    PLAIN,
+    BOUNDED,
+    COUNTED,
+    BUNDLES
+}; /* by rules of version 1, then twice by those of version 2 */
+enum { ENGINES = BUNDLES * WAYS };
 
 static logexport_engine *engines[ENGINES];
 static struct le_buffer said[ENGINES];
@@ -28,10 +34,10 @@ static void close_engines(void)
 static void open_engines(void)
 {
     /* By UTF-16: a file that looks like it is an error if the rules say UTF-8. */
-    const char *const rules[] = {session_rules, utf16_rules};
-    char bundles[2][64];
-    for (int version = 0; version < 2; version++)
-        make_bundle(bundles[version], "events 6 wild", events_topk, rules[version]);
+    char bundles[BUNDLES][64];
+    make_bundle(bundles[PLAIN], "events 6 wild", events_topk, session_rules);
+    make_bundle(bundles[BOUNDED], "events 8 wild", bounded_topk, utf16_rules);
+    make_bundle(bundles[COUNTED], "sessions 8 wild", session_counts, utf16_rules);
     for (int i = 0; i < ENGINES; i++) {
         struct logexport_options options;
         struct logexport_error error;
@@ -43,8 +49,8 @@ static void open_engines(void)
         HOLDS(logexport_open(bundles[i / WAYS], &options, keep_record, &said[i], &engines[i],
                              &error) == LOGEXPORT_OK);
     }
-    for (int version = 0; version < 2; version++)
-        remove_bundle(bundles[version]);
+    for (int i = 0; i < BUNDLES; i++)
+        remove_bundle(bundles[i]);
     atexit(close_engines);
 }
 
@@ -73,7 +79,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
         open_engines();
     if (length < 1)
         return 0;
-    int first = bytes[0] / 64 % 2 * WAYS;
+    int first = (bytes[0] / 64 % 2 == 0 ? PLAIN : bytes[0] % 2 == 0 ? BOUNDED : COUNTED) * WAYS;
     bool mark = bytes[0] / 32 % 2 == 1;
     const struct le_buffer *whole = run_log(first + WHOLE, mark, bytes + 1, length - 1, length);
     const struct le_buffer *pieces = run_log(first + (bytes[0] < 128 ? PIECES : THREADED), mark,

@@ -104,7 +104,7 @@ static enum logexport_status score_events(struct bench *bench,
         status = le_detector_take_event(&detector, bench->events[i].line, &bench->events[i].event,
                                         error);
     if (status == LOGEXPORT_OK)
-        status = le_detector_finish(&detector, error);
+        status = le_detector_finish(&detector, (int64_t)bench->lines, error);
     le_detector_free(&detector);
     return status;
 }

@@ -38,7 +38,8 @@ enum {
     OPTION_NO_JIT,
     OPTION_ORT_LIB,
     OPTION_WITH,
-    OPTION_ENCODING
+    OPTION_ENCODING,
+    OPTION_AT_END
 };
 
 static const struct option long_options[] = {
@@ -57,6 +58,7 @@ static const struct option long_options[] = {
     {"ort-lib", required_argument, NULL, OPTION_ORT_LIB},
     {"with", required_argument, NULL, OPTION_WITH},
     {"encoding", required_argument, NULL, OPTION_ENCODING},
+    {"at-end", required_argument, NULL, OPTION_AT_END},
     {NULL, 0, NULL, 0}};
 
 /* A name of the metadata's, else a decimal number: the library knows the names, so it gets both. */
@@ -132,6 +134,13 @@ static bool read_options(int argc, char **argv, struct logexport_options *option
             break;
         case OPTION_ENCODING:
             options->encoding = optarg;
+            break;
+        case OPTION_AT_END:
+            options->leave_at_end = strcmp(optarg, "leave") == 0;
+            if (!options->leave_at_end && strcmp(optarg, "close") != 0) {
+                complain("--at-end takes close or leave, not %.100s.", optarg);
+                return false;
+            }
             break;
         default:
             return false; /* getopt_long has said why */

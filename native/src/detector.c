@@ -5,7 +5,8 @@
 
 enum {
     PENDING = 16384, /* records held back at most; a power of two */
-    BATCHES_A_THREAD = 2
+    BATCHES_A_THREAD = 2,
+    FIRST_YEAR = 2000 /* of the first time without one */
 };
 
 /* Windows that are scored together. `status` and `error` are the worker's until the job is done. */
@@ -25,7 +26,9 @@ struct le_batch {
 enum said { JUDGED, WARMUP, UNSEEN, CLOSED };
 
 struct le_pending {
-    enum said said;
+    uint8_t said; /* enum said */
+    uint8_t kind; /* enum logexport_kind */
+    bool closing; /* it is said because its session was closed */
     int32_t template_index;
     int64_t number, first_line, last_line; /* number: of the line or the window */
     struct le_session *session;            /* with a reference, or NULL */
@@ -51,27 +54,42 @@ static bool make_batches(struct le_detector *detector, struct le_pool *pool, int
     return true;
 }
 
+/* What the windows are made in. */
+static bool init_input(struct le_detector *detector)
+{
+    const struct le_loaded *loaded = detector->loaded;
+    const struct le_task *task = &loaded->metadata.task;
+    if (task->input == LE_COUNT_MATRIX)
+        return le_count_windows_init(&detector->counts, (size_t)task->lines, (size_t)task->stride,
+                                     (size_t)task->steps, (size_t)loaded->vocab.size);
+    detector->instants.year = FIRST_YEAR;
+    if (task->input == LE_SESSION_COUNTS)
+        detector->row = malloc((size_t)loaded->scorer.features * sizeof *detector->row);
+    else if (task->start >= 0)
+        detector->padded = malloc((size_t)task->length * sizeof *detector->padded);
+    return (task->input != LE_SESSION_COUNTS || detector->row != NULL) &&
+           (task->start < 0 || detector->padded != NULL) &&
+           le_sessions_init(&detector->sessions, loaded->rules.max_sessions,
+                            loaded->rules.idle_lines);
+}
+
 enum logexport_status le_detector_init(struct le_detector *detector, const struct le_loaded *loaded,
                                        struct le_pool *pool, int threads,
                                        const struct logexport_options *options,
                                        const struct le_log_files *files, logexport_sink sink,
                                        void *user, struct logexport_error *error)
 {
-    const struct le_task *task = &loaded->metadata.task;
     *detector = (struct le_detector){.loaded = loaded,
                                      .anomalies_only = options->anomalies_only != 0,
                                      .session_summary = options->session_summary != 0,
+                                     .leave_at_end = options->leave_at_end != 0,
                                      .sink = sink,
                                      .user = user};
-    bool ok =
-        task->input == LE_EVENT_WINDOW
-            ? le_sessions_init(&detector->sessions, loaded->rules.max_sessions)
-            : le_count_windows_init(&detector->counts, (size_t)task->lines, (size_t)task->stride,
-                                    (size_t)task->steps, (size_t)loaded->vocab.size);
-    ok = ok && make_batches(detector, pool, threads) &&
-         le_memo_init(&detector->memo, loaded->scorer.key_size,
-                      loaded->scorer.most * detector->batches.count) &&
-         le_record_format_init(&detector->format, task, loaded->top_k, loaded->threshold, files);
+    bool ok = init_input(detector) && make_batches(detector, pool, threads) &&
+              le_memo_init(&detector->memo, loaded->scorer.key_size,
+                           loaded->scorer.most * detector->batches.count) &&
+              le_record_format_init(&detector->format, &loaded->metadata, loaded->top_k,
+                                    loaded->threshold, files);
     detector->pending = ok ? malloc(PENDING * sizeof *detector->pending) : NULL;
     if (detector->pending != NULL)
         return LOGEXPORT_OK;
@@ -95,6 +113,8 @@ void le_detector_free(struct le_detector *detector)
     }
     le_in_flight_free(&detector->batches);
     free(detector->pending);
+    free(detector->padded);
+    free(detector->row);
     le_memo_free(&detector->memo);
     le_sessions_free(&detector->sessions);
     le_count_windows_free(&detector->counts);
@@ -130,10 +150,7 @@ static void judge_outcome(const struct le_detector *detector, const struct le_ou
 static void fill_record(const struct le_detector *detector, const struct le_pending *pending,
                         struct logexport_record *record)
 {
-    *record = (struct logexport_record){.kind = pending->said == CLOSED ? LOGEXPORT_SESSION
-                                                : detector->format.input == LE_EVENT_WINDOW
-                                                    ? LOGEXPORT_LINE
-                                                    : LOGEXPORT_WINDOW,
+    *record = (struct logexport_record){.kind = (enum logexport_kind)pending->kind,
                                         .template_index = pending->template_index,
                                         .rank = -1,
                                         .score = (double)NAN};
@@ -142,14 +159,22 @@ static void fill_record(const struct le_detector *detector, const struct le_pend
         record->session = session->key;
         record->session_length = session->key_length;
     }
+    if (pending->closing) {
+        record->closed = session->closed;
+        record->closed_by = session->closed_by;
+    }
     if (record->kind == LOGEXPORT_LINE) {
         record->line = pending->number;
-    } else {
+    } else if (record->kind == LOGEXPORT_SESSION_SCORE) {
+        record->first_line = session->first_line;
+        record->last_line = session->last_line;
+        record->lines = session->lines;
+    } else if (record->kind == LOGEXPORT_WINDOW) {
         record->window = pending->number;
         record->first_line = pending->first_line;
         record->last_line = pending->last_line;
     }
-    switch (pending->said) {
+    switch ((enum said)pending->said) {
     case JUDGED:
         judge_outcome(detector, &pending->entry->outcome, record);
         break;
@@ -350,47 +375,41 @@ static enum logexport_status look_up_or_score(struct le_detector *detector, cons
                                                          : LOGEXPORT_OK;
 }
 
-static enum logexport_status close_session(struct le_detector *detector, struct le_session *session,
-                                           struct logexport_error *error)
+/* What the model is shown of a session; NULL: too little. */
+static const int32_t *window_of(const struct le_detector *detector,
+                                const struct le_session *session)
 {
-    if (!detector->session_summary) {
-        le_session_release(&detector->sessions, session);
-        return LOGEXPORT_OK;
-    }
-    return hold_back(detector,
-                     (struct le_pending){.said = CLOSED, .template_index = -1, .session = session},
-                     error);
+    const struct le_task *task = &detector->loaded->metadata.task;
+    size_t length = (size_t)task->length;
+    if (task->start < 0 || session->null)
+        return le_event_window_last(&session->window, length);
+    return le_event_window_padded(&session->window, length, (int32_t)task->start, detector->padded);
 }
 
-static enum logexport_status take_session_line(struct le_detector *detector, int64_t line,
-                                               const struct le_event *event,
-                                               struct logexport_error *error)
+/* The record of an event, which enters the window: a line's, or if `closing` the end that follows the
+ * line. */
+static enum logexport_status add_event(struct le_detector *detector, struct le_session *session,
+                                       int64_t line, int32_t template_index, bool closing,
+                                       struct logexport_error *error)
 {
     const struct le_loaded *loaded = detector->loaded;
-    struct le_sessions *sessions = &detector->sessions;
-    struct le_session *evicted;
-    struct le_session *session =
-        le_sessions_touch(sessions, event->session.data, event->session.length, &evicted);
-    enum logexport_status status;
-    if (evicted != NULL && (status = close_session(detector, evicted, error)))
-        return status;
-    if (session == NULL)
-        return le_out_of_memory(error);
-    session->lines++;
-    session->references++; /* the record's */
-    struct le_pending pending = {
-        .said = WARMUP, .template_index = -1, .number = line, .session = session};
-
     bool ranks = loaded->metadata.task.decision == LE_NEXT_EVENT_TOPK;
     size_t length = (size_t)loaded->metadata.task.length;
-    int32_t template_index = event->template_index;
+    enum logexport_status status;
+    session->references++; /* the record's */
+    struct le_pending pending = {.said = WARMUP,
+                                 .kind = LOGEXPORT_LINE,
+                                 .closing = closing,
+                                 .template_index = -1,
+                                 .number = line,
+                                 .session = session};
     const int32_t *window = NULL;
     if (template_index == LE_UNSEEN)
         pending.said = UNSEEN;
     else
         pending.template_index = template_index;
     if (ranks && pending.said != UNSEEN) {
-        window = le_event_window_last(&session->window, length); /* the events before the line */
+        window = window_of(detector, session); /* the events before this one */
         if (window != NULL &&
             (status = look_up_or_score(detector, window, template_index, &pending.entry, error)))
             goto failed;
@@ -401,8 +420,7 @@ static enum logexport_status take_session_line(struct le_detector *detector, int
         goto failed;
     }
     if (!ranks && pending.said != UNSEEN) {
-        window =
-            le_event_window_last(&session->window, length); /* the last of them the line's own */
+        window = window_of(detector, session); /* the last of them is this one */
         if (window != NULL &&
             (status = look_up_or_score(detector, window, -1, &pending.entry, error)))
             goto failed;
@@ -413,8 +431,126 @@ static enum logexport_status take_session_line(struct le_detector *detector, int
     }
     return hold_back(detector, pending, error);
 failed:
-    le_session_release(sessions, session);
+    le_session_release(&detector->sessions, session);
     return status;
+}
+
+/* The record of the counts of a session that closes. */
+static enum logexport_status add_counts(struct le_detector *detector, struct le_session *session,
+                                        struct logexport_error *error)
+{
+    struct le_pending pending = {.said = JUDGED,
+                                 .kind = LOGEXPORT_SESSION_SCORE,
+                                 .closing = true,
+                                 .template_index = -1,
+                                 .session = session};
+    le_session_counts_fill(&session->counts, detector->row,
+                           (size_t)detector->loaded->scorer.features);
+    enum logexport_status status =
+        look_up_or_score(detector, detector->row, -1, &pending.entry, error);
+    if (status != LOGEXPORT_OK)
+        return status;
+    session->judged++;
+    session->references++; /* the record's */
+    return hold_back(detector, pending, error);
+}
+
+/* Says what is to be said of a session that was taken out, and gives back its reference. `closed` is the
+ * line at which it is closed; 0: it is evicted. */
+static enum logexport_status close_session(struct le_detector *detector, struct le_session *session,
+                                           int64_t closed, enum logexport_closed_by closed_by,
+                                           struct logexport_error *error)
+{
+    const struct le_task *task = &detector->loaded->metadata.task;
+    enum logexport_status status = LOGEXPORT_OK;
+    session->closed = closed;
+    session->closed_by = closed_by;
+    if (!session->null && task->end >= 0)
+        status = add_event(detector, session, session->last_line, (int32_t)task->end, true, error);
+    if (!session->null && task->input == LE_SESSION_COUNTS)
+        status = add_counts(detector, session, error);
+    if (status != LOGEXPORT_OK || !detector->session_summary) {
+        le_session_release(&detector->sessions, session);
+        return status;
+    }
+    return hold_back(detector,
+                     (struct le_pending){.said = CLOSED,
+                                         .kind = LOGEXPORT_SESSION,
+                                         .closing = true,
+                                         .template_index = -1,
+                                         .session = session},
+                     error);
+}
+
+/* Closes the sessions that are idle at a line, at the lines at which they became so. */
+static enum logexport_status close_idle(struct le_detector *detector, int64_t line,
+                                        struct logexport_error *error)
+{
+    struct le_sessions *sessions = &detector->sessions;
+    struct le_session *session;
+    enum logexport_status status = LOGEXPORT_OK;
+    while (status == LOGEXPORT_OK && (session = le_sessions_take_idle(sessions, line)) != NULL)
+        status = close_session(detector, session, le_sessions_deadline(sessions, session),
+                               LOGEXPORT_IDLE_LINES, error);
+    return status;
+}
+
+/* Closes the session of a line that comes too late for it. */
+static enum logexport_status close_at_gap(struct le_detector *detector, int64_t line,
+                                          struct le_text key, int64_t instant,
+                                          struct logexport_error *error)
+{
+    const int64_t most = detector->loaded->rules.idle_seconds * INT64_C(1000000);
+    struct le_session *session = le_sessions_find(&detector->sessions, key.data, key.length);
+    if (session == NULL || session->null || !session->timed || instant - session->latest <= most)
+        return LOGEXPORT_OK;
+    le_sessions_take(&detector->sessions, session);
+    return close_session(detector, session, line, LOGEXPORT_GAP, error);
+}
+
+static enum logexport_status count_line(struct le_detector *detector, struct le_session *session,
+                                        int32_t template_index, struct logexport_error *error)
+{
+    int32_t column = template_index == LE_UNSEEN ? detector->format.unseen_column : template_index;
+    return session->null || le_session_counts_add(&session->counts, column)
+               ? LOGEXPORT_OK
+               : le_out_of_memory(error);
+}
+
+static enum logexport_status take_session_line(struct le_detector *detector, int64_t line,
+                                               const struct le_event *event,
+                                               struct logexport_error *error)
+{
+    struct le_sessions *sessions = &detector->sessions;
+    struct le_text key = event->session;
+    int64_t instant = 0;
+    bool timed = detector->loaded->rules.idle_seconds > 0 &&
+                 le_instants_place(&detector->instants, &event->time, &instant);
+    enum logexport_status status;
+    if ((status = close_idle(detector, line, error)) ||
+        (timed && (status = close_at_gap(detector, line, key, instant, error))))
+        return status;
+    struct le_session *evicted;
+    struct le_session *session = le_sessions_touch(sessions, key.data, key.length, &evicted);
+    if (evicted != NULL &&
+        (status = close_session(detector, evicted, 0, LOGEXPORT_NOT_CLOSED, error)))
+        return status;
+    if (session == NULL)
+        return le_out_of_memory(error);
+    if (session->lines++ == 0)
+        session->first_line = line;
+    session->last_line = line;
+    if (timed && (!session->timed || instant > session->latest)) {
+        session->timed = true;
+        session->latest = instant;
+    }
+    status = detector->format.input == LE_SESSION_COUNTS
+                 ? count_line(detector, session, event->template_index, error)
+                 : add_event(detector, session, line, event->template_index, false, error);
+    if (status != LOGEXPORT_OK || !event->closes || session->null)
+        return status;
+    le_sessions_take(sessions, session);
+    return close_session(detector, session, line, LOGEXPORT_PATTERN, error);
 }
 
 /* A record about a sample; for next_event_topk `event` is that of the line after it, else -1. */
@@ -423,6 +559,7 @@ static enum logexport_status add_sample(struct le_detector *detector,
                                         bool unseen, struct logexport_error *error)
 {
     struct le_pending pending = {.said = unseen ? UNSEEN : JUDGED,
+                                 .kind = LOGEXPORT_WINDOW,
                                  .template_index = event,
                                  .number = sample->number,
                                  .first_line = sample->first_line,
@@ -461,12 +598,32 @@ enum logexport_status le_detector_take_event(struct le_detector *detector, int64
     detector->stats.unseen += event->template_index == LE_UNSEEN;
     detector->stats.blank--;
     detector->line = line;
-    if (detector->format.input == LE_EVENT_WINDOW)
-        return take_session_line(detector, line, event, error);
-    return take_counted_line(detector, line, event->template_index, error);
+    if (detector->format.input == LE_COUNT_MATRIX)
+        return take_counted_line(detector, line, event->template_index, error);
+    return take_session_line(detector, line, event, error);
 }
 
-enum logexport_status le_detector_finish(struct le_detector *detector,
+/* What becomes of the sessions at the end of a log of so many lines. */
+static enum logexport_status end_sessions(struct le_detector *detector, int64_t lines,
+                                          struct logexport_error *error)
+{
+    bool ends = detector->loaded->rules.encoding != LE_BYTES; /* by rules of version 2 */
+    enum logexport_status status = close_idle(detector, lines, error);
+    struct le_session *session;
+    while (status == LOGEXPORT_OK &&
+           (session = le_sessions_take_oldest(&detector->sessions)) != NULL) {
+        if (detector->leave_at_end)
+            le_session_release(&detector->sessions, session);
+        else if (ends)
+            status = close_session(detector, session, lines + 1, LOGEXPORT_END_OF_LOG, error);
+        else
+            status = close_session(detector, session, 0, LOGEXPORT_NOT_CLOSED, error);
+    }
+    detector->instants = (struct le_instants){.year = FIRST_YEAR};
+    return status;
+}
+
+enum logexport_status le_detector_finish(struct le_detector *detector, int64_t lines,
                                          struct logexport_error *error)
 {
     if (detector->format.input == LE_COUNT_MATRIX) {
@@ -475,11 +632,6 @@ enum logexport_status le_detector_finish(struct le_detector *detector,
         detector->has_before = false;
         return status;
     }
-    struct le_session *session;
-    while ((session = le_sessions_take_oldest(&detector->sessions)) != NULL) {
-        enum logexport_status status = close_session(detector, session, error);
-        if (status != LOGEXPORT_OK)
-            return status;
-    }
-    return le_detector_flush(detector, error);
+    enum logexport_status status = end_sessions(detector, lines, error);
+    return status == LOGEXPORT_OK ? le_detector_flush(detector, error) : status;
 }

@@ -1,7 +1,7 @@
 /* Events, in the order of their lines, to records in that order.
  *
  * A record that waits for its window to be scored holds back the ones behind it, so that whatever is
- * scored together, by however many threads, the output is the same. Python has the two ways in, by
+ * scored together, by however many threads, the output is the same. Python has the ways in, by
  * session and by count, in verdicts/tasks.py. */
 #ifndef LE_DETECTOR_H
 #define LE_DETECTOR_H
@@ -15,11 +15,14 @@ struct le_pending;
 
 struct le_detector {
     const struct le_loaded *loaded;
-    bool anomalies_only, session_summary;
+    bool anomalies_only, session_summary, leave_at_end;
     logexport_sink sink;
     void *user;
 
-    struct le_sessions sessions;    /* event_window */
+    struct le_sessions sessions;    /* event_window and session_counts */
+    struct le_instants instants;    /* of the lines, if a session may end by them */
+    int32_t *padded;                /* event_window with a start: a window, where it is not full */
+    float *row;                     /* session_counts: of a session that closes */
     struct le_count_windows counts; /* count_matrix */
     struct le_count_sample before;  /* count_matrix with next_event_topk: waits for its next line */
     bool has_before;
@@ -61,8 +64,9 @@ enum logexport_status le_detector_flush(struct le_detector *detector,
 bool le_detector_is_scoring(const struct le_detector *detector,
                             struct logexport_activity *activity);
 
-/* The end of the log: all records, then the summaries; then as new. */
-enum logexport_status le_detector_finish(struct le_detector *detector,
+/* The end of the log, which has so many lines: closes the sessions and gives all records; then as
+ * new. */
+enum logexport_status le_detector_finish(struct le_detector *detector, int64_t lines,
                                          struct logexport_error *error);
 
 #endif

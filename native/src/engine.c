@@ -169,8 +169,6 @@ enum logexport_status logexport_finish(logexport_engine *engine, struct logexpor
     if (!engine->failed && status == LOGEXPORT_OK)
         status = le_stream_flush(&engine->stream, LE_UNTIL_LOG_END, &engine->failure);
     if (!engine->failed && status == LOGEXPORT_OK)
-        status = le_detector_finish(&engine->detector, &engine->failure);
-    if (!engine->failed && status == LOGEXPORT_OK)
         le_log_files_forget(&engine->files);
     return keep_failure(engine, status, error);
 }

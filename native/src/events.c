@@ -196,6 +196,14 @@ enum logexport_status le_event_read(const struct le_event_reader *reader,
                 le_match_group(&scratch->match, line, rules->session_group, &event->session.length);
     }
 
+    if (rules->closes) {
+        enum le_search found =
+            le_pattern_find(&rules->close_pattern, &scratch->match, line, length, 0, false);
+        if (found == LE_ENDLESS)
+            return refuse_endless(error, "the sessions' ends");
+        event->closes = found == LE_FOUND;
+    }
+
     struct le_text text = {line, length};
     int levels = 0;
     if (rules->structure.form_count > 0) {

@@ -35,6 +35,7 @@ struct le_event {
     bool empty;             /* the message is white space only */
     bool headed, next_line; /* a header matched, whose message goes on in the next line */
     bool opened;            /* it is a structured record */
+    bool closes;            /* the rules' close_pattern is found in it */
     bool stands_alone;      /* it cannot be a continuation line */
     bool of_pieces;         /* its innermost form is one with pieces */
     struct le_look look;    /* of a line without a header, if continuation lines are looked for */

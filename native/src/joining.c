@@ -122,6 +122,7 @@ static bool hold(struct le_held *held, int64_t line, const struct le_event *even
     held->line = line;
     held->bytes = event->bytes;
     held->oversize = false;
+    held->closes = event->closes;
     held->message.length = 0;
     return le_buffer_append(&held->message, message.data, message.length) &&
            save(&held->session, event->session);
@@ -147,6 +148,7 @@ static enum logexport_status end_headed(struct le_joiner *joiner, struct logexpo
     struct le_event event = {.kind = LE_LINE,
                              .headed = true,
                              .opened = joiner->headed_opened,
+                             .closes = held->closes,
                              .pid = saved_text(&joiner->headed_pid),
                              .field = joiner->headed_field,
                              .time = joiner->headed_time,
@@ -243,6 +245,7 @@ static enum logexport_status end_pieces(struct le_joiner *joiner, struct logexpo
     if (held->oversize)
         return take_oversize(joiner, held->line, error);
     struct le_event event = {.bytes = held->bytes,
+                             .closes = held->closes,
                              .session = saved_text(&held->session),
                              .source = joiner->source,
                              .message = text_in(&held->message),

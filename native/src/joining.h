@@ -19,6 +19,7 @@ struct le_held {
     int64_t line; /* the number of the first */
     size_t bytes; /* of all of them */
     bool oversize;
+    bool closes;              /* the first is its session's last */
     struct le_buffer message; /* of all of them */
     struct le_saved session;
 };

@@ -127,8 +127,6 @@ enum logexport_status le_load_event_reader(struct le_loaded *loaded,
         (status = le_preprocess_load(&loaded->rules, &loaded->bundle, &loaded->metadata,
                                      options->session_by, !options->no_jit, false, error)))
         return status;
-    if (loaded->metadata.task.input == LE_COUNT_MATRIX)
-        loaded->rules.by = LE_BY_NONE; /* it counts over the whole log */
     if ((status = apply_encoding(&loaded->rules, options->encoding, error)))
         return status;
     loaded->matcher = le_matcher_new(&loaded->vocab, loaded->rules.matching);

@@ -7,18 +7,48 @@ enum { MAX_LENGTH = 65536, MAX_STEPS = 65536, MAX_LINES = 16777216, MAX_VOCAB = 
 
 bool le_task_is_known(const struct le_task *task)
 {
-    return task->input != LE_INPUT_UNKNOWN && task->decision != LE_DECISION_UNKNOWN;
+    return task->input != LE_INPUT_UNKNOWN && task->decision != LE_DECISION_UNKNOWN &&
+           (task->input != LE_SESSION_COUNTS || task->decision == LE_SCORE_THRESHOLD);
+}
+
+bool le_task_needs_sessions(const struct le_task *task)
+{
+    return task->input == LE_SESSION_COUNTS || task->start >= 0 || task->end >= 0;
+}
+
+int64_t le_metadata_features(const struct le_metadata *metadata)
+{
+    /* The last column of session_counts is that of unseen lines. */
+    return metadata->vocab_size + (metadata->task.input == LE_SESSION_COUNTS);
+}
+
+/* An index that the input may have; what it must be is seen where the vocabulary is known. */
+static enum logexport_status read_boundary(const struct le_json_value *object, const char *key,
+                                           struct le_place place, int64_t *index,
+                                           struct logexport_error *error)
+{
+    return le_json_get(object, key) == NULL
+               ? LOGEXPORT_OK
+               : le_json_integer(object, key, 0, MAX_VOCAB - 1, place, index, error);
 }
 
 static enum logexport_status read_input(struct le_task *task, const struct le_json_value *object,
                                         struct le_place place, struct logexport_error *error)
 {
     enum logexport_status status = le_json_name(object, "input", place, &task->input_kind, error);
+    task->start = task->end = -1;
     if (status != LOGEXPORT_OK)
         return status;
     if (strcmp(task->input_kind, "event_window") == 0) {
         task->input = LE_EVENT_WINDOW;
+        if ((status = read_boundary(object, "start", place, &task->start, error)) ||
+            (status = read_boundary(object, "end", place, &task->end, error)))
+            return status;
         return le_json_integer(object, "length", 1, MAX_LENGTH, place, &task->length, error);
+    }
+    if (strcmp(task->input_kind, "session_counts") == 0) {
+        task->input = LE_SESSION_COUNTS;
+        return LOGEXPORT_OK;
     }
     if (strcmp(task->input_kind, "count_matrix") == 0) {
         task->input = LE_COUNT_MATRIX;

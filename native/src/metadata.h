@@ -4,7 +4,7 @@
 
 #include "bundle.h"
 
-enum le_input { LE_EVENT_WINDOW, LE_COUNT_MATRIX, LE_INPUT_UNKNOWN };
+enum le_input { LE_EVENT_WINDOW, LE_COUNT_MATRIX, LE_SESSION_COUNTS, LE_INPUT_UNKNOWN };
 enum le_decision { LE_NEXT_EVENT_TOPK, LE_SCORE_THRESHOLD, LE_DECISION_UNKNOWN };
 
 struct le_task {
@@ -12,6 +12,7 @@ struct le_task {
     enum le_decision decision;
     const char *input_kind, *decision_kind; /* their names in the metadata */
     int64_t length;                         /* event_window: events in a window */
+    int64_t start, end;                     /* event_window: reserved indices; -1: it has none */
     int64_t lines, stride, steps;           /* count_matrix */
     const char *output;                     /* graph output that decides */
     const char *attribution;                /* score_threshold: graph output; NULL: none */
@@ -41,6 +42,12 @@ void le_metadata_free(struct le_metadata *metadata);
 
 /* Whether this engine knows the task. */
 bool le_task_is_known(const struct le_task *task);
+
+/* Whether it judges sessions that begin and end: rules that have no such ones do not fit it. */
+bool le_task_needs_sessions(const struct le_task *task);
+
+/* The values of a row of counts, and of an attribution's. */
+int64_t le_metadata_features(const struct le_metadata *metadata);
 
 /* The graph's file for a variant, or for NULL the graph itself. */
 enum logexport_status le_metadata_graph(const struct le_metadata *metadata,

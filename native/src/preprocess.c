@@ -6,7 +6,13 @@
 #include "syntax.h"
 #include "utf8.h"
 
-enum { MAX_RULES = 100, MAX_NAME = 256 };
+enum {
+    MAX_RULES = 100,
+    MAX_NAME = 256,
+    MAX_IDLE_LINES = 10000000,
+    MAX_IDLE_SECONDS = 1000000000,
+    DEFAULT_IDLE_LINES = 100000 /* of sessions that an option makes where the file makes none */
+};
 enum { TIMESTAMP, LEVEL, LOGGER, HOST, PROCESS, PID, FIELD_COUNT };
 static const char *const field_names[FIELD_COUNT] = {[TIMESTAMP] = "timestamp", [LEVEL] = "level",
                                                      [LOGGER] = "logger",       [HOST] = "host",
@@ -16,6 +22,7 @@ static const char *const field_names[FIELD_COUNT] = {[TIMESTAMP] = "timestamp", 
 /* What is needed all along the way through the file. */
 struct reader {
     struct le_preprocess *rules;
+    const struct le_task *task;
     struct le_place place;
     char where[700]; /* the file's path, for errors about patterns */
     bool jit, times;
@@ -234,6 +241,11 @@ static enum logexport_status use_session_option(struct reader *reader, const cha
     rules->session_group = 0;
     rules->session_key.length = 0;
     if (strcmp(value, "none") == 0 || strcmp(value, "host") == 0) {
+        if (le_task_needs_sessions(reader->task))
+            return le_fail(reader->error, LOGEXPORT_USAGE,
+                           "--session-by %s does not apply: the model judges sessions that begin "
+                           "and end, so use a pattern, or field:NAME.",
+                           value);
         rules->by = value[0] == 'n' ? LE_BY_NONE : LE_BY_HOST;
         return LOGEXPORT_OK;
     }
@@ -247,20 +259,15 @@ static enum logexport_status use_session_option(struct reader *reader, const cha
     return status == LOGEXPORT_BUNDLE ? LOGEXPORT_USAGE : status;
 }
 
-static enum logexport_status read_session(struct reader *reader,
-                                          const struct le_json_value *document)
+/* By what a line's session is told. */
+static enum logexport_status read_session_by(struct reader *reader, struct le_place place,
+                                             const struct le_json_value *session)
 {
     struct le_preprocess *rules = reader->rules;
-    const struct le_json_value *session;
     const char *by, *text;
     size_t length;
     enum logexport_status status;
-    struct le_place place = reader->place;
-    if ((status = le_json_object(document, "session", place, &session, reader->error)))
-        return status;
-    place.inside = "session";
-    if ((status = REFUSE_OTHER_KEYS(reader, place, session, "by", "pattern", "field")) ||
-        (status = le_json_name(session, "by", place, &by, reader->error)))
+    if ((status = le_json_name(session, "by", place, &by, reader->error)))
         return status;
     if (reader->version > 1 && strcmp(by, "field") == 0) {
         if (le_json_get(session, "pattern") != NULL)
@@ -282,6 +289,83 @@ static enum logexport_status read_session(struct reader *reader,
     rules->by = by[0] == 'n' ? LE_BY_NONE : LE_BY_HOST;
     if (!le_json_is(le_json_get(session, "pattern"), LE_JSON_NULL))
         return le_json_malformed(reader->error, place, "\"pattern\" belongs to regex only");
+    return LOGEXPORT_OK;
+}
+
+/* When a session ends. */
+static enum logexport_status read_ends(struct reader *reader, struct le_place place,
+                                       const struct le_json_value *session)
+{
+    static const char *const keys[] = {"idle_lines", "idle_seconds", "close_pattern"};
+    struct le_preprocess *rules = reader->rules;
+    const char *text;
+    size_t length;
+    enum logexport_status status;
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+        if (le_json_get(session, keys[i]) == NULL)
+            continue;
+        if (reader->version == 1)
+            return le_json_malformed(reader->error, place, "\"%s\" belongs to version 2 only",
+                                     keys[i]);
+        if (rules->by == LE_BY_NONE)
+            return le_json_malformed(reader->error, place, "\"%s\" does not belong to none",
+                                     keys[i]);
+    }
+    if (reader->version == 1 || rules->by == LE_BY_NONE)
+        return LOGEXPORT_OK;
+    if ((status = le_json_integer(session, "idle_lines", 1, MAX_IDLE_LINES, place,
+                                  &rules->idle_lines, reader->error)) ||
+        (le_json_get(session, "idle_seconds") != NULL &&
+         (status = le_json_integer(session, "idle_seconds", 1, MAX_IDLE_SECONDS, place,
+                                   &rules->idle_seconds, reader->error))))
+        return status;
+    rules->closes = le_json_get(session, "close_pattern") != NULL;
+    if (!rules->closes)
+        return LOGEXPORT_OK;
+    if ((status = le_json_string(session, "close_pattern", place, &text, &length, reader->error)))
+        return status;
+    return compile_pattern(reader, &rules->close_pattern, text, length, false, reader->where,
+                           "the sessions' ends");
+}
+
+static enum logexport_status read_session(struct reader *reader,
+                                          const struct le_json_value *document)
+{
+    const struct le_json_value *session;
+    struct le_place place = reader->place;
+    enum logexport_status status =
+        le_json_object(document, "session", place, &session, reader->error);
+    if (status != LOGEXPORT_OK)
+        return status;
+    place.inside = "session";
+    if ((status = REFUSE_OTHER_KEYS(reader, place, session, "by", "pattern", "field", "idle_lines",
+                                    "idle_seconds", "close_pattern")) ||
+        (status = read_session_by(reader, place, session)))
+        return status;
+    return read_ends(reader, place, session);
+}
+
+/* Settles the ends once it is known what sessions are by, and refuses what does not fit the task. */
+static enum logexport_status settle_ends(struct reader *reader)
+{
+    struct le_preprocess *rules = reader->rules;
+    bool begin_and_end =
+        reader->version > 1 && (rules->by == LE_BY_PATTERN || rules->by == LE_BY_FIELD);
+    struct le_place place = reader->place;
+    place.inside = "session";
+    if (le_task_needs_sessions(reader->task) && !begin_and_end)
+        return le_json_malformed(reader->error, place,
+                                 "the model judges sessions that begin and end, which are by regex "
+                                 "or field and of version 2");
+    if (reader->task->input == LE_COUNT_MATRIX)
+        rules->by = LE_BY_NONE; /* it counts over the whole log */
+    if (rules->by == LE_BY_NONE) {
+        rules->idle_lines = rules->idle_seconds = 0;
+        rules->closes = false;
+    } else if (reader->version > 1 && rules->idle_lines == 0) {
+        rules->idle_lines = DEFAULT_IDLE_LINES;
+    }
+    reader->times = reader->times || rules->idle_seconds > 0;
     return LOGEXPORT_OK;
 }
 
@@ -546,7 +630,7 @@ static enum logexport_status read_rules(struct reader *reader, const struct le_j
 {
     struct le_preprocess *rules = reader->rules;
     struct le_place place = reader->place;
-    int64_t max_sessions, max_line_bytes;
+    int64_t max_sessions = INT64_MAX, max_line_bytes;
     enum logexport_status status;
     if ((status = le_json_integer(document, "schema_version", 1, 2, place, &reader->version,
                                   reader->error)) ||
@@ -556,12 +640,16 @@ static enum logexport_status read_rules(struct reader *reader, const struct le_j
                                "session", "max_sessions", "max_line_bytes")) ||
         (status = read_headers(reader, document)) || (status = read_masks(reader, document)) ||
         (status = read_session(reader, document)) ||
-        (status = session_by == NULL ? LOGEXPORT_OK : use_session_option(reader, session_by)))
+        (status = session_by == NULL ? LOGEXPORT_OK : use_session_option(reader, session_by)) ||
+        (status = settle_ends(reader)))
         return status;
     want_session_field(rules);
+    if (reader->version > 1 && le_json_get(document, "max_sessions") != NULL)
+        return le_json_malformed(reader->error, place,
+                                 "\"max_sessions\" belongs to version 1 only");
     if ((status = read_reading(reader, document)) ||
-        (status = le_json_integer(document, "max_sessions", 1, 1000000000, place, &max_sessions,
-                                  reader->error)) ||
+        (reader->version == 1 && (status = le_json_integer(document, "max_sessions", 1, 1000000000,
+                                                           place, &max_sessions, reader->error))) ||
         (status = le_json_integer(document, "max_line_bytes", 1, 1 << 30, place, &max_line_bytes,
                                   reader->error)) ||
         (status = read_matching(reader, document)))
@@ -584,6 +672,7 @@ enum logexport_status le_preprocess_load(struct le_preprocess *rules,
 {
     *rules = (struct le_preprocess){0};
     struct reader reader = {.rules = rules,
+                            .task = &metadata->task,
                             .place = {bundle->path, metadata->preprocess_file, ""},
                             .jit = jit,
                             .times = times,
@@ -615,6 +704,7 @@ void le_preprocess_free(struct le_preprocess *rules)
     free(rules->masks);
     free(rules->mask_names);
     le_pattern_free(&rules->session);
+    le_pattern_free(&rules->close_pattern);
     le_time_forms_free(&rules->time_forms);
     le_structure_free(&rules->structure);
     le_buffer_free(&rules->session_key);

@@ -26,7 +26,13 @@ struct le_preprocess {
     struct le_pattern session;
     uint32_t session_group; /* whose text is the session: the first group, or 0 if there is none */
     struct le_buffer session_key; /* of LE_BY_FIELD */
-    size_t max_sessions, max_line_bytes;
+    /* When a session ends, by rules of version 2. Sessions by LE_BY_NONE have none of it. */
+    int64_t idle_lines;   /* after so many lines without one of its own; 0: it does not */
+    int64_t idle_seconds; /* before a line that comes later by more than this; 0: it does not */
+    bool closes;          /* with a line in which close_pattern is found */
+    struct le_pattern close_pattern;
+    size_t max_sessions; /* that are held: of version 1; by version 2 their ends bound them */
+    size_t max_line_bytes;
     enum le_encoding encoding; /* LE_BYTES: these are rules of version 1 */
     struct le_structure structure;
     bool continuation;
@@ -44,7 +50,8 @@ struct le_preprocess {
 };
 
 /* `session_by` replaces what the file says, if not NULL: "none", "host", a pattern, or for rules of
- * version 2 "field:NAME". Without `times` no record says anything of its time. */
+ * version 2 "field:NAME"; the rules of ends stay. A task that needs sessions is refused with others.
+ * Without `times` no record says anything of its time, unless a session may end by it. */
 enum logexport_status le_preprocess_load(struct le_preprocess *rules,
                                          const struct le_bundle *bundle,
                                          const struct le_metadata *metadata, const char *session_by,

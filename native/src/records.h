@@ -12,13 +12,14 @@
 struct le_record_format {
     enum le_input input;
     enum le_decision decision;
+    int32_t unseen_column; /* of an attribution: its template is null; -1: there is none */
     locale_t c_locale;
     struct le_buffer limit;           /* `, "top_k": 9` or `, "threshold": 2.5, "top": [` */
     const struct le_log_files *files; /* what stands after the fixed keys */
 };
 
 /* `files` is kept. False: out of memory. */
-bool le_record_format_init(struct le_record_format *format, const struct le_task *task,
+bool le_record_format_init(struct le_record_format *format, const struct le_metadata *metadata,
                            int64_t top_k, double threshold, const struct le_log_files *files);
 void le_record_format_free(struct le_record_format *format);
 

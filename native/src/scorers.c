@@ -6,7 +6,7 @@
 
 enum {
     MOST = 64,              /* windows: an LSTM gains nothing above 32 */
-    BATCH_BYTES = 8 << 20,  /* of input; large count matrices go in smaller batches */
+    BATCH_BYTES = 16 << 20, /* of input; large rows of counts go in smaller batches */
     MOST_WINDOW = 512 << 20 /* bytes: a window that is larger is a mistake, or an attack */
 };
 
@@ -38,6 +38,14 @@ static enum logexport_status check_input(const struct le_model *model,
             return refuse_graph(metadata, input->name, "is not int64 with two axes", error);
         if (!dimension_fits(input->dimensions[1], task->length))
             return refuse_graph(metadata, input->name, "has another length than the window", error);
+    } else if (task->input == LE_SESSION_COUNTS) {
+        if (input->type != LE_ORT_FLOAT || input->dimension_count != 2)
+            return refuse_graph(metadata, input->name, "is not float32 with two axes", error);
+        if (!dimension_fits(input->dimensions[1], le_metadata_features(metadata)))
+            return refuse_graph(metadata, input->name,
+                                "has another size than the vocabulary and a column for unseen "
+                                "lines",
+                                error);
     } else {
         if (input->type != LE_ORT_FLOAT || input->dimension_count != 4)
             return refuse_graph(metadata, input->name, "is not float32 with four axes", error);
@@ -63,7 +71,7 @@ static enum logexport_status check_output(const struct le_model *model,
             return refuse_graph(
                 metadata, name,
                 rows ? "is not float32 with two axes" : "is not float32 with one axis", error);
-        if (rows && !dimension_fits(outputs[i].dimensions[1], metadata->vocab_size))
+        if (rows && !dimension_fits(outputs[i].dimensions[1], le_metadata_features(metadata)))
             return refuse_graph(metadata, name, "has another size than the vocabulary", error);
         return LOGEXPORT_OK;
     }
@@ -77,7 +85,7 @@ enum logexport_status le_scorer_init(struct le_scorer *scorer, const struct le_m
     const struct le_task *task = &metadata->task;
     *scorer = (struct le_scorer){.model = model,
                                  .task = task,
-                                 .features = (int32_t)metadata->vocab_size,
+                                 .features = (int32_t)le_metadata_features(metadata),
                                  .threshold = threshold};
     enum logexport_status status;
     bool ranks = task->decision == LE_NEXT_EVENT_TOPK;
@@ -91,9 +99,10 @@ enum logexport_status le_scorer_init(struct le_scorer *scorer, const struct le_m
         scorer->names[scorer->name_count++] = task->attribution;
     }
 
-    uint64_t items = task->input == LE_EVENT_WINDOW
-                         ? (uint64_t)task->length
-                         : (uint64_t)task->steps * (uint64_t)metadata->vocab_size;
+    uint64_t items = task->input == LE_EVENT_WINDOW ? (uint64_t)task->length
+                     : task->input == LE_SESSION_COUNTS
+                         ? (uint64_t)scorer->features
+                         : (uint64_t)task->steps * (uint64_t)scorer->features;
     if (items > MOST_WINDOW / sizeof(float))
         return le_fail(error, LOGEXPORT_BUNDLE,
                        "A window of %s would have %llu values, more than this engine takes.",
@@ -113,7 +122,7 @@ enum logexport_status le_scorer_init(struct le_scorer *scorer, const struct le_m
 static void fill_input(const struct le_scorer *scorer, struct le_entry **entries, size_t count,
                        void *input)
 {
-    if (scorer->task->input == LE_COUNT_MATRIX) {
+    if (scorer->task->input != LE_EVENT_WINDOW) {
         for (size_t i = 0; i < count; i++)
             memcpy((char *)input + i * scorer->input_size, entries[i]->key, scorer->input_size);
         return;
@@ -199,6 +208,10 @@ enum logexport_status le_scorer_run(const struct le_scorer *scorer, struct le_en
         given.type = LE_ORT_INT64;
         given.dimension_count = 2;
         given.dimensions[1] = task->length;
+    } else if (task->input == LE_SESSION_COUNTS) {
+        given.type = LE_ORT_FLOAT;
+        given.dimension_count = 2;
+        given.dimensions[1] = scorer->features;
     } else {
         given.type = LE_ORT_FLOAT;
         given.dimension_count = 4;

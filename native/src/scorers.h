@@ -10,7 +10,7 @@
 struct le_scorer {
     const struct le_model *model;
     const struct le_task *task;
-    int32_t features;     /* size of the vocabulary */
+    int32_t features;     /* of a row: see le_metadata_features() */
     double threshold;     /* of score_threshold: shares are only worked out above it */
     size_t key_size;      /* bytes of a window as it is remembered */
     size_t input_size;    /* bytes of a window as the model is shown it */

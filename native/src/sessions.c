@@ -6,11 +6,14 @@
 #include "hash.h"
 #include "json_text.h"
 
-enum { FIRST_BUCKETS = 64 };
+enum {
+    FIRST_BUCKETS = 64,
+    SPARE = 1024 /* sessions whose memory is kept, beside as many as are held */
+};
 
-bool le_sessions_init(struct le_sessions *sessions, size_t limit)
+bool le_sessions_init(struct le_sessions *sessions, size_t limit, int64_t idle_lines)
 {
-    *sessions = (struct le_sessions){.limit = limit};
+    *sessions = (struct le_sessions){.limit = limit, .idle_lines = idle_lines};
     sessions->buckets = calloc(FIRST_BUCKETS, sizeof *sessions->buckets);
     sessions->bucket_mask = FIRST_BUCKETS - 1;
     return sessions->buckets != NULL;
@@ -20,6 +23,7 @@ static void free_session(struct le_session *session)
 {
     free(session->key);
     le_event_window_free(&session->window);
+    le_session_counts_free(&session->counts);
     free(session);
 }
 
@@ -50,17 +54,38 @@ static void make_newest(struct le_sessions *sessions, struct le_session *session
     sessions->newest = session;
 }
 
-struct le_session *le_sessions_take_oldest(struct le_sessions *sessions)
+void le_sessions_take(struct le_sessions *sessions, struct le_session *session)
 {
-    struct le_session *session = sessions->oldest;
-    if (session == NULL)
-        return NULL;
     unlink_session(sessions, session);
     struct le_session **link = &sessions->buckets[session->hash & sessions->bucket_mask];
     while (*link != session)
         link = &(*link)->chain;
     *link = session->chain;
     sessions->count--;
+}
+
+struct le_session *le_sessions_take_oldest(struct le_sessions *sessions)
+{
+    struct le_session *session = sessions->oldest;
+    if (session != NULL)
+        le_sessions_take(sessions, session);
+    return session;
+}
+
+int64_t le_sessions_deadline(const struct le_sessions *sessions, const struct le_session *session)
+{
+    return session->last_line + sessions->idle_lines + 1;
+}
+
+struct le_session *le_sessions_take_idle(struct le_sessions *sessions, int64_t line)
+{
+    struct le_session *session = sessions->oldest;
+    if (session != NULL && session->null)
+        session = session->newer;
+    if (sessions->idle_lines == 0 || session == NULL ||
+        le_sessions_deadline(sessions, session) > line)
+        return NULL;
+    le_sessions_take(sessions, session);
     return session;
 }
 
@@ -84,10 +109,12 @@ static bool double_buckets(struct le_sessions *sessions)
 static struct le_session *make_session(struct le_sessions *sessions, const char *key, size_t length)
 {
     struct le_session *session = sessions->spare;
-    if (session != NULL)
+    if (session != NULL) {
         sessions->spare = session->chain;
-    else
+        sessions->spare_count--;
+    } else {
         session = calloc(1, sizeof *session);
+    }
     if (session == NULL)
         return NULL;
     struct le_buffer text = {session->key, 0, session->key_capacity};
@@ -106,26 +133,50 @@ static struct le_session *make_session(struct le_sessions *sessions, const char 
     session->json_length = text.length - session->key_length;
     session->references = 1;
     session->lines = session->judged = session->anomalies = 0;
+    session->first_line = session->last_line = session->closed = 0;
+    session->timed = false;
+    session->closed_by = LOGEXPORT_NOT_CLOSED;
     session->window.count = 0;
+    le_session_counts_clear(&session->counts);
     return session;
+}
+
+static uint64_t hash_of(const char *key, size_t length)
+{
+    return key == NULL ? 0 : le_hash(key, length);
+}
+
+static struct le_session *find_session(const struct le_sessions *sessions, uint64_t hash,
+                                       const char *key, size_t length)
+{
+    struct le_session *session = sessions->buckets[hash & sessions->bucket_mask];
+    for (; session != NULL; session = session->chain)
+        if (session->hash == hash && session->null == (key == NULL) &&
+            session->key_length == length &&
+            (length == 0 || memcmp(session->key, key, length) == 0))
+            return session;
+    return NULL;
+}
+
+struct le_session *le_sessions_find(const struct le_sessions *sessions, const char *key,
+                                    size_t length)
+{
+    return find_session(sessions, hash_of(key, length), key, length);
 }
 
 struct le_session *le_sessions_touch(struct le_sessions *sessions, const char *key, size_t length,
                                      struct le_session **evicted)
 {
-    uint64_t hash = key == NULL ? 0 : le_hash(key, length);
-    struct le_session *session = sessions->buckets[hash & sessions->bucket_mask];
+    uint64_t hash = hash_of(key, length);
+    struct le_session *session = find_session(sessions, hash, key, length);
     *evicted = NULL;
-    for (; session != NULL; session = session->chain)
-        if (session->hash == hash && session->null == (key == NULL) &&
-            session->key_length == length &&
-            (length == 0 || memcmp(session->key, key, length) == 0)) {
-            if (session != sessions->newest) {
-                unlink_session(sessions, session);
-                make_newest(sessions, session);
-            }
-            return session;
+    if (session != NULL) {
+        if (session != sessions->newest) {
+            unlink_session(sessions, session);
+            make_newest(sessions, session);
         }
+        return session;
+    }
     if (sessions->count >= sessions->limit)
         *evicted = le_sessions_take_oldest(sessions);
     else if (sessions->count > sessions->bucket_mask && !double_buckets(sessions))
@@ -147,4 +198,12 @@ void le_session_release(struct le_sessions *sessions, struct le_session *session
         return;
     session->chain = sessions->spare;
     sessions->spare = session;
+    sessions->spare_count++;
+    /* What a burst of them needed does not stay: two go for one that comes. */
+    for (int i = 0; i < 2 && sessions->spare_count > sessions->count + SPARE; i++) {
+        session = sessions->spare;
+        sessions->spare = session->chain;
+        sessions->spare_count--;
+        free_session(session);
+    }
 }

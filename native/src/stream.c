@@ -21,7 +21,7 @@ struct line {
     int32_t template_index;
     struct place session, pid;
     uint8_t kind; /* enum le_line_kind */
-    bool empty, headed, next_line, opened, field;
+    bool empty, headed, next_line, opened, closes, field;
     uint8_t opens;
     struct le_look look;
     uint32_t more; /* its place in the chunk's `more`; NO_TEXT: nothing else is needed of it */
@@ -44,6 +44,7 @@ struct le_chunk {
     struct line *lines;
     size_t line_count, line_capacity;
     struct le_buffer texts, more, fields;
+    struct le_buffer times; /* a struct le_written of each line, if times are wanted */
     /* Where it is being read, for any thread that looks: the number of its first line (0: not known,
      * while chunks before it are being read), which of its lines (from 1; 0: none), and by whom. */
     _Atomic(int64_t) first, reading;
@@ -82,6 +83,7 @@ void le_stream_free(struct le_stream *stream)
         le_buffer_free(&chunk->texts);
         le_buffer_free(&chunk->more);
         le_buffer_free(&chunk->fields);
+        le_buffer_free(&chunk->times);
         free(chunk->lines);
     }
     free(stream->scratches);
@@ -154,12 +156,16 @@ static bool add_line(struct le_chunk *chunk, const struct le_event *event, bool 
                           .headed = event->headed,
                           .next_line = event->next_line,
                           .opened = event->opened,
+                          .closes = event->closes,
                           .field = event->field,
                           .opens = event->opens,
                           .look = event->look,
                           .more = NO_TEXT};
     if (!add_text(chunk, event->session, &line->session) ||
         !add_text(chunk, event->pid, &line->pid))
+        return false;
+    if (chunk->stream->reader->rules->times &&
+        !le_buffer_append(&chunk->times, &event->time, sizeof event->time))
         return false;
     if (may_be_joined(chunk->stream->reader->rules, event, follows_piece)) {
         line->more = (uint32_t)(chunk->more.length / sizeof(struct more));
@@ -177,7 +183,7 @@ static void read_chunk(struct le_job *job, int worker)
     const char *at = chunk->bytes.data, *end = at + chunk->length;
     bool follows_piece = true; /* the chunk before may end with one */
     chunk->line_count = 0;
-    chunk->texts.length = chunk->more.length = chunk->fields.length = 0;
+    chunk->texts.length = chunk->more.length = chunk->fields.length = chunk->times.length = 0;
     chunk->status = LOGEXPORT_OK;
     atomic_store_explicit(&chunk->worker, worker, memory_order_relaxed);
     while (at < end && chunk->status == LOGEXPORT_OK) {
@@ -254,6 +260,7 @@ static struct le_event event_at(const struct le_chunk *chunk, const struct line 
                              .headed = line->headed,
                              .next_line = line->next_line,
                              .opened = line->opened,
+                             .closes = line->closes,
                              .pid = text_at(chunk, line->pid),
                              .field = line->field,
                              .opens = line->opens,
@@ -261,6 +268,9 @@ static struct le_event event_at(const struct le_chunk *chunk, const struct line 
                              .template_index = line->template_index,
                              .session = text_at(chunk, line->session),
                              .source = -1};
+    if (chunk->stream->reader->rules->times)
+        memcpy(&event.time, chunk->times.data + (size_t)(line - chunk->lines) * sizeof event.time,
+               sizeof event.time);
     if (line->more == NO_TEXT)
         return event;
     struct more more;
@@ -503,10 +513,11 @@ enum logexport_status le_stream_flush(struct le_stream *stream, enum le_stream_u
         stream->skipping = false;
     if (until != LE_UNTIL_LOG_END)
         return status;
-    atomic_store_explicit(&stream->joining, stream->line, memory_order_relaxed);
+    int64_t lines = stream->line;
+    atomic_store_explicit(&stream->joining, lines, memory_order_relaxed);
     stream->line = 0;
     if (status == LOGEXPORT_OK)
         status = le_joiner_finish(&stream->joiner, error);
     atomic_store_explicit(&stream->joining, 0, memory_order_relaxed);
-    return status;
+    return status == LOGEXPORT_OK ? le_detector_finish(stream->detector, lines, error) : status;
 }

@@ -37,7 +37,7 @@ enum logexport_status le_stream_push(struct le_stream *stream, const char *bytes
 enum le_stream_until {
     LE_UNTIL_LAST_LF,  /* nothing: more bytes follow */
     LE_UNTIL_FILE_END, /* they are a line; the numbers go on in the next file */
-    LE_UNTIL_LOG_END   /* they are a line; the next log begins at line 1 */
+    LE_UNTIL_LOG_END   /* they are a line; the detector finishes, the next log begins at line 1 */
 };
 
 /* Hands on all lines. */

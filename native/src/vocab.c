@@ -34,6 +34,31 @@ static enum logexport_status read_reserved(struct le_vocab *vocab, const struct 
     return LOGEXPORT_OK;
 }
 
+/* The task's start and end must be labels of their own. */
+static enum logexport_status check_boundaries(const struct le_vocab *vocab,
+                                              const struct le_bundle *bundle,
+                                              const struct le_metadata *metadata,
+                                              struct logexport_error *error)
+{
+    const struct le_task *task = &metadata->task;
+    struct le_place place = {bundle->path, metadata->file, "task"};
+    const struct {
+        const char *key;
+        int64_t index;
+    } boundaries[] = {{"start", task->start}, {"end", task->end}};
+    for (size_t i = 0; i < 2; i++) {
+        int64_t index = boundaries[i].index;
+        if (index >= 0 &&
+            (index >= vocab->size || !vocab->templates[index].reserved || index == vocab->unknown))
+            return le_json_malformed(error, place,
+                                     "\"%s\" is %lld, which is not a reserved index of its own",
+                                     boundaries[i].key, (long long)index);
+    }
+    if (task->start >= 0 && task->start == task->end)
+        return le_json_malformed(error, place, "\"start\" and \"end\" are the same index");
+    return LOGEXPORT_OK;
+}
+
 static enum logexport_status read_templates(struct le_vocab *vocab,
                                             const struct le_metadata *metadata,
                                             struct le_place place, struct logexport_error *error)
@@ -78,6 +103,8 @@ enum logexport_status le_vocab_load(struct le_vocab *vocab, const struct le_bund
         status = read_templates(vocab, metadata, place, error);
     if (status == LOGEXPORT_OK)
         status = read_reserved(vocab, bundle, metadata, error);
+    if (status == LOGEXPORT_OK)
+        status = check_boundaries(vocab, bundle, metadata, error);
     if (status != LOGEXPORT_OK)
         le_vocab_free(vocab);
     return status;

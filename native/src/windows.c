@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "hash.h"
+
 enum { FIRST_EVENTS = 16 };
 
 bool le_event_window_append(struct le_event_window *window, size_t length, int32_t event)
@@ -34,13 +36,102 @@ const int32_t *le_event_window_last(const struct le_event_window *window, size_t
     return window->count < length ? NULL : window->events + (window->count - length);
 }
 
+const int32_t *le_event_window_padded(const struct le_event_window *window, size_t length,
+                                      int32_t start, int32_t *space)
+{
+    if (window->count >= length)
+        return le_event_window_last(window, length);
+    size_t missing = length - window->count;
+    for (size_t i = 0; i < missing; i++)
+        space[i] = start;
+    if (window->count > 0)
+        memcpy(space + missing, window->events, window->count * sizeof *space);
+    return space;
+}
+
 void le_event_window_free(struct le_event_window *window)
 {
     free(window->events);
     *window = (struct le_event_window){0};
 }
 
-/* --- counts ------------------------------------------------------------------------------------ */
+/* --- counts of a session ------------------------------------------------------------------------ */
+
+enum {
+    FIRST_SLOTS = 8,
+    MOST_KEPT_SLOTS = 64, /* by a table that begins anew */
+    COUNT_BITS = 36       /* more lines than any log has; the column has the other 28 */
+};
+
+/* The slot of a column, or the free one where it would be. */
+static uint64_t *find_slot(const struct le_session_counts *counts, uint64_t column)
+{
+    uint64_t at = (le_mix(column) >> 32) * counts->capacity >> 32;
+    while (counts->slots[at] != 0 && counts->slots[at] >> COUNT_BITS != column + 1)
+        at = at + 1 == counts->capacity ? 0 : at + 1;
+    return &counts->slots[at];
+}
+
+/* Makes the table larger by a third: three quarters of it are used at most, and never less than half. */
+static bool grow_slots(struct le_session_counts *counts)
+{
+    struct le_session_counts larger = {.used = counts->used};
+    larger.capacity =
+        counts->capacity == 0 ? FIRST_SLOTS : counts->capacity + (counts->capacity + 2) / 3;
+    larger.slots = calloc(larger.capacity, sizeof *larger.slots);
+    if (larger.slots == NULL)
+        return false;
+    for (uint32_t i = 0; i < counts->capacity; i++)
+        if (counts->slots[i] != 0)
+            *find_slot(&larger, (counts->slots[i] >> COUNT_BITS) - 1) = counts->slots[i];
+    free(counts->slots);
+    *counts = larger;
+    return true;
+}
+
+bool le_session_counts_add(struct le_session_counts *counts, int32_t column)
+{
+    if (counts->capacity == 0 && !grow_slots(counts))
+        return false;
+    uint64_t *slot = find_slot(counts, (uint64_t)column);
+    if (*slot == 0) {
+        if ((counts->used + 1) * UINT64_C(4) > counts->capacity * UINT64_C(3)) {
+            if (!grow_slots(counts))
+                return false;
+            slot = find_slot(counts, (uint64_t)column);
+        }
+        *slot = ((uint64_t)column + 1) << COUNT_BITS;
+        counts->used++;
+    }
+    ++*slot;
+    return true;
+}
+
+void le_session_counts_fill(const struct le_session_counts *counts, float *row, size_t features)
+{
+    memset(row, 0, features * sizeof *row);
+    for (uint32_t i = 0; i < counts->capacity; i++)
+        if (counts->slots[i] != 0)
+            row[(counts->slots[i] >> COUNT_BITS) - 1] =
+                (float)(counts->slots[i] & ((UINT64_C(1) << COUNT_BITS) - 1));
+}
+
+void le_session_counts_clear(struct le_session_counts *counts)
+{
+    if (counts->capacity > MOST_KEPT_SLOTS)
+        le_session_counts_free(counts);
+    else if (counts->used > 0)
+        memset(counts->slots, 0, counts->capacity * sizeof *counts->slots);
+    counts->used = 0;
+}
+
+void le_session_counts_free(struct le_session_counts *counts)
+{
+    free(counts->slots);
+    *counts = (struct le_session_counts){0};
+}
+
+/* --- counts of lines ----------------------------------------------------------------------------- */
 
 bool le_count_windows_init(struct le_count_windows *counts, size_t lines, size_t stride,
                            size_t steps, size_t features)

@@ -1,5 +1,5 @@
-/* The windows that a model is shown: a session's last events, and counts of each template over windows
- * of lines with the samples that they make. */
+/* The windows that a model is shown: a session's last events, its counts, and counts of each template
+ * over windows of lines with the samples that they make. */
 #ifndef LE_WINDOWS_H
 #define LE_WINDOWS_H
 
@@ -19,7 +19,29 @@ bool le_event_window_append(struct le_event_window *window, size_t length, int32
 /* The last `length` events, or NULL while there are fewer. Valid until the next event. */
 const int32_t *le_event_window_last(const struct le_event_window *window, size_t length);
 
+/* The last `length` events with `start` for each that is missing. They lie in the window, or in `space`
+ * with room for them. Valid until the next event. */
+const int32_t *le_event_window_padded(const struct le_event_window *window, size_t length,
+                                      int32_t start, int32_t *space);
+
 void le_event_window_free(struct le_event_window *window);
+
+/* How often each column stands in a session: a hash table, as large as there are columns that occur. It
+ * takes 64 bytes, or at most 16 for each of them. All zero: none yet. */
+struct le_session_counts {
+    uint64_t *slots; /* a column + 1 above its count; 0: free */
+    uint32_t used, capacity;
+};
+
+/* Counts a column below 2^27 once more. False: out of memory. */
+bool le_session_counts_add(struct le_session_counts *counts, int32_t column);
+
+/* Writes a row of `features` values, each exact up to 2^24. */
+void le_session_counts_fill(const struct le_session_counts *counts, float *row, size_t features);
+
+/* Begins anew; keeps only little memory. */
+void le_session_counts_clear(struct le_session_counts *counts);
+void le_session_counts_free(struct le_session_counts *counts);
 
 /* Counts over windows of `lines` lines, one every `stride`; a sample is `steps` of them. */
 struct le_count_windows {

@@ -1,6 +1,6 @@
 /* A stand-in for ONNX Runtime's shared library, so that the engine's own memory and threads can be
- * tested without the runtime's. Its "graphs" are a field of text: "events 5" or "counts 5", the size of the
- * vocabulary, and then perhaps "fail" (every run fails), "wide" (an output of another size) or
+ * tested without the runtime's. Its "graphs" are a field of text: "events 5", "counts 5" or "sessions 5", the
+ * size of the vocabulary, and then perhaps "fail" (every run fails), "wide" (an output of another size) or
  * "wild" (the last logit is infinite). What it gives depends on every value that it is shown.
  * Where ORT_DISABLE_TELEMETRY was missing when it was opened, it makes no environment.
  * With FAKE_OLD it is a runtime that knows no version 17. */
@@ -18,8 +18,8 @@ struct OrtStatus {
 };
 
 struct OrtSession {
-    bool events, fail, wide, wild;
-    int64_t size;
+    bool events, sessions, fail, wide, wild;
+    int64_t size; /* of a row */
 };
 
 struct OrtTensorTypeAndShapeInfo {
@@ -74,12 +74,14 @@ static struct OrtStatus *create_session(const struct OrtEnv *env, const void *by
     memcpy(text, (const char *)bytes + 2, length < sizeof text - 1 ? length : sizeof text - 1);
     if (sscanf(text, "%15s %lld", kind, &size) != 2)
         return refuse_with("not a graph\nand more about it");
+    bool sessions = strcmp(kind, "sessions") == 0; /* with a column for unseen lines */
     *out = calloc(1, sizeof **out);
     **out = (struct OrtSession){.events = strcmp(kind, "events") == 0,
+                                .sessions = sessions,
                                 .fail = strstr(text, "fail") != NULL,
                                 .wide = strstr(text, "wide") != NULL,
                                 .wild = strstr(text, "wild") != NULL,
-                                .size = size};
+                                .size = size + sessions};
     return NULL;
 }
 
@@ -168,6 +170,8 @@ static struct OrtStatus *input_info(const struct OrtSession *session, size_t ind
     *out = calloc(1, sizeof **out);
     if (session->events)
         (*out)->tensor = (struct OrtTensorTypeAndShapeInfo){LE_ORT_INT64, 2, {-1, -1}};
+    else if (session->sessions)
+        (*out)->tensor = (struct OrtTensorTypeAndShapeInfo){LE_ORT_FLOAT, 2, {-1, session->size}};
     else
         (*out)->tensor =
             (struct OrtTensorTypeAndShapeInfo){LE_ORT_FLOAT, 4, {-1, 1, -1, session->size}};

@@ -24,26 +24,48 @@ const char counts_score[] = "{\"input\": \"count_matrix\", \"lines\": 4, \"strid
                             "\"error\", \"attribution\": \"attribution\", \"threshold\": 6.5, "
                             "\"threshold_name\": \"p99\", \"thresholds\": {}}";
 
+const char bounded_topk[] =
+    "{\"input\": \"event_window\", \"length\": 3, \"start\": 6, \"end\": 7, "
+    "\"decision\": \"next_event_topk\", \"output\": \"predictions\", "
+    "\"top_k\": 3}";
+const char bounded_score[] =
+    "{\"input\": \"event_window\", \"length\": 3, \"end\": 7, \"decision\": "
+    "\"score_threshold\", \"output\": \"error\", \"threshold\": 6.5, "
+    "\"threshold_name\": \"p99\", \"thresholds\": {}}";
+const char session_counts[] =
+    "{\"input\": \"session_counts\", \"decision\": \"score_threshold\", \"output\": \"error\", "
+    "\"attribution\": \"attribution\", \"threshold\": 6.5, \"threshold_name\": \"p99\", "
+    "\"thresholds\": {}}";
+
 const char plain_rules[] =
     "{\"schema_version\": 1, \"headers\": [], \"masks\": [{\"name\": \"n\", \"pattern\": "
     "\"\\\\d+\", \"replacement\": \"<N>\"}], \"matching\": {\"prefer\": \"specific\"}, "
     "\"session\": {\"by\": \"none\", \"pattern\": null}, \"max_sessions\": 3, "
     "\"max_line_bytes\": 100}";
 /* Version 2. */
-#define READING_RULES(encoding)                                                                       \
-    "{\"schema_version\": 2, \"encoding\": \"" encoding "\", \"structured\": [{\"form\": "            \
-    "\"docker\"}, {\"form\": \"cri\"}, {\"form\": \"json\", \"message\": \"m.s\", \"host\": \"h\"}, " \
-    "{\"form\": \"logfmt\", \"message\": \"m\"}], \"continuation\": true, \"keep\": "                 \
-    "[{\"field\": \"host\", \"as\": \"text\"}], \"headers\": "                                        \
-    "[{\"name\": \"n\", \"pattern\": \"H(?P<message>\\\\w*)$\", \"message\": \"next_line\"}, "        \
-    "{\"name\": \"h\", \"pattern\": \"h: (?P<message>.*)$\"}], \"masks\": "                           \
-    "[{\"name\": \"n\", \"pattern\": \"\\\\d+\", \"replacement\": \"<N>\"}], \"tokens\": "            \
-    "{\"split_after\": \"=:\", \"collapse\": true}, \"matching\": "                                   \
-    "{\"prefer\": \"general\", \"inner\": true}, "                                                    \
-    "\"session\": {\"by\": \"regex\", \"pattern\": \"s=(\\\\w+)\"}, "                                 \
-    "\"max_sessions\": 2, \"max_line_bytes\": 100}"
+#define READING_RULES(encoding)                                                                             \
+    "{\"schema_version\": 2, \"encoding\": \"" encoding "\", \"structured\": [{\"form\": "                  \
+    "\"docker\"}, {\"form\": \"cri\"}, {\"form\": \"json\", \"message\": \"m.s\", \"host\": \"h\", "        \
+    "\"timestamp\": \"t\"}, "                                                                               \
+    "{\"form\": \"logfmt\", \"message\": \"m\", \"timestamp\": \"t\"}], \"continuation\": true, \"keep\": " \
+    "[{\"field\": \"host\", \"as\": \"text\"}], \"headers\": "                                              \
+    "[{\"name\": \"n\", \"pattern\": \"H(?P<message>\\\\w*)$\", \"message\": \"next_line\"}, "              \
+    "{\"name\": \"h\", \"pattern\": \"h: (?P<message>.*)$\"}], \"masks\": "                                 \
+    "[{\"name\": \"n\", \"pattern\": \"\\\\d+\", \"replacement\": \"<N>\"}], \"tokens\": "                  \
+    "{\"split_after\": \"=:\", \"collapse\": true}, \"matching\": "                                         \
+    "{\"prefer\": \"general\", \"inner\": true}, "                                                          \
+    "\"session\": {\"by\": \"regex\", \"pattern\": \"s=(\\\\w+)\", \"idle_lines\": 40, "                    \
+    "\"idle_seconds\": 5, \"close_pattern\": \"n \\\\d\"}, \"max_line_bytes\": 100}"
 const char utf8_rules[] = READING_RULES("utf-8");
 const char utf16_rules[] = READING_RULES("utf-16le");
+const char bounded_rules[] =
+    "{\"schema_version\": 2, \"encoding\": \"utf-8\", \"structured\": [{\"form\": \"json\", \"message\": "
+    "\"m.s\", \"timestamp\": \"t\"}], \"continuation\": true, \"keep\": [], \"headers\": [{\"name\": "
+    "\"s\", \"pattern\": \"s=\\\\w+ (?P<message>.*)$\"}], \"masks\": [{\"name\": \"n\", \"pattern\": "
+    "\"\\\\d+\", \"replacement\": \"<N>\"}], \"tokens\": {\"split_after\": \"\", \"collapse\": false}, "
+    "\"matching\": {\"prefer\": \"general\", \"inner\": true}, \"session\": {\"by\": \"regex\", "
+    "\"pattern\": \"s=(\\\\w+)\", \"idle_lines\": 40, \"idle_seconds\": 5, \"close_pattern\": "
+    "\"n \\\\d\"}, \"max_line_bytes\": 100}";
 const char session_rules[] =
     "{\"schema_version\": 1, \"headers\": [{\"name\": \"h\", \"pattern\": \"(?P<host>h\\\\d): "
     "(?P<message>.*)$\"}], \"masks\": [{\"name\": \"n\", \"pattern\": \"\\\\d+\", "
@@ -52,6 +74,11 @@ const char session_rules[] =
 
 const char plain_vocab[] = "{\"0\": \"a b\", \"1\": \"a <*>\", \"2\": \"x\", \"3\": \"<*> <*> c\", "
                            "\"4\": \"\\nunknown\", \"5\": \"n <N>\"}";
+
+const char bounded_vocab[] =
+    "{\"0\": \"a b\", \"1\": \"a <*>\", \"2\": \"x\", \"3\": \"<*> <*> c\", "
+    "\"4\": \"\\nunknown\", \"5\": \"n <N>\", \"6\": \"\\nstart\", "
+    "\"7\": \"\\nend\"}";
 
 static void need_that(int good, const char *what)
 {
@@ -140,16 +167,17 @@ void fill_bundle(const char *path, const char *graph, struct piece task, struct 
                  struct piece vocab)
 {
     char vocab_sum[LE_SHA256_HEX], rules_sum[LE_SHA256_HEX], begin[512];
+    bool bounded = vocab.bytes == bounded_vocab;
     struct le_buffer metadata = {0};
     le_sha256_hex(vocab.bytes, vocab.length, vocab_sum);
     le_sha256_hex(rules.bytes, rules.length, rules_sum);
-    int length =
-        snprintf(begin, sizeof begin,
-                 "{\"schema_version\": 1, \"model_type\": \"tiny\", \"vocab_size\": 6, \"vocab\": "
-                 "{\"file\": \"vocab.json\", \"sha256\": \"%s\", \"reserved\": {\"unknown\": 4}}, "
-                 "\"preprocess\": {\"file\": \"preprocess.json\", \"sha256\": \"%s\", \"source\": "
-                 "\"option\"}, \"variants\": {}, \"task\": ",
-                 vocab_sum, rules_sum);
+    int length = snprintf(
+        begin, sizeof begin,
+        "{\"schema_version\": 1, \"model_type\": \"tiny\", \"vocab_size\": %d, \"vocab\": "
+        "{\"file\": \"vocab.json\", \"sha256\": \"%s\", \"reserved\": {\"unknown\": 4%s}}, "
+        "\"preprocess\": {\"file\": \"preprocess.json\", \"sha256\": \"%s\", \"source\": "
+        "\"option\"}, \"variants\": {}, \"task\": ",
+        bounded ? 8 : 6, vocab_sum, bounded ? ", \"start\": 6, \"end\": 7" : "", rules_sum);
     need_that(le_buffer_append(&metadata, begin, (size_t)length) &&
                   le_buffer_append(&metadata, task.bytes, task.length) &&
                   le_buffer_append(&metadata, "}", 1),
@@ -174,7 +202,9 @@ void make_bundle(char path[64], const char *graph, const char *task, const char 
         temporary = "/tmp";
     snprintf(path, 64, "%s/logexport-test-XXXXXX", temporary);
     need_that(mkdtemp(path) != NULL, path);
-    fill_bundle(path, graph, piece_of(task), piece_of(rules), piece_of(plain_vocab));
+    bool bounded = strstr(graph, " 8") != NULL;
+    fill_bundle(path, graph, piece_of(task), piece_of(rules),
+                piece_of(bounded ? bounded_vocab : plain_vocab));
 }
 
 void remove_bundle(const char *path)

@@ -6,7 +6,12 @@
 
 /* Events "a b", "a <*>", "x", "<*> <*> c" and the like; a task by its JSON. */
 extern const char events_topk[], events_score[], counts_topk[], counts_score[];
-extern const char plain_rules[], session_rules[], utf8_rules[], utf16_rules[], plain_vocab[];
+extern const char plain_rules[], session_rules[], plain_vocab[];
+
+/* Of version 2, with sessions that end; tasks that need them, and a vocabulary of 8 for these, which has
+ * the reserved "start" and "end". By bounded_rules most lines match it. */
+extern const char utf8_rules[], utf16_rules[], bounded_rules[];
+extern const char bounded_topk[], bounded_score[], session_counts[], bounded_vocab[];
 
 struct piece {
     const char *bytes;
@@ -15,7 +20,8 @@ struct piece {
 
 struct piece piece_of(const char *text);
 
-/* Makes a directory (its name is written to `path`) and a bundle of the model "tiny" in it. */
+/* Makes a directory (its name is written to `path`) and a bundle of the model "tiny" in it. Its vocabulary
+ * is bounded_vocab if the graph's name says 8, else plain_vocab. */
 void make_bundle(char path[64], const char *graph, const char *task, const char *rules);
 
 /* Writes all files of such a bundle into a directory, with sums that fit whatever they hold. */

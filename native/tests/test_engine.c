@@ -49,10 +49,26 @@ static void run_log(const char *path, const struct logexport_options *options, c
 static size_t draw_log(char *log, size_t size)
 {
     static const char *const lines[] = {
-        "a b\n",     "a c\n",     "x\n",       "n 12\r\n", "\n",
-        " \t\n",     "y z c\n",   "nothing\n", "x\r\r\n",  "a \xff\n",
-        "s=1 s=2\n", "h1: a b\n", "h2: x\n",   "s=q a\n",  "\033[1mx\033[0m\n",
-        "a\033[ b\n"};
+        "a b\n",
+        "a c\n",
+        "x\n",
+        "n 12\r\n",
+        "\n",
+        " \t\n",
+        "y z c\n",
+        "nothing\n",
+        "x\r\r\n",
+        "a \xff\n",
+        "s=1 s=2\n",
+        "h1: a b\n",
+        "h2: x\n",
+        "s=q a\n",
+        "\033[1mx\033[0m\n",
+        "a\033[ b\n",
+        "s=3 n 4\n",
+        "{\"m\": {\"s\": \"a b\"}, \"id\": \"s=4\", \"t\": \"2024-01-01 00:00:09\"}\n",
+        "{\"m\": {\"s\": \"x\"}, \"id\": \"s=4\", \"t\": \"2024-01-01 00:00:03\"}\n",
+        "{\"m\": {\"s\": \"x\"}, \"id\": \"s=5\", \"t\": \"2024-01-01 00:00:01\"}\n"};
     size_t length = 0;
     for (;;) {
         if (below(60) == 0 && length + 300 < size) {
@@ -82,24 +98,27 @@ static void threads_and_pieces_change_nothing(void)
     } kinds[] = {{"events 6 wild", events_topk, session_rules},
                  {"events 6", events_score, plain_rules},
                  {"events 6 wild", events_topk, utf8_rules},
+                 {"events 8 wild", bounded_topk, bounded_rules},
+                 {"events 8", bounded_score, bounded_rules},
+                 {"sessions 8", session_counts, bounded_rules},
                  {"counts 6", counts_topk, plain_rules},
                  {"counts 6", counts_score, session_rules}};
     enum { SIZE = 160000 };
     char *log = malloc(SIZE);
     NEED(log != NULL);
-    for (size_t k = 0; k < 4; k++) {
+    for (size_t k = 0; k < sizeof kinds / sizeof kinds[0]; k++) {
         char path[64];
         struct le_buffer expected = {0}, said = {0};
         make_bundle(path, kinds[k].graph, kinds[k].task, kinds[k].rules);
         struct logexport_options options = options_of(1);
-        options.session_summary = k < 2;
+        options.session_summary = strncmp(kinds[k].graph, "counts", 6) != 0 && k != 2;
         size_t length = draw_log(log, SIZE);
         run_log(path, &options, log, length, 0, &expected);
         CHECK(expected.length > 60000);
         static const unsigned pieces[] = {0, 3000, 200000};
-        for (options.threads = 1; options.threads <= 5; options.threads++)
+        for (options.threads = 1; options.threads <= 4; options.threads *= 2)
             for (size_t p = 0; p < 3; p++) {
-                options.no_jit = options.threads % 2;
+                options.no_jit = options.threads == 2;
                 run_log(path, &options, log, length, pieces[p], &said);
                 CHECK(said.length == expected.length &&
                       memcmp(said.data, expected.data, said.length) == 0);
@@ -166,6 +185,135 @@ static void an_engine_can_read_one_log_after_another(void)
     logexport_close(engine);
     le_buffer_free(&first);
     le_buffer_free(&both);
+    remove_bundle(path);
+}
+
+/* Says in short what a record is of: its kind, session, lines, and how the session was closed. */
+static int say_in_short(void *user, const struct logexport_record *record)
+{
+    static const char kinds[] = "LWSC", ways[] = ".igpe";
+    char text[120];
+    int length = snprintf(text, sizeof text, "%c%.*s", kinds[record->kind],
+                          record->session == NULL ? 1 : (int)record->session_length,
+                          record->session == NULL ? "-" : record->session);
+    if (record->kind == LOGEXPORT_LINE)
+        length += snprintf(text + length, 40, "/%d", (int)record->line);
+    if (record->kind == LOGEXPORT_SESSION)
+        length += snprintf(text + length, 40, "/%dof%d", (int)record->judged, (int)record->lines);
+    if (record->kind == LOGEXPORT_SESSION_SCORE)
+        length += snprintf(text + length, 40, "/%d-%d,%d", (int)record->first_line,
+                           (int)record->last_line, (int)record->lines);
+    if (record->closed_by != LOGEXPORT_NOT_CLOSED)
+        length +=
+            snprintf(text + length, 40, "@%d%c", (int)record->closed, ways[record->closed_by]);
+    CHECK((record->closed == 0) == (record->closed_by == LOGEXPORT_NOT_CLOSED));
+    char keys[80] = "}\n";
+    if (record->closed > 0)
+        snprintf(keys, sizeof keys, ", \"closed\": %d, \"closed_by\": \"%s\"}\n",
+                 (int)record->closed,
+                 (const char *[]){"", "idle", "gap", "pattern", "end"}[record->closed_by]);
+    size_t end = strlen(keys);
+    CHECK(record->text_length > end &&
+          memcmp(record->text + record->text_length - end, keys, end) == 0);
+    text[length++] = ' ';
+    return !le_buffer_append(user, text, (size_t)length);
+}
+
+static void sessions_end_by_every_rule_in_one_order(void)
+{
+#define JSON_LINE(session, second)                                                                 \
+    "{\"m\": {\"s\": \"a b\"}, \"id\": \"s=" session "\", \"t\": \"2024-01-01 00:00:" second "\"}\n"
+    static const char log[] = "s=1 a b\ns=2 x\n\n\n\nx\ns=3 n 4\n" JSON_LINE("4", "01")
+        JSON_LINE("4", "09") JSON_LINE("4", "03") JSON_LINE("5", "01") "s=6 x\n\n";
+    char rules[1500];
+    const char *idle = strstr(bounded_rules, "\"idle_lines\": 40");
+    snprintf(rules, sizeof rules, "%.*s\"idle_lines\": 3%s", (int)(idle - bounded_rules),
+             bounded_rules, idle + strlen("\"idle_lines\": 40"));
+    static const struct {
+        const char *graph, *task, *lines, *ends;
+    } cases[] = {
+        {"events 8", bounded_topk,
+         "L1/1 L2/2 L1/1@5i S1/2of1@5i L2/2@6i S2/2of1@6i L-/6 L3/7 L3/7@7p S3/2of1@7p L4/8 "
+         "L4/8@9g S4/2of1@9g L4/9 L4/10 L5/11 L6/12 ",
+         "S-/0of1@14e L4/10@14e S4/3of2@14e L5/11@14e S5/2of1@14e L6/12@14e S6/2of1@14e "},
+        {"sessions 8", session_counts,
+         "C1/1-1,1@5i S1/1of1@5i C2/2-2,1@6i S2/1of1@6i C3/7-7,1@7p S3/1of1@7p "
+         "C4/8-8,1@9g S4/1of1@9g ",
+         "S-/0of1@14e C4/9-10,2@14e S4/1of2@14e C5/11-11,1@14e S5/1of1@14e C6/12-12,1@14e "
+         "S6/1of1@14e "},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char path[64], expected[600];
+        struct le_buffer said = {0};
+        make_bundle(path, cases[i].graph, cases[i].task, rules);
+        for (int leave = 0; leave < 2; leave++)
+            for (int threads = 1; threads <= 3; threads++) {
+                struct logexport_options options = options_of(threads);
+                struct logexport_error error;
+                logexport_engine *engine;
+                options.session_summary = 1;
+                options.leave_at_end = leave;
+                said.length = 0;
+                NEED(logexport_open(path, &options, say_in_short, &said, &engine, &error) ==
+                     LOGEXPORT_OK);
+                for (int again = 0; again < 2; again++) {
+                    CHECK(logexport_push(engine, log, sizeof log - 1, &error) == LOGEXPORT_OK);
+                    CHECK(logexport_finish(engine, &error) == LOGEXPORT_OK);
+                }
+                logexport_close(engine);
+                NEED(le_buffer_append(&said, "", 1));
+                snprintf(expected, sizeof expected, "%s%s%s%s", cases[i].lines,
+                         leave ? "" : cases[i].ends, cases[i].lines, leave ? "" : cases[i].ends);
+                CHECK_TEXT(said.data, expected);
+            }
+        le_buffer_free(&said);
+        remove_bundle(path);
+    }
+}
+
+static void what_is_idle_at_the_last_line_is_closed_there(void)
+{
+    char path[64];
+    struct le_buffer said = {0};
+    make_bundle(path, "events 8", bounded_topk, bounded_rules);
+    for (int blank = 38; blank <= 40; blank++) {
+        struct logexport_options options = options_of(1);
+        struct logexport_error error;
+        logexport_engine *engine;
+        said.length = 0;
+        NEED(logexport_open(path, &options, say_in_short, &said, &engine, &error) == LOGEXPORT_OK);
+        CHECK(logexport_push(engine, "s=1 x\ns=2 x\n", 12, &error) == LOGEXPORT_OK);
+        for (int i = 0; i < blank; i++)
+            CHECK(logexport_push(engine, " \n", 2, &error) == LOGEXPORT_OK);
+        CHECK(logexport_finish(engine, &error) == LOGEXPORT_OK);
+        logexport_close(engine);
+        NEED(le_buffer_append(&said, "", 1));
+        CHECK_TEXT(said.data, blank == 38   ? "L1/1 L2/2 L1/1@41e L2/2@41e "
+                              : blank == 39 ? "L1/1 L2/2 L1/1@42e L2/2@42e "
+                                            : "L1/1 L2/2 L1/1@42i L2/2@43e ");
+    }
+    le_buffer_free(&said);
+    remove_bundle(path);
+}
+
+static void the_session_null_does_not_keep_others_alive(void)
+{
+    char path[64];
+    struct le_buffer said = {0};
+    struct logexport_options options = options_of(2);
+    struct logexport_error error;
+    logexport_engine *engine;
+    make_bundle(path, "events 8", bounded_topk, bounded_rules);
+    NEED(logexport_open(path, &options, say_in_short, &said, &engine, &error) == LOGEXPORT_OK);
+    CHECK(logexport_push(engine, "x\ns=1 x\n", 8, &error) == LOGEXPORT_OK);
+    for (int i = 0; i < 50; i++)
+        CHECK(logexport_push(engine, "\n", 1, &error) == LOGEXPORT_OK);
+    CHECK(logexport_push(engine, "s=2 n 1\nn 1\n", 12, &error) == LOGEXPORT_OK);
+    CHECK(logexport_flush(engine, &error) == LOGEXPORT_OK);
+    NEED(le_buffer_append(&said, "", 1));
+    CHECK_TEXT(said.data, "L-/1 L1/2 L1/2@43i L2/53 L2/53@53p L-/54 ");
+    logexport_close(engine);
+    le_buffer_free(&said);
     remove_bundle(path);
 }
 
@@ -393,6 +541,9 @@ static void malformed_rules_are_refused(void)
 #define END                                                                                        \
     ", \"matching\": {\"prefer\": \"specific\"}, \"session\": {\"by\": \"none\", \"pattern\": "    \
     "null}, \"max_sessions\": 1, \"max_line_bytes\": 9}"
+#define END_2                                                                                      \
+    ", \"matching\": {\"prefer\": \"specific\"}, \"session\": {\"by\": \"none\", \"pattern\": "    \
+    "null}, \"max_line_bytes\": 9}"
     rules_say("{\"schema_version\": 1}", "\"headers\" is missing");
     rules_say("{\"schema_version\": 1, \"header\": []}", "there is no key \"header\"");
     rules_say(BEGIN "[{\"name\": \"a\", \"pattern\": \"x\", \"massage\": 1}], \"masks\": []" END,
@@ -422,7 +573,7 @@ static void malformed_kept_fields_are_refused(void)
 {
 #define KEEPS(keep)                                                                                 \
     "{\"schema_version\": 2, \"encoding\": \"utf-8\", \"structured\": [], \"continuation\": true, " \
-    "\"keep\": " keep ", \"headers\": [], \"masks\": []" END
+    "\"keep\": " keep ", \"headers\": [], \"masks\": []" END_2
 #define KEPT "{\"field\": \"level\", \"as\": \"text\"}"
     rules_say(KEEPS("{}"), "\"keep\" is not an array");
     rules_say(KEEPS("[7]"), "at keep: an entry is not an object");
@@ -435,7 +586,7 @@ static void malformed_kept_fields_are_refused(void)
                     ", " KEPT "]"),
               "\"keep\" has more than 8 entries");
     rules_say("{\"schema_version\": 2, \"encoding\": \"utf-8\", \"structured\": [], "
-              "\"continuation\": true, \"headers\": [], \"masks\": []" END,
+              "\"continuation\": true, \"headers\": [], \"masks\": []" END_2,
               "\"keep\" is missing");
     rules_say("{\"schema_version\": 1, \"keep\": [], \"headers\": [], \"masks\": []" END,
               "\"keep\" belongs to version 2 only");
@@ -449,8 +600,7 @@ static void malformed_token_rules_are_refused(void)
 #define STEP(tokens, matching)                                                                      \
     "{\"schema_version\": 2, \"encoding\": \"utf-8\", \"structured\": [], \"continuation\": true, " \
     "\"keep\": [], \"headers\": [], \"masks\": []" tokens ", \"matching\": " matching               \
-    ", \"session\": {\"by\": \"none\", \"pattern\": null}, \"max_sessions\": 1, "                   \
-    "\"max_line_bytes\": 9}"
+    ", \"session\": {\"by\": \"none\", \"pattern\": null}, \"max_line_bytes\": 9}"
 #define TOKENS(after, collapse)                                                                    \
     ", \"tokens\": {\"split_after\": " after ", \"collapse\": " collapse "}"
 #define MATCHING "{\"prefer\": \"general\", \"inner\": false}"
@@ -480,6 +630,120 @@ static void malformed_token_rules_are_refused(void)
               "\"inner\" belongs to version 2 only");
 }
 
+/* Rules of either version with sessions by this. */
+static void sessions_say(int version, const char *session, const char *why)
+{
+    char rules[800];
+    snprintf(
+        rules, sizeof rules,
+        "{\"schema_version\": %d, %s\"headers\": [], \"masks\": [], \"matching\": {\"prefer\": "
+        "\"general\"%s}, \"session\": {%s}, \"max_line_bytes\": 9}",
+        version,
+        version == 1 ? "\"max_sessions\": 2, "
+                     : "\"encoding\": \"utf-8\", \"structured\": [], \"continuation\": true, "
+                       "\"keep\": [], \"tokens\": {\"split_after\": \"\", \"collapse\": false}, ",
+        version == 1 ? "" : ", \"inner\": false", session);
+    if (why != NULL) {
+        rules_say(rules, why);
+        return;
+    }
+    struct logexport_options options = options_of(1);
+    struct logexport_error error;
+    logexport_engine *engine;
+    char path[64];
+    make_bundle(path, "events 6", events_topk, rules);
+    CHECK(logexport_open(path, &options, keep_record, NULL, &engine, &error) == LOGEXPORT_OK);
+    logexport_close(engine);
+    remove_bundle(path);
+}
+
+static void malformed_ends_are_refused(void)
+{
+#define BY_NONE "\"by\": \"none\", \"pattern\": null"
+#define BY_HOST "\"by\": \"host\", \"pattern\": null"
+#define BY_PATTERN "\"by\": \"regex\", \"pattern\": \"x\""
+#define BY_FIELD "\"by\": \"field\", \"field\": \"x\""
+    sessions_say(1, BY_PATTERN, NULL);
+    sessions_say(1, BY_PATTERN ", \"idle_lines\": 1", "\"idle_lines\" belongs to version 2 only");
+    sessions_say(1, BY_HOST ", \"idle_seconds\": 1", "\"idle_seconds\" belongs to version 2 only");
+    sessions_say(1, BY_NONE ", \"close_pattern\": \"x\"", "\"close_pattern\" belongs to version 2");
+    sessions_say(2, BY_NONE, NULL);
+    sessions_say(2, BY_NONE ", \"idle_lines\": 1", "\"idle_lines\" does not belong to none");
+    sessions_say(2, BY_NONE ", \"idle_seconds\": 1", "\"idle_seconds\" does not belong to none");
+    sessions_say(2, BY_NONE ", \"close_pattern\": \"x\"", "\"close_pattern\" does not belong to");
+    sessions_say(2, BY_PATTERN ", \"idle_lines\": 1", NULL);
+    sessions_say(2, BY_HOST ", \"idle_lines\": 10000000, \"idle_seconds\": 1000000000", NULL);
+    sessions_say(2, BY_FIELD ", \"idle_lines\": 7, \"close_pattern\": \"a(b)?\"", NULL);
+    sessions_say(2, BY_PATTERN, "\"idle_lines\" is missing");
+    sessions_say(2, BY_FIELD ", \"idle_lines\": 0", "\"idle_lines\" is 0");
+    sessions_say(2, BY_HOST ", \"idle_lines\": 10000001", "\"idle_lines\" is 10000001");
+    sessions_say(2, BY_PATTERN ", \"idle_lines\": 1.5", "\"idle_lines\" is not an integer");
+    sessions_say(2, BY_PATTERN ", \"idle_lines\": 1, \"idle_seconds\": 0", "\"idle_seconds\" is 0");
+    sessions_say(2, BY_PATTERN ", \"idle_lines\": 1, \"idle_seconds\": 1000000001",
+                 "\"idle_seconds\" is 1000000001");
+    sessions_say(2, BY_PATTERN ", \"idle_lines\": 1, \"idle_seconds\": null",
+                 "\"idle_seconds\" is not an integer");
+    sessions_say(2, BY_PATTERN ", \"idle_lines\": 1, \"close_pattern\": null",
+                 "\"close_pattern\" is not a string");
+    sessions_say(2, BY_PATTERN ", \"idle_lines\": 1, \"close_pattern\": \"(\"",
+                 "the pattern of the sessions' ends is not portable");
+    sessions_say(2, BY_PATTERN ", \"idle_lines\": 1, \"idle_hours\": 1", "no key \"idle_hours\"");
+    rules_say(
+        "{\"schema_version\": 2, \"max_sessions\": 3, \"encoding\": \"utf-8\", "
+        "\"structured\": [], \"continuation\": true, \"keep\": [], \"headers\": [], \"masks\": []" END_2,
+        "\"max_sessions\" belongs to version 1 only");
+}
+
+static void a_task_that_needs_sessions_is_refused_without_them(void)
+{
+#define TASK(input)                                                                                \
+    "{\"input\": \"event_window\", \"length\": 3, " input ", \"decision\": \"next_event_topk\", "  \
+    "\"output\": \"predictions\", \"top_k\": 2}"
+#define FREE_RULES(session)                                                                            \
+    "{\"schema_version\": 2, \"encoding\": \"utf-8\", \"structured\": [], \"continuation\": true, "    \
+    "\"keep\": [], \"headers\": [], \"masks\": [], \"tokens\": {\"split_after\": \"\", \"collapse\": " \
+    "false}, \"matching\": {\"prefer\": \"general\", \"inner\": false}, \"session\": {" session        \
+    "}, \"max_line_bytes\": 9}"
+    static const char needs[] = "the model judges sessions that begin and end";
+    static const char own[] = "is not a reserved index of its own";
+    const struct {
+        const char *graph, *task, *rules, *session_by, *why;
+        enum logexport_status status;
+    } cases[] = {
+        {"events 8", bounded_topk, session_rules, NULL, needs, LOGEXPORT_BUNDLE},
+        {"events 8", bounded_score, plain_rules, NULL, needs, LOGEXPORT_BUNDLE},
+        {"sessions 8", session_counts, FREE_RULES(BY_NONE), NULL, needs, LOGEXPORT_BUNDLE},
+        {"events 8", bounded_topk, FREE_RULES(BY_HOST ", \"idle_lines\": 1"), NULL, needs,
+         LOGEXPORT_BUNDLE},
+        {"events 8", bounded_topk, utf8_rules, "none", "--session-by none does not apply",
+         LOGEXPORT_USAGE},
+        {"sessions 8", session_counts, utf8_rules, "host", "--session-by host does not apply",
+         LOGEXPORT_USAGE},
+        {"events 8", TASK("\"start\": 0"), utf8_rules, NULL, own, LOGEXPORT_BUNDLE},
+        {"events 8", TASK("\"end\": 4"), utf8_rules, NULL, own, LOGEXPORT_BUNDLE},
+        {"events 8", TASK("\"start\": 8"), utf8_rules, NULL, own, LOGEXPORT_BUNDLE},
+        {"events 8", TASK("\"start\": -1"), utf8_rules, NULL, "\"start\" is -1", LOGEXPORT_BUNDLE},
+        {"events 8", TASK("\"end\": null"), utf8_rules, NULL, "\"end\" is not an integer",
+         LOGEXPORT_BUNDLE},
+        {"events 8", TASK("\"start\": 7, \"end\": 7"), utf8_rules, NULL, "are the same index",
+         LOGEXPORT_BUNDLE},
+        {"sessions 8",
+         "{\"input\": \"session_counts\", \"decision\": \"next_event_topk\", \"output\": \"predictions\", "
+         "\"top_k\": 2}",
+         utf8_rules, NULL, "is not known to this engine", LOGEXPORT_BUNDLE},
+        {"counts 8", session_counts, utf8_rules, NULL, "is not float32 with two axes",
+         LOGEXPORT_BUNDLE},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct logexport_options options = options_of(1);
+        char path[64];
+        options.session_by = cases[i].session_by;
+        make_bundle(path, cases[i].graph, cases[i].task, cases[i].rules);
+        cannot_open(path, &options, cases[i].status, cases[i].why);
+        remove_bundle(path);
+    }
+}
+
 static void the_graph_must_fit_the_task(void)
 {
     struct logexport_options options = options_of(1);
@@ -490,6 +754,8 @@ static void the_graph_must_fit_the_task(void)
         {"gibberish", events_topk, "says: not a graph.", LOGEXPORT_RUNTIME},
         {"counts 6", events_topk, "is not int64 with two axes", LOGEXPORT_BUNDLE},
         {"events 6", counts_topk, "is not float32 with four axes", LOGEXPORT_BUNDLE},
+        {"events 8", session_counts, "is not float32 with two axes", LOGEXPORT_BUNDLE},
+        {"sessions 7", session_counts, "a column for unseen lines", LOGEXPORT_BUNDLE},
         {"events 7", events_topk, "another size than the vocabulary", LOGEXPORT_BUNDLE},
         {"events 6",
          "{\"input\": \"event_window\", \"length\": 3, \"decision\": \"next_event_topk\", "
@@ -510,7 +776,8 @@ static void the_graph_must_fit_the_task(void)
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         char path[64];
-        make_bundle(path, cases[i].graph, cases[i].task, plain_rules);
+        bool ends = cases[i].task == session_counts;
+        make_bundle(path, cases[i].graph, cases[i].task, ends ? utf8_rules : plain_rules);
         cannot_open(path, &options, cases[i].status, cases[i].why);
         remove_bundle(path);
     }
@@ -685,6 +952,9 @@ int main(void)
     verdicts_follow_their_lines_at_a_flush();
     an_engine_can_read_one_log_after_another();
     files_are_numbered_through_and_said();
+    sessions_end_by_every_rule_in_one_order();
+    what_is_idle_at_the_last_line_is_closed_there();
+    the_session_null_does_not_keep_others_alive();
     a_sink_can_stop_the_engine();
     a_run_that_fails_is_an_error();
     a_changed_or_misplaced_file_is_noticed();
@@ -693,6 +963,8 @@ int main(void)
     malformed_rules_are_refused();
     malformed_kept_fields_are_refused();
     malformed_token_rules_are_refused();
+    malformed_ends_are_refused();
+    a_task_that_needs_sessions_is_refused_without_them();
     the_graph_must_fit_the_task();
     weights_in_other_files_are_refused();
     options_must_fit_the_task();

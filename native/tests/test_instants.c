@@ -59,11 +59,11 @@ static void the_year_turns_with_the_lines(void)
 
 #define GROUPED "(?P<timestamp>(?P<hour>[0-9]+)h(?P<minute>[0-9]*)) (?P<message>.*)$"
 #define UNGROUPED "(?P<hour>[0-9]+)h (?P<message>.*)$"
-#define HEADERS(pattern)                                                                                                                \
-    "\"headers\": [{\"name\": \"h\", \"pattern\": \"" pattern                                                                           \
-    "\"}], \"masks\": [], \"tokens\": {\"split_after\": \"\", \"collapse\": false}, "                                                   \
-    "\"matching\": {\"prefer\": \"general\", \"inner\": false}, \"session\": {\"by\": \"none\", \"pattern\": null}, \"max_sessions\": " \
-    "2, \"max_line_bytes\": 100}"
+#define HEADERS(pattern)                                                                                              \
+    "\"headers\": [{\"name\": \"h\", \"pattern\": \"" pattern                                                         \
+    "\"}], \"masks\": [], \"tokens\": {\"split_after\": \"\", \"collapse\": false}, "                                 \
+    "\"matching\": {\"prefer\": \"general\", \"inner\": false}, \"session\": {\"by\": \"none\", \"pattern\": null}, " \
+    "\"max_line_bytes\": 100}"
 #define RULES(pattern)                                                                             \
     "{\"schema_version\": 2, \"encoding\": \"utf-8\", \"structured\": [{\"form\": \"json\", "      \
     "\"message\": \"m\", \"timestamp\": \"t\"}], \"continuation\": true, \"keep\": [{\"field\": "  \
@@ -126,8 +126,8 @@ static void lines_say_their_time_if_times_are_wanted(void)
 static void groups_of_time_belong_to_version_2_and_to_a_timestamp(void)
 {
     struct le_preprocess loaded;
-    CHECK(load_rules(&loaded, "{\"schema_version\": 1, " HEADERS(GROUPED), false) ==
-          LOGEXPORT_BUNDLE);
+    CHECK(load_rules(&loaded, "{\"schema_version\": 1, \"max_sessions\": 2, " HEADERS(GROUPED),
+                     false) == LOGEXPORT_BUNDLE);
     CHECK(load_rules(&loaded, RULES(UNGROUPED), false) == LOGEXPORT_BUNDLE);
     CHECK(load_rules(&loaded, RULES(GROUPED), false) == LOGEXPORT_OK);
     le_preprocess_free(&loaded);

@@ -22,6 +22,7 @@ from logexport.types import (
     EventWindow,
     NextEventTopK,
     ScoreThreshold,
+    SessionCounts,
     Task,
     Vocabulary,
 )
@@ -48,12 +49,12 @@ def write_graph(path: Path, task: Task, features: int, tables: Tables | None = N
     """Write the .onnx of a model of any known task, with every output that a task may name."""
     tables = tables or Tables()
     wild = tuple(sorted(tables.wild.items(), key=repr))
-    path.write_bytes(_graph(isinstance(task.input, EventWindow), features, tables.seed, wild))
+    path.write_bytes(_graph(task.input.kind, features, tables.seed, wild))
     return path
 
 
 @lru_cache(maxsize=256)
-def _graph(events: bool, features: int, seed: int, wild: tuple[tuple[int, float], ...]) -> bytes:
+def _graph(input_: str, features: int, seed: int, wild: tuple[tuple[int, float], ...]) -> bytes:
     from onnx import TensorProto, helper, numpy_helper
 
     first, last, whole = Tables(seed, dict(wild)).draw(features, 3)
@@ -70,7 +71,7 @@ def _graph(events: bool, features: int, seed: int, wild: tuple[tuple[int, float]
     ]
     node = helper.make_node
     shape: list[str | int | None]
-    if events:
+    if input_ == "event_window":
         name, shape, kind = "input_sequence", ["batch_size", "length"], TensorProto.INT64
         nodes = [
             node("Gather", [name, "zero"], ["first_event"], axis=1),
@@ -79,6 +80,13 @@ def _graph(events: bool, features: int, seed: int, wild: tuple[tuple[int, float]
             node("Gather", ["last_table", "last_event"], ["by_last"]),
             node("Gather", ["whole_table", name], ["by_each"]),
             node("ReduceMean", ["by_each"], ["by_whole"], axes=[1], keepdims=0),
+        ]
+    elif input_ == "session_counts":
+        name, shape, kind = "input_counts", ["batch_size", features], TensorProto.FLOAT
+        nodes = [
+            node("MatMul", [name, "first_table"], ["by_first"]),
+            node("MatMul", [name, "last_table"], ["by_last"]),
+            node("MatMul", ["by_last", "whole_table"], ["by_whole"]),
         ]
     else:
         name, kind = "input_features", TensorProto.FLOAT
@@ -127,10 +135,17 @@ def make_task(
     top_k: int = 2,
     threshold: float = 0.5,
     attribution: bool = True,
+    start: int | None = None,
+    end: int | None = None,
 ) -> Task:
-    """A task by name: ``events topk``, ``events score``, ``counts topk`` or ``counts score``."""
+    """A task by name: ``events topk``, ``events score``, ``counts topk``, ``counts score`` or
+    ``sessions score``."""
     shown, decided = kind.split()
-    input_ = EventWindow(length) if shown == "events" else CountMatrix(lines, stride, steps)
+    input_ = {
+        "events": EventWindow(length, start, end),
+        "counts": CountMatrix(lines, stride, steps),
+        "sessions": SessionCounts(),
+    }[shown]
     if decided == "topk":
         return Task(input_, NextEventTopK("predictions", top_k))
     return Task(
@@ -173,7 +188,7 @@ def write_bundle(
     (path / "vocab.json").write_text(json.dumps(vocab, ensure_ascii=False), encoding="utf-8")
     (path / "preprocess.json").write_text(json.dumps(preprocess.to_json()), encoding="utf-8")
     for name in names:
-        write_graph(path / f"{name}.onnx", task, len(vocabulary), tables)
+        write_graph(path / f"{name}.onnx", task, task.count_features(len(vocabulary)), tables)
         meta = _meta(path, name, task, vocabulary) | dict(change_meta or {})
         (path / f"{name}.onnx.meta.json").write_text(json.dumps(meta), encoding="utf-8")
         if selftest and name in selftest:
@@ -209,14 +224,19 @@ def write_manifest(
 
 def _meta(path: Path, name: str, task: Task, vocabulary: Vocabulary) -> dict[str, Any]:
     size = len(vocabulary)
-    events = isinstance(task.input, EventWindow)
+    rows = task.count_features(size)
+    name_of, shape = {
+        "event_window": ("input_sequence", ["batch_size", "length"]),
+        "session_counts": ("input_counts", ["batch_size", rows]),
+        "count_matrix": ("input_features", ["batch_size", 1, "steps", size]),
+    }[task.input.kind]
     return {
         "schema_version": 1,
         "model_type": name,
         "vocab_size": size,
-        "input_shape": ["batch_size", "length"] if events else ["batch_size", 1, "steps", size],
-        "output_shape": ["batch_size", size],
-        "input_names": ["input_sequence" if events else "input_features"],
+        "input_shape": shape,
+        "output_shape": ["batch_size", rows],
+        "input_names": [name_of],
         "output_names": ["predictions", "error", "feature_error"],
         "opset_version": 17,
         "dynamic_axes": {},

@@ -126,6 +126,7 @@ class Options(ctypes.Structure):
         ("with_keys", ctypes.c_char_p),
         ("encoding", ctypes.c_char_p),
         ("allow_warnings", ctypes.c_int),
+        ("leave_at_end", ctypes.c_int),
     ]
 
 
@@ -150,6 +151,8 @@ class Record(ctypes.Structure):
         ("anomalies", ctypes.c_uint64),
         ("text", ctypes.c_void_p),
         ("text_length", ctypes.c_size_t),
+        ("closed", ctypes.c_int64),
+        ("closed_by", ctypes.c_int),
     ]
 
 
@@ -259,6 +262,7 @@ class Engine:
             {name: getattr(contents, name) for name, *_ in Record._fields_[:7]}
             | {"rank": contents.rank, "score": contents.score}
             | {"template_index": contents.template_index}
+            | {"closed": contents.closed, "closed_by": contents.closed_by}
         )
         return int(self.stop_after is not None and len(self.records) >= self.stop_after)
 

@@ -1,6 +1,6 @@
 /* logexport: from raw log lines to verdicts.
  *
- * An engine reads the bytes of a log and gives one verdict a line (or a window of lines) of a model
+ * An engine reads the bytes of a log and gives one verdict a line (or a window of lines, or a session) of a model
  * that `logexport run` exported to a bundle. It says what the Python reference says, byte for byte;
  * docs/verdicts.md defines what a verdict is. This header is the manual of the library.
  *
@@ -28,7 +28,25 @@
  *   The engine belongs to the caller from logexport_open() to logexport_close(). What is passed in
  *   (paths, options, bytes) is copied where it is kept. What the sink is shown belongs to the engine
  *   and is valid until the sink returns. Memory does not grow with the log: it is bounded by the
- *   bundle (max_sessions, max_line_bytes, the size of a window) and by fixed buffers.
+ *   bundle (sessions, max_line_bytes, the size of a window) and by fixed buffers.
+ *
+ * Sessions
+ *
+ *   Where the bundle's rules tell sessions apart, a window or a count is one session's. Rules of
+ *   version 2 say when a session ends: after idle_lines lines of the log without one of its own, before
+ *   a line that comes more than idle_seconds after its latest one, with a line that matches
+ *   close_pattern, and at the end of the log, unless `leave_at_end` is set. All of it follows from the
+ *   lines, never from the clock. What comes of its name later is a new session. When one closes, its
+ *   closing records come: that of its end, that of its counts, its summary, as far as the model has them
+ *   and the options ask for them; `closed` and `closed_by` say when and why. Rules of version 1 hold
+ *   max_sessions sessions and drop the least recently touched one.
+ *
+ *   At most idle_lines + 1 sessions with a name are held at once, or max_sessions. One takes some 600
+ *   bytes, its name twice (as text and as JSON), and what the model needs: for event_window up to twice
+ *   the window's events of 4 bytes; for session_counts 64 bytes, or at most 16 for each template that
+ *   occurs in it. A row of counts as the model is shown it is made when the session closes; together
+ *   they take at most 64 MB while they wait or are remembered, or room for as many as are being scored
+ *   if that is more. A batch that is scored has at most 16 MB of input, or two windows.
  *
  * Threads
  *
@@ -116,7 +134,7 @@ struct logexport_options {
     int64_t top_k;         /* 0: as the bundle says */
     int threads;           /* 1 to 1024 */
     int anomalies_only;    /* give only records whose verdict is anomaly (and summaries) */
-    int session_summary;   /* a record for each session, when it is evicted or the log ends */
+    int session_summary;   /* a record for each session, when it closes */
     int require_proof;     /* refuse a bundle whose proof is not full, or has warnings */
     int no_verify;         /* do not check the sums of the manifest */
     int no_jit;            /* interpret patterns: for systems that forbid executable memory */
@@ -125,12 +143,17 @@ struct logexport_options {
     const char *encoding;  /* what a file without a byte order mark is: "utf-8", "utf-16le" or
                               "utf-16be"; NULL: as the bundle says */
     int allow_warnings;    /* with require_proof: take a bundle with warnings */
+    int leave_at_end;      /* sessions that live when the log ends are not closed: nothing is said
+                              of them */
 };
 
 enum logexport_kind {
-    LOGEXPORT_LINE,   /* verdict on a line: `line`, `session`, `template_index` */
-    LOGEXPORT_WINDOW, /* verdict on a sample of windows: `window`, `first_line`, `last_line` */
-    LOGEXPORT_SESSION /* summary of a session: `session`, `lines`, `judged`, `anomalies` */
+    LOGEXPORT_LINE,    /* verdict on a line: `line`, `session`, `template_index`; with `closed` on
+                          the end of a session after that line */
+    LOGEXPORT_WINDOW,  /* verdict on a sample of windows: `window`, `first_line`, `last_line` */
+    LOGEXPORT_SESSION, /* summary of a session: `session`, `lines`, `judged`, `anomalies` */
+    LOGEXPORT_SESSION_SCORE /* verdict on the counts of a session: `session`, `first_line`,
+                               `last_line`, `lines` */
 };
 
 enum logexport_verdict {
@@ -146,6 +169,15 @@ enum logexport_reason {
     LOGEXPORT_THRESHOLD,
     LOGEXPORT_UNSEEN,
     LOGEXPORT_NOT_FINITE
+};
+
+/* What ended a session. */
+enum logexport_closed_by {
+    LOGEXPORT_NOT_CLOSED,
+    LOGEXPORT_IDLE_LINES, /* "idle": lines of others */
+    LOGEXPORT_GAP,        /* "gap": the time to its next line */
+    LOGEXPORT_PATTERN,    /* "pattern": its last line */
+    LOGEXPORT_END_OF_LOG  /* "end" */
 };
 
 /* A record, twice: as fields, and as the line of JSON that docs/verdicts.md fixes. */
@@ -164,6 +196,8 @@ struct logexport_record {
     uint64_t lines, judged, anomalies;
     const char *text;   /* the JSON object and an LF */
     size_t text_length; /* with the LF */
+    int64_t closed;     /* the line at which the session was closed; 0: not of a closed session */
+    enum logexport_closed_by closed_by;
 };
 
 /* Takes a record. Returns 0 to go on; anything else makes the call that gave it return
@@ -193,8 +227,8 @@ LOGEXPORT_API enum logexport_status logexport_flush(logexport_engine *engine,
 LOGEXPORT_API enum logexport_status logexport_next_file(logexport_engine *engine, const char *name,
                                                         struct logexport_error *error);
 
-/* The end of the log: bytes after the last LF are its last line. Gives all records, then the
- * summaries. Afterwards the engine stands at the beginning of another log. */
+/* The end of the log: bytes after the last LF are its last line. Gives all records, then those of the
+ * sessions that the end closes. Afterwards the engine stands at the beginning of another log. */
 LOGEXPORT_API enum logexport_status logexport_finish(logexport_engine *engine,
                                                      struct logexport_error *error);
 

@@ -1,0 +1,323 @@
+"""Sessions that begin and end: the engine says what the reference says, byte for byte.
+
+Rules of ends, tasks that need them and logs are drawn at random: idle lines and seconds, closing
+patterns, times out of order and without a year, blank and oversize lines, records of several lines,
+traces, several files. ``LOGEXPORT_DIFFERENTIAL_CASES`` sets how many are drawn.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from io import BytesIO
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from logexport.detect import Detection, open_model
+from logexport.errors import InputError, UsageError
+from logexport.logs.headers import Header
+from logexport.logs.kept import KeptField
+from logexport.logs.lines import as_log, iter_lines
+from logexport.logs.preprocess import Preprocess, SessionRule
+from logexport.logs.structured import StructuredForm
+from logexport.types import Task, Vocabulary
+from logexport.verdicts.options import DetectOptions
+
+from tests.native.bundles import Tables, make_task, write_bundle
+from tests.native.engine import Engine, EngineError, Status, engine
+
+CASES = int(os.environ.get("LOGEXPORT_DIFFERENTIAL_CASES", "60"))
+
+HEADERS = (
+    Header("iso", r"(?P<timestamp>\d{4}-\S+ \d\d:\d\d:\d\d) (?P<message>.*)$"),
+    Header(
+        "syslog",
+        r"(?P<timestamp>(?P<month>[A-Z][a-z]{2}) +(?P<day>\d+) (?P<hour>\d\d):(?P<minute>\d\d):"
+        r"(?P<second>\d\d)) (?P<host>\w+) (?P<message>.*)$",
+    ),
+    Header("clock", r"\[(?P<timestamp>(?P<hour>\d\d):(?P<minute>\d\d))\] (?P<message>.*)$"),
+    Header("next", r"(?P<timestamp>\d{10}) s=\d(?P<message>)$", next_line=True),
+)
+FORMS = (
+    StructuredForm("docker"),
+    StructuredForm("cri"),
+    StructuredForm("json", "m", timestamp="t", host="h"),
+)
+TEMPLATES = ("open <*>", "read <*> <*>", "write s=<*>", "close", "ValueError: <*>", "<*> <*> <*>")
+MESSAGES = ("open 7", "read a b", "write", "close", "what is this now", "open", "")
+
+names = st.one_of(
+    st.builds(SessionRule, st.just("regex"), st.sampled_from((r"s=(\d)", r"s=\d|close", "s=(9)?"))),
+    st.builds(
+        lambda field: SessionRule("field", field=field), st.sampled_from(("s", "host", "timestamp"))
+    ),
+)
+
+
+@st.composite
+def rules(draw: st.DrawFn) -> Preprocess:
+    """Of version 2, with sessions that end in every way."""
+    session = replace(
+        draw(names),
+        idle_lines=draw(st.sampled_from((1, 2, 3, 5, 8, 30, 10_000_000))),
+        idle_seconds=draw(st.sampled_from((None, 1, 5, 60, 86_400, 40 * 86_400))),
+        close_pattern=draw(st.sampled_from((None, None, "close", r"7$", r"[^\x00-\x7f]", ""))),
+    )
+    return Preprocess(
+        headers=tuple(draw(st.lists(st.sampled_from(HEADERS), max_size=4, unique=True))),
+        masks=(),
+        session=session,
+        structured=draw(st.sampled_from((FORMS, FORMS, ()))),
+        continuation=draw(st.booleans()),
+        keep=draw(st.sampled_from(((), (), (KeptField("host"),)))),
+        max_line_bytes=draw(st.sampled_from((1 << 20, 1 << 20, 90))),
+    )
+
+
+def draw_time(random: Random, now: int) -> tuple[str, str, str, str]:
+    """A time in the forms that the headers read: ISO, syslog, a clock, an epoch."""
+    from datetime import datetime, timezone
+
+    then = datetime.fromtimestamp(1_700_000_000 + now, timezone.utc)
+    if random.random() < 0.05:
+        return ("2024-02-30 00:00:00", "Feb 30 00:00:00", "25:00", "9999999999")
+    return (
+        then.strftime("%Y-%m-%d %H:%M:%S"),
+        then.strftime("%b %d %H:%M:%S"),
+        then.strftime("%H:%M"),
+        str(1_700_000_000 + now),
+    )
+
+
+def draw_lines(random: Random, count: int) -> list[bytes]:
+    """A log whose clock jumps forward, and now and then back."""
+    lines: list[str] = []
+    now = 0
+    while len(lines) < count:
+        now += random.choice((0, 0, 1, 2, 6, 70, 100_000, 3_600_000, -1, -6, -100, -90_000))
+        iso, syslog, clock, epoch = draw_time(random, now)
+        name = random.choice("1123459")
+        message = random.choice(MESSAGES)
+        said = f"{message} s={name}" if message != "close" else f"s={name} close"
+        lines += random.choice(
+            (
+                [f"{iso} {said}"],
+                [f"{iso} {said}", ""],
+                [f"{syslog} web {said}"],
+                [f"[{clock}] {said}"],
+                [said],
+                [message],
+                [""] * random.choice((1, 2, 4, 9)),
+                [f'{{"m": "{message}", "t": "{iso}", "s": "{name}", "x": "s={name}"}}'],
+                [f'{{"m": "{iso} {said}", "t": null, "h": "h{name}"}}'],
+                [f'{{"log": "{message} ", "time": "{iso}", "s": "{name}"}}'] * 2
+                + [f'{{"log": "s={name} 7\\n", "time": "{iso}"}}'],
+                [f"{iso.replace(' ', 'T')}Z stdout P {said}", f"{iso[:10]}T00:00:00Z stdout F end"],
+                [f"{epoch} s={name}", random.choice((message, "", said, "\tat a.b(C.java:1)"))],
+                [f"{iso} {said}", "\tat a.b.C.d(C.java:7)", "java.lang.Error: close", "\t... 3 more"],
+                [
+                    f"{iso} {said}",
+                    "Traceback (most recent call last):",
+                    '  File "a.py", line 7, in b',
+                    random.choice(("ValueError: close", "ValueError: 7")),
+                ],
+                ["s=%s " % name + "long " * 30],
+                [f"{said} \u00e9"],
+            )
+        )
+    return [line.encode() for line in lines]
+
+
+@dataclass(frozen=True)
+class Case:
+    task: Task
+    vocabulary: Vocabulary
+    rules: Preprocess
+    tables: Tables
+    files: Sequence[bytes]
+    reference_options: dict[str, Any]
+    engine_options: dict[str, Any]
+
+
+@st.composite
+def vocabularies(draw: st.DrawFn) -> Vocabulary:
+    """The templates and the labels of boundaries, and perhaps unknown, at any places."""
+    labels = ["start", "end", *(["unknown"] if draw(st.booleans()) else [])]
+    texts = draw(st.permutations([*TEMPLATES, *(f"\n{label}" for label in labels)]))
+    return Vocabulary(tuple(texts), {label: texts.index(f"\n{label}") for label in labels})
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> Case:
+    vocabulary = draw(vocabularies())
+    kind = draw(st.sampled_from(("events topk", "events score", "sessions score")))
+    size = len(vocabulary)
+    start = vocabulary.reserved["start"] if draw(st.booleans()) else None
+    end = vocabulary.reserved["end"] if draw(st.booleans()) else None
+    task = make_task(
+        kind,
+        length=draw(st.sampled_from((1, 2, 3, 5, 40))),
+        top_k=draw(st.integers(1, size - 1)),
+        threshold=draw(st.sampled_from((0.0, 0.25, 0.5, 1.1, 3.5))),
+        attribution=draw(st.booleans()),
+        start=start,
+        end=end,
+    )
+    theirs: dict[str, Any] = {"with_keys": ("file", "file_line")}
+    ours: dict[str, Any] = {"with_keys": "file,file_line"}
+    if draw(st.integers(0, 3)) == 0:
+        theirs["anomalies_only"], ours["anomalies_only"] = True, 1
+    if draw(st.integers(0, 3)):
+        theirs["session_summary"], ours["session_summary"] = True, 1
+    if draw(st.integers(0, 3)) == 0:
+        theirs["at_end"], ours["leave_at_end"] = "leave", 1
+    if draw(st.integers(0, 3)) == 0:
+        by = draw(
+            st.sampled_from(
+                (r"s=\d", "field:m") if task.needs_sessions else ("host", "none", "field:h")
+            )
+        )
+        theirs["session_by"] = ours["session_by"] = by
+    wild = draw(st.sampled_from(({}, {}, {3: float("nan")}, {2: float("inf")})))
+    random = Random(draw(st.integers(0, 2**32)))
+    lines = draw_lines(random, draw(st.sampled_from((0, 3, 12, 40, 120))))
+    cuts = sorted(random.choices(range(len(lines) + 1), k=draw(st.integers(0, 2))))
+    begins, ends = [0, *cuts], [*cuts, len(lines)]
+    last = draw(st.sampled_from((b"", b"\n", b"\n\n\n", b"\n \n\n\n\n\n")))
+    files = [b"\n".join(lines[a:b]) + last for a, b in zip(begins, ends, strict=True)]
+    tables = Tables(seed=draw(st.integers(0, 5)), wild=wild)
+    return Case(task, vocabulary, draw(rules()), tables, files, theirs, ours)
+
+
+def expected(bundle: Path, files: Sequence[bytes], options: DetectOptions) -> bytes:
+    """The reference's records of several files as one log."""
+    detection = Detection(open_model(bundle, options), options)
+    records = []
+    for name, data in enumerate(files):
+        detection.next_file(str(name))
+        first = detection.stats.lines + 1
+        stream = as_log(BytesIO(data), str(name), detection.reading)
+        for line in iter_lines(stream, detection.reading, first):
+            records += detection.feed(line)
+    records += detection.finish()
+    return b"".join(record.to_line(detection.files).encode() + b"\n" for record in records)
+
+
+def push_files(one: Engine, files: Sequence[bytes], random: Random | None) -> bytes:
+    """What an engine says of files as one log; with ``random`` they come in pieces."""
+    one.said.clear()
+    for name, data in enumerate(files):
+        one.next_file(str(name).encode())
+        while data:
+            size = len(data) if random is None else random.randrange(1, 200)
+            one.push(data[:size])
+            data = data[size:]
+            if random is not None and random.random() < 0.2:
+                one.flush()
+    one.finish()
+    return bytes(one.said)
+
+
+@settings(
+    max_examples=CASES, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True
+)
+@given(case=cases(), seed=st.integers(0, 2**32))
+def test_sessions_begin_and_end_in_the_engine_as_in_the_reference(case: Case, seed: int) -> None:
+    with tempfile.TemporaryDirectory(prefix="logexport-") as directory:
+        bundle = write_bundle(
+            Path(directory, "bundle"), case.task, case.vocabulary, case.rules, tables=case.tables
+        )
+        records = expected(bundle, case.files, DetectOptions(**case.reference_options))
+        with Engine(bundle, **case.engine_options) as one:
+            assert push_files(one, case.files, None) == records
+        with Engine(bundle, threads=3, no_jit=1, **case.engine_options) as one:
+            for _again in range(2):  # a second log knows nothing of the first
+                assert push_files(one, case.files, Random(seed)) == records
+
+
+# --- what is refused ------------------------------------------------------------------------------
+
+VOCABULARY = Vocabulary(
+    ("open <*>", "\nstart", "\nend", "\nunknown"), {"start": 1, "end": 2, "unknown": 3}
+)
+BY_PATTERN = Preprocess(session=SessionRule("regex", r"s=(\d)", idle_lines=3))
+
+
+def refusals(bundle: Path, **options: Any) -> tuple[Exception, EngineError]:
+    """What the reference and the engine say."""
+    with pytest.raises((InputError, UsageError)) as theirs:
+        chosen = DetectOptions(**options)
+        Detection(open_model(bundle, chosen), chosen)
+    with pytest.raises(EngineError) as ours:
+        Engine(bundle, **options)
+    return theirs.value, ours.value
+
+
+@pytest.mark.parametrize("by", ["none", "host"])
+@pytest.mark.parametrize("kind", ["events topk", "events score", "sessions score"])
+def test_sessions_that_do_not_end_are_refused_for_a_task_that_needs_them(
+    tmp_path: Path, kind: str, by: str
+) -> None:
+    task = make_task(kind, start=1, end=None if kind == "events topk" else 2)
+    bundle = write_bundle(tmp_path / "bundle", task, VOCABULARY, BY_PATTERN)
+    theirs, ours = refusals(bundle, session_by=by)
+    assert isinstance(theirs, UsageError)
+    assert ours.status == Status.USAGE
+    words = f"--session-by {by} does not apply: the model judges sessions that begin and end"
+    assert words in str(theirs)
+    assert words in str(ours)
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        Preprocess(),
+        Preprocess(session=SessionRule("host")),
+        Preprocess(encoding=None, session=SessionRule("regex", "a")),
+    ],
+    ids=["none", "host", "version 1"],
+)
+@pytest.mark.parametrize("kind", ["events topk", "sessions score"])
+def test_rules_without_sessions_that_end_are_refused_for_such_a_task(
+    tmp_path: Path, kind: str, rules: Preprocess
+) -> None:
+    bundle = write_bundle(tmp_path / "bundle", make_task(kind, end=2), VOCABULARY, rules)
+    theirs, ours = refusals(bundle)
+    assert "sessions that begin and end" in str(theirs)
+    assert "sessions that begin and end" in str(ours)
+    assert ours.status == Status.BUNDLE
+    if rules.version > 1:  # the option makes them so
+        Engine(bundle, session_by=r"s=(\d)").close()
+
+
+@pytest.mark.parametrize(("start", "end"), [(0, None), (None, 0), (3, None), (1, 1), (4, 2)])
+def test_boundaries_are_two_reserved_indices_of_their_own(
+    tmp_path: Path, start: int | None, end: int | None
+) -> None:
+    task = make_task("events topk", start=start, end=end)
+    bundle = write_bundle(tmp_path / "bundle", task, VOCABULARY, BY_PATTERN)
+    _, ours = refusals(bundle)
+    assert ours.status == Status.BUNDLE
+
+
+def test_the_program_leaves_or_closes_what_lives_at_the_end(tmp_path: Path) -> None:
+    task = make_task("events topk", start=1, end=2)
+    bundle = write_bundle(tmp_path / "bundle", task, VOCABULARY, BY_PATTERN)
+    log = b"open s=1\nopen s=2\n\n\n\n"
+    for at_end, closed in (("close", [5, 6]), ("leave", [5])):
+        options = DetectOptions(at_end=at_end)  # type: ignore[arg-type]
+        records = expected(bundle, [log], options)
+        done = engine("detect", bundle, "-", "--at-end", at_end, input=log)
+        assert (done.returncode, done.stdout) == (0, records)
+        assert [f'"closed": {line},'.encode() in records for line in (5, 6)] == [
+            line in closed for line in (5, 6)
+        ]
+    done = engine("detect", bundle, "-", "--at-end", "later", input=log)
+    assert done.returncode == 2
+    assert b"--at-end takes close or leave, not later." in done.stderr
