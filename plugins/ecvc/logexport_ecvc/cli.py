@@ -7,8 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from logexport.cli.common import conclude, json_option, progress, say, to_json
-from logexport.cli.plugin_commands import FILE, checkpoint_option
+from logexport.cli.common import conclude, json_option, progress, say, to_json, warn
+from logexport.cli.plugin_commands import (
+    FILE,
+    build_options,
+    checkpoint_option,
+    matching_progress,
+)
 
 from logexport_ecvc.settings import Settings
 
@@ -19,6 +24,43 @@ if TYPE_CHECKING:
 @click.group()
 def ecvc() -> None:
     """ECVC: from a parsed log to a checkpoint, without a network."""
+
+
+@ecvc.command()
+@build_options(sessions=True)
+@json_option
+def build(
+    parsed: Path,
+    as_json: bool,
+    idle_lines: int | None,
+    idle_seconds: int | None,
+    close_pattern: str | None,
+    **options: Any,
+) -> None:
+    """Write vocab.json, session_counts.parquet and preprocess.json from a parsed log.
+
+    The vocabulary is the log's templates, sorted; --vocab takes that of another model's build, so
+    that one bundle can hold both. Every line is matched against it again, so that training counts
+    what detection will count.
+
+    Sessions are by a pattern or a field, since others do not end. --idle-lines, --idle-seconds and
+    --close-pattern say when a session ends; detection keeps to it.
+    """
+    from logexport.training.sessions import EndOptions
+
+    from logexport_ecvc.build import build_session_counts
+
+    ends = EndOptions(idle_lines, idle_seconds, close_pattern)
+    with matching_progress(parsed) as done:
+        result = build_session_counts(parsed, **options, ends=ends, on_lines=done)
+    for warning in result.warnings:
+        warn(warning)
+    summary = (
+        f"{result.lines:,} lines, {result.templates:,} entries in the vocabulary,"
+        f" {result.unseen:,} lines unseen, {result.nameless:,} of no session"
+    )
+    files = (result.vocab, result.session_counts, result.preprocess)
+    conclude(to_json(result), as_json, [summary, result.description], *files)
 
 
 @ecvc.command()
