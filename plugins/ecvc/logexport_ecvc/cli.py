@@ -12,8 +12,12 @@ from logexport.cli.plugin_commands import (
     FILE,
     build_options,
     checkpoint_option,
+    false_alarms_option,
     matching_progress,
+    schedule_options,
+    size_options,
 )
+from logexport.training.budgets import OF_SESSIONS
 
 from logexport_ecvc.settings import Settings
 
@@ -67,19 +71,10 @@ def build(
 @click.option("--counts", type=FILE, required=True, help="session_counts.parquet of the build.")
 @click.option("--vocab", type=FILE, required=True, help="vocab.json of the build.")
 @checkpoint_option
-@click.option(
-    "--false-alarms",
-    type=click.FloatRange(0.0, 1.0, min_open=True, max_open=True),
-    default=Settings.false_alarms,
-    show_default=True,
-    help="Share of normal sessions that may be called anomalies: the budget of the threshold.",
-)
-@click.option(
-    "--max-vectors",
-    type=click.IntRange(1),
-    default=Settings.max_vectors,
-    show_default=True,
-    help="Most count vectors to keep; of more, those are kept that the others are near to.",
+@false_alarms_option
+@size_options(
+    Settings,
+    max_vectors="Most count vectors to keep; of more, those are kept that the others are near to.",
 )
 @click.option(
     "--folds",
@@ -88,20 +83,20 @@ def build(
     show_default=True,
     help="Parts of the sessions; each is judged by what the others make.",
 )
-@click.option(
-    "--seed",
-    type=click.IntRange(0, 2**63 - 1),
-    default=Settings.seed,
-    show_default=True,
-    help="Of the parts that are drawn.",
-)
-@click.option(
-    "--threads",
-    type=click.IntRange(1, 1024),
-    help="How many parts to judge at once.  [default: as many as there are processors]",
+@schedule_options(
+    Settings,
+    seed="Of the parts that are drawn.",
+    threads="Parts to judge at once.  [default: as many as there are processors]",
 )
 @json_option
-def train(counts: Path, vocab: Path, output: Path, as_json: bool, **options: Any) -> None:
+def train(
+    counts: Path,
+    vocab: Path,
+    output: Path,
+    false_alarms: float | None,
+    as_json: bool,
+    **options: Any,
+) -> None:
     """Keep the count vectors of normal sessions, and write them with thresholds.
 
     The thresholds are of sessions that are held out, drawn and by time. What the false alarms of
@@ -109,7 +104,7 @@ def train(counts: Path, vocab: Path, output: Path, as_json: bool, **options: Any
     """
     from logexport_ecvc.train import train_ecvc
 
-    settings = Settings(**options)
+    settings = Settings(false_alarms or OF_SESSIONS, **options)
     with progress("Judging held-out sessions", 2 * settings.folds, "parts") as done:
         result = train_ecvc(counts, vocab, output, settings, lambda: done(1))
     for warning in result.warnings:
