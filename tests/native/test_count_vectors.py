@@ -54,7 +54,7 @@ def change(lines: list[bytes], seed: int) -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("seed", "options"), enumerate([[], ["--at-end", "leave"], ["--threads", "3"]])
+    ("seed", "options"), [(0, []), (1, ["--at-end", "leave"]), (2, ["--threads", "3"])]
 )
 def test_both_engines_say_the_same_of_sessions_that_go_wrong(
     exported: logexport.RunResult, tmp_path: Path, seed: int, options: list[str]
