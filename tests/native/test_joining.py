@@ -52,9 +52,7 @@ LEVEL, PRIORITY = KeptField("level"), KeptField("priority", "severity")
 STATUS = KeptField("status", "class")
 RULES = {
     "plain": Preprocess(session=SessionRule("regex", r"tick|id=(\w+)")),
-    "heads": Preprocess(
-        headers=HEADERS, session=SessionRule("regex", r"ERROR|\d$", idle_lines=4)
-    ),
+    "heads": Preprocess(headers=HEADERS, session=SessionRule("regex", r"ERROR|\d$", idle_lines=4)),
     "ends": Preprocess(
         structured=FORMS,
         headers=HEADERS,

@@ -7,6 +7,7 @@ traces, several files. ``LOGEXPORT_DIFFERENTIAL_CASES`` sets how many are drawn.
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
 from collections.abc import Sequence
@@ -58,7 +59,11 @@ TEMPLATES = (
 MESSAGES = ("open 7", "open 8", "read a b", "write", "write", "close", "what is it now", "\u00e9")
 
 names = st.one_of(
-    st.builds(SessionRule, st.just("regex"), st.sampled_from((r"s=(\d)", r"s=(\d)", r"s=\d|close", "s=(1)?"))),
+    st.builds(
+        SessionRule,
+        st.just("regex"),
+        st.sampled_from((r"s=(\d)", r"s=(\d)", r"s=\d|close", "s=(1)?")),
+    ),
     st.builds(
         lambda field: SessionRule("field", field=field), st.sampled_from(("s", "host", "timestamp"))
     ),
@@ -120,7 +125,12 @@ def draw_record(form: str, random: Random, now: int) -> list[str]:
         ],
         "cri": [f"{zoned} stdout P {said} ", f"{zoned} stdout F s=9 close"],
         "next": [f"{epoch} s={name}", random.choice((message, "", said, "\tat a.b(C.java:1)"))],
-        "java": [f"{iso} {said}", "\tat a.b.C.d(C.java:7)", "java.lang.Error: close", "\t... 3 more"],
+        "java": [
+            f"{iso} {said}",
+            "\tat a.b.C.d(C.java:7)",
+            "java.lang.Error: close",
+            "\t... 3 more",
+        ],
         "python": [
             f"{iso} {said}",
             "Traceback (most recent call last):",
@@ -317,6 +327,33 @@ def test_boundaries_are_two_reserved_indices_of_their_own(
     bundle = write_bundle(tmp_path / "bundle", task, VOCABULARY, BY_PATTERN)
     _, ours = refusals(bundle)
     assert ours.status == Status.BUNDLE
+
+
+def test_info_shows_the_task_and_when_sessions_end(tmp_path: Path) -> None:
+    rules = Preprocess(session=SessionRule("field", field="s", idle_lines=7, close_pattern="x"))
+    by_start = write_bundle(
+        tmp_path / "events", make_task("events score", start=1, end=2), VOCABULARY, rules
+    )
+    by_counts = write_bundle(tmp_path / "counts", make_task("sessions score"), VOCABULARY, rules)
+    older = Preprocess(encoding=None, session=SessionRule("regex", "a"), max_sessions=3)
+    before = write_bundle(tmp_path / "before", make_task("events topk"), VOCABULARY, older)
+    described = [
+        json.loads(engine("info", bundle).stdout)["models"]["tiny"]
+        for bundle in (by_start, by_counts, before)
+    ]
+    assert [one["task"]["input"] for one in described[:2]] == ["event_window", "session_counts"]
+    assert (described[0]["task"]["start"], described[0]["task"]["end"]) == (1, 2)
+    assert all(one["task_known"] for one in described)
+    for one in described[:2]:
+        assert one["session"] == {
+            "by": "field",
+            "field": "s",
+            "idle_lines": 7,
+            "close_pattern": "x",
+        }
+        assert "max_sessions" not in one
+    assert described[2]["session"] == {"by": "regex", "pattern": "a"}
+    assert described[2]["max_sessions"] == 3
 
 
 def test_the_program_leaves_or_closes_what_lives_at_the_end(tmp_path: Path) -> None:
