@@ -274,9 +274,10 @@ BY_PATTERN = Preprocess(session=SessionRule("regex", r"s=(\d)", idle_lines=3))
 
 def refusals(bundle: Path, **options: Any) -> tuple[Exception, EngineError]:
     """What the reference and the engine say."""
+    chosen = DetectOptions(**options)
+    model = open_model(bundle, chosen)
     with pytest.raises((InputError, UsageError)) as theirs:
-        chosen = DetectOptions(**options)
-        Detection(open_model(bundle, chosen), chosen)
+        Detection(model, chosen)
     with pytest.raises(EngineError) as ours:
         Engine(bundle, **options)
     return theirs.value, ours.value
