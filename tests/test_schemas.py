@@ -155,6 +155,7 @@ WRONG = [
     ("preprocess", ("session",), {"by": "none", "pattern": "x"}),
     ("preprocess", ("matching", "prefer"), "any"),
     ("preprocess", ("max_sessions",), 0),
+    ("preprocess", ("session", "idle_lines"), 9),
     ("preprocess", ("headers", 0, "extra"), 1),
     ("preprocess", ("masks", 0, "replacement"), "a\nb"),
 ]

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict, deque
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from logexport.logs.events import Event
+from logexport.logs.preprocess import ALOG_DETECT
 from logexport_deeplog.windows import UNSEEN, Events, SessionNumbers, Windows, make_windows, split
 
 pytestmark = pytest.mark.torch
@@ -83,8 +86,9 @@ def test_sessions_that_are_never_judged_are_counted() -> None:
 
 
 def test_a_forgotten_session_starts_anew() -> None:
-    numbers = SessionNumbers(max_sessions=2)
-    assert [numbers.of(key) for key in ("a", "b", "a", "c", "a", "b", None, "a")] == [
+    numbers = SessionNumbers(replace(ALOG_DETECT, max_sessions=2))
+    keys = ("a", "b", "a", "c", "a", "b", None, "a")
+    assert [numbers.of(Event(line, key, 0)) for line, key in enumerate(keys)] == [
         *(1, 2, 1, 3, 1),
         4,  # b had to go when c came
         5,

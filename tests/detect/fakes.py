@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from logexport.logs.preprocess import ALOG_DETECT, Preprocess
 from logexport.types import (
     CountMatrix,
     EventWindow,
@@ -22,6 +23,13 @@ class FakeEvent:
     line: int
     session: str | None
     template: int | None
+    instant: int | None = None
+    closes: bool = False
+
+
+def rules_of_version_1(max_sessions: int = 100_000) -> Preprocess:
+    """Rules whose sessions do not end, but are evicted."""
+    return replace(ALOG_DETECT, max_sessions=max_sessions)
 
 
 def vocabulary(size: int, unknown: int | None = None) -> Vocabulary:

@@ -13,7 +13,15 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from logexport.types import CountMatrix, EventWindow, NextEventTopK, Task, Vocabulary
+from logexport.logs.preprocess import SessionRule
+from logexport.types import (
+    CountMatrix,
+    EventWindow,
+    NextEventTopK,
+    SessionCounts,
+    Task,
+    Vocabulary,
+)
 
 Row = Callable[[np.ndarray], dict[str, Any]]
 
@@ -30,6 +38,7 @@ def verdicts(
     max_sessions: int = 100_000,
     summaries: bool = False,
 ) -> list[str]:
+    """By rules of version 1."""
     if isinstance(task.input, EventWindow):
         return _events(events, task, vocabulary, row, max_sessions, summaries)
     return _counts(events, task, vocabulary, row)
@@ -173,3 +182,122 @@ def _counts(events: Sequence[Any], task: Task, vocabulary: Vocabulary, row: Row)
             verdict, reason, tail = _scored(task, outputs["score"], outputs["attribution"])
         out.append(f'{{{place}, "verdict": "{verdict}", "reason": {_null(reason)}, {tail}}}')
         sample += 1
+
+
+# --- sessions by rules of version 2 ---------------------------------------------------------------
+
+
+def find_sessions(
+    events: Sequence[Any], rule: SessionRule, lines: int
+) -> list[tuple[list[Any], int, str]]:
+    """The events of each session, the line at which it is closed, and by what.
+
+    Name by name: where each next event of a name begins a new session is looked up in the events
+    before it.
+    """
+    found = []
+    for name in dict.fromkeys(event.session for event in events):
+        own = [event for event in events if event.session == name]
+        if name is None:
+            found.append((own, lines + 1, "end"))
+            continue
+        session = [own[0]]
+        for event in own[1:]:
+            ended = _ended_by(session, event, rule)
+            if ended is not None:
+                found.append((session, *ended))
+                session = []
+            session.append(event)
+        last = session[-1]
+        if last.closes:
+            found.append((session, last.line, "pattern"))
+        elif last.line + rule.idle_lines + 1 <= lines:
+            found.append((session, last.line + rule.idle_lines + 1, "idle"))
+        else:
+            found.append((session, lines + 1, "end"))
+    return found
+
+
+def _ended_by(session: Sequence[Any], event: Any, rule: SessionRule) -> tuple[int, str] | None:
+    """Where a session was closed before an event of its name, and by what."""
+    last = session[-1]
+    if last.closes:
+        return last.line, "pattern"
+    if event.line - last.line > rule.idle_lines:
+        return last.line + rule.idle_lines + 1, "idle"
+    times = [one.instant for one in session if one.instant is not None]
+    if rule.idle_seconds is None or not times or event.instant is None:
+        return None
+    apart = (event.instant - max(times)) / 1_000_000
+    return (event.line, "gap") if apart > rule.idle_seconds else None
+
+
+def session_verdicts(
+    events: Sequence[Any],
+    task: Task,
+    vocabulary: Vocabulary,
+    row: Row,
+    rule: SessionRule,
+    lines: int,
+    summaries: bool = False,
+    leave: bool = False,
+) -> list[str]:
+    """Each record with the key that orders it, then sorted."""
+    out: list[tuple[tuple[int, int, int, int], str]] = []
+    for session, closed, by in find_sessions(events, rule, lines):
+        first, last, name = session[0].line, session[-1].line, session[0].session
+        own = []
+        if isinstance(task.input, EventWindow):
+            records = _replay(session, task, vocabulary, row)
+            places = [(event.line, 3, event.line, 0) for event in session]
+            own = list(zip(places, records, strict=True))
+        closing = f'"closed": {closed}, "closed_by": "{by}"'
+        place = 5 if by == "pattern" else 2
+        if not (leave and by == "end"):
+            if name is not None and getattr(task.input, "end", None) is not None:
+                record = _end_of(session, task, vocabulary, row)
+                own.append(((closed, place, last, 0), f"{record[:-1]}, {closing}}}"))
+            if name is not None and isinstance(task.input, SessionCounts):
+                counts = np.zeros(len(vocabulary) + 1, dtype=np.float32)
+                for event in session:
+                    counts[len(vocabulary) if event.template is None else event.template] += 1
+                outputs = row(counts)
+                verdict, reason, tail = _scored(task, outputs["score"], outputs["attribution"])
+                tail = tail.replace(f'"template": {len(vocabulary)},', '"template": null,')
+                text = (
+                    f'{{"session": {_null(name)}, "first_line": {first}, "last_line": {last}, '
+                    f'"lines": {len(session)}, "verdict": "{verdict}", "reason": {_null(reason)}, '
+                    f"{tail}, {closing}}}"
+                )
+                own.append(((closed, place, last, 1), text))
+        if summaries and not (leave and by == "end"):
+            records = [json.loads(text) for _, text in own]
+            anomalies = sum(record["verdict"] == "anomaly" for record in records)
+            judged = sum(
+                record["reason"] != "unseen" and record["verdict"] != "warmup" for record in records
+            )
+            verdict = "anomaly" if anomalies else "normal" if judged else "short"
+            text = (
+                f'{{"session": {_null(name)}, "lines": {len(session)}, "judged": {judged}, '
+                f'"anomalies": {anomalies}, "verdict": "{verdict}", {closing}}}'
+            )
+            own.append(((closed, place, last, 2), text))
+        out += own
+    return [text for _, text in sorted(out)]
+
+
+def _end_of(session: Sequence[Any], task: Task, vocabulary: Vocabulary, row: Row) -> str:
+    """The record of a session's end: what a line of that event would say."""
+    last = session[-1]
+    end = type(last)(last.line, last.session, task.input.end)
+    return _replay([*session, end], task, vocabulary, row)[-1]
+
+
+def _replay(session: Sequence[Any], task: Task, vocabulary: Vocabulary, row: Row) -> list[str]:
+    """As if the start had been written out as lines that nothing is told of."""
+    start, length = task.input.start, task.input.length
+    before = []
+    if start is not None and session[0].session is not None:
+        before = [type(session[0])(0, session[0].session, start)] * length
+    records = _events([*before, *session], task, vocabulary, row, 1, summaries=False)
+    return records[len(before) :]

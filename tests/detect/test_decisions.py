@@ -29,6 +29,7 @@ from tests.detect.fakes import (
     count_topk,
     event_score,
     event_topk,
+    rules_of_version_1,
     vocabulary,
 )
 
@@ -38,7 +39,7 @@ NAN, INF = float("nan"), float("inf")
 def records(
     task: Task, scorer: Scorer, events: list[int | None], vocab: Vocabulary | None = None
 ) -> list[dict[str, Any]]:
-    detector = Detector(task, vocab or vocabulary(4), scorer)
+    detector = Detector(task, vocab or vocabulary(4), scorer, rules=rules_of_version_1())
     out = []
     for number, event in enumerate(events, start=1):
         out += [
@@ -161,7 +162,7 @@ def test_outputs_of_another_type_are_refused() -> None:
 @pytest.mark.parametrize("k", [0, -1, 4, 5])
 def test_a_top_k_that_cannot_decide_is_refused(k: int) -> None:
     with pytest.raises(InputError, match="vocabulary has 4 entries") as of_bundle:
-        Detector(event_topk(1, k), vocabulary(4), LogitScorer(4))
+        Detector(event_topk(1, k), vocabulary(4), LogitScorer(4), rules=rules_of_version_1())
     assert not isinstance(of_bundle.value, UsageError)
     with pytest.raises(UsageError, match="vocabulary has 4 entries"):
         apply_options(event_topk(1, 1), vocabulary(4), DetectOptions(top_k=k))
@@ -176,7 +177,7 @@ def test_a_top_k_that_cannot_decide_is_refused(k: int) -> None:
 )
 def test_a_task_that_is_not_known_is_refused_by_name(task: Task) -> None:
     with pytest.raises(InputError, match=r"images|vote"):
-        Detector(task, vocabulary(4), LogitScorer(4))
+        Detector(task, vocabulary(4), LogitScorer(4), rules=rules_of_version_1())
 
 
 def test_thresholds_by_name_and_by_number() -> None:

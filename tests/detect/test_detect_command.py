@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from logexport.cli import main
 from logexport.logs.headers import PRESETS
 from logexport.logs.masks import DEFAULT_MASKS
 from logexport.logs.preprocess import Preprocess, SessionRule
-from logexport.types import CountMatrix, ScoreThreshold, Task, Vocabulary
+from logexport.types import CountMatrix, EventWindow, ScoreThreshold, Task, Vocabulary
 
 from tests.detect.bundles import write_bundle
 from tests.detect.fakes import count_topk, event_topk
@@ -124,9 +125,10 @@ def test_sessions_by_host_with_summaries(tiny: Path, log: Path) -> None:
     rank = numpy_rank(tiny, [0, 1], 1), numpy_rank(tiny, [1, 1], 3)
     anomalies = 1 + sum(value > 0 for value in rank)
     assert lines[6:] == [
-        '{"session": "other", "lines": 1, "judged": 0, "anomalies": 0, "verdict": "short"}',
+        '{"session": "other", "lines": 1, "judged": 0, "anomalies": 0, "verdict": "short", '
+        '"closed": 8, "closed_by": "end"}',
         f'{{"session": "combo", "lines": 5, "judged": 2, "anomalies": {anomalies}, '
-        '"verdict": "anomaly"}',
+        '"verdict": "anomaly", "closed": 8, "closed_by": "end"}',
     ]
 
 
@@ -401,17 +403,19 @@ def test_an_interrupt_ends_without_a_traceback(tiny: Path) -> None:
 
 
 def test_sessions_of_the_bundle_are_the_default(tmp_path: Path, log: Path) -> None:
-    from dataclasses import replace
-
-    rules = replace(SYSLOG, session=SessionRule("host"), max_sessions=1)
+    rules = replace(SYSLOG, session=SessionRule("host", idle_lines=1))
     bundle = write_bundle(tmp_path / "b", event_topk(2, 1), VOCABULARY, rules)
     lines, _ = run(bundle, log, "--session-summary")
     assert [json.loads(line)["session"] for line in lines if '"lines": ' in line] == [
         *("combo", "other", "combo")
     ]
-    # With room for one session its summary comes before the record of the line that evicts it.
-    summaries = [place for place, line in enumerate(lines) if '"lines": ' in line]
-    assert summaries == [2, 4, 8]
+    # Its summary comes before the record of the line that it does not live to see.
+    closed = [json.loads(line) for line in lines if '"closed": ' in line]
+    assert [(one["closed"], one["closed_by"]) for one in closed] == [
+        *((4, "idle"), (6, "idle"), (8, "end"))
+    ]
+    places = [place for place, line in enumerate(lines) if '"closed": ' in line]
+    assert places == [2, 5, 8]
 
 
 def test_the_engine_becomes_the_process_with_the_same_options(counts: Path, tmp_path: Path) -> None:
@@ -450,3 +454,48 @@ def test_a_missing_engine_is_one_sentence(
     assert out == ""
     assert "not installed" in said
     assert "--engine python" in said
+
+
+def test_sessions_that_live_at_the_end_are_left_if_asked_for(tiny: Path, log: Path) -> None:
+    options = ("--session-by", r"sshd\[(\d+)\]", "--session-summary")
+    closed, _ = run(tiny, log, *options)
+    left, _ = run(tiny, log, *options, "--at-end", "leave")
+    assert left == [line for line in closed if '"closed": ' not in line]
+    assert len(closed) == len(left) + 3
+
+
+@pytest.mark.parametrize("by", ["none", "host"])
+def test_a_model_of_sessions_that_end_refuses_what_does_not_end(
+    tmp_path: Path, log: Path, by: str
+) -> None:
+    vocabulary = Vocabulary((*VOCABULARY.templates, "\nstart"), {"start": len(VOCABULARY)})
+    task = replace(event_topk(2, 1), input=EventWindow(2, start=len(VOCABULARY)))
+    rules = replace(SYSLOG, session=SessionRule("regex", r"sshd\[(\d+)\]"))
+    bundle = write_bundle(tmp_path / "b", task, vocabulary, rules)
+    lines, _ = run(bundle, log, "--session-by", r"\[(\d)")
+    assert [json.loads(line)["verdict"] == "warmup" for line in lines].count(True) < 3
+    error = run(bundle, log, "--session-by", by, status=2)[1]
+    assert "the model judges sessions that begin and end" in error
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "by", "error"),
+    [
+        (0, None, "regex", "the task's start is 0"),
+        (None, 99, "regex", "the task's end is 99"),
+        (3, 3, "regex", "start and end are one index, 3"),
+        (3, 4, "none", "sessions are by none"),
+    ],
+)
+def test_a_bundle_whose_start_and_end_do_not_fit_is_refused(
+    tmp_path: Path, log: Path, start: int | None, end: int | None, by: str, error: str
+) -> None:
+    labels = ("unknown", "start", "end")
+    vocabulary = Vocabulary(
+        ("a", "b", *(f"\n{label}" for label in labels)),
+        {label: index for index, label in enumerate(labels, start=2)},
+    )
+    task = replace(event_topk(2, 1), input=EventWindow(2, start, end))
+    rule = SessionRule("regex", "x") if by == "regex" else SessionRule()
+    bundle = write_bundle(tmp_path / "b", task, vocabulary, replace(SYSLOG, session=rule))
+    assert error in run(bundle, log, status=2)[1]

@@ -15,11 +15,13 @@ from hypothesis import strategies as st
 from logexport.verdicts.agreement import agreement
 from logexport.verdicts.judgements import Ranking, Scoring
 from logexport.verdicts.records import (
+    Closing,
     LinePlace,
     NextEventPlace,
     Rank,
     Record,
     Score,
+    SessionPlace,
     SessionSummary,
     Share,
     WindowPlace,
@@ -29,6 +31,7 @@ from logexport.verdicts.records import (
 from logexport.verdicts.tolerance import close
 
 INDEX = st.integers(0, 2**40)
+CLOSING = st.builds(Closing, INDEX, st.sampled_from(["idle", "gap", "pattern", "end"]))
 FLOAT32 = st.floats(width=32, allow_nan=False, allow_infinity=False)
 
 
@@ -78,7 +81,8 @@ def test_the_other_two_combinations() -> None:
 @given(
     st.builds(
         Record,
-        st.builds(LinePlace, INDEX, st.none() | st.text(), st.none() | INDEX)
+        st.builds(LinePlace, INDEX, st.none() | st.text(), st.none() | INDEX, st.none() | CLOSING)
+        | st.builds(SessionPlace, st.text(), INDEX, INDEX, INDEX, CLOSING)
         | st.builds(WindowPlace, INDEX, INDEX, INDEX)
         | st.builds(NextEventPlace, INDEX, INDEX, INDEX, st.none() | INDEX),
         st.sampled_from(["warmup", "normal", "anomaly"]),
@@ -92,11 +96,11 @@ def test_records_without_numbers_are_what_json_dumps_writes(record: Record) -> N
     assert "\n" not in line
 
 
-@given(st.none() | st.text(), INDEX, INDEX, INDEX)
+@given(st.none() | st.text(), INDEX, INDEX, INDEX, st.none() | CLOSING)
 def test_summaries_are_what_json_dumps_writes(
-    session: str | None, lines: int, judged: int, anomalies: int
+    session: str | None, lines: int, judged: int, anomalies: int, closing: Closing | None
 ) -> None:
-    line = SessionSummary(session, lines, judged, anomalies).to_line()
+    line = SessionSummary(session, lines, judged, anomalies, closing).to_line()
     assert json.dumps(json.loads(line), ensure_ascii=False) == line
 
 
@@ -138,7 +142,7 @@ sys.stdout.write(format_number(3.1375) + " " + format_number(1e10))
 
 def test_the_five_largest_shares_ties_to_the_lower_index() -> None:
     attribution = np.array([1, 3, 0, 3, 2, 1, 1, 0], dtype=np.float32)
-    top = find_largest_shares(Scoring(9.0, 1.0, attribution).shares)
+    top = find_largest_shares(Scoring(9.0, 1.0, attribution).shares, len(attribution))
     assert [(share.template, share.share) for share in top] == [
         (1, 3 / 11),
         (3, 3 / 11),
@@ -153,7 +157,7 @@ def test_the_five_largest_shares_ties_to_the_lower_index() -> None:
 )
 def test_no_shares_without_a_sum_to_divide_by(attribution: list[float] | None) -> None:
     array = None if attribution is None else np.array(attribution, dtype=np.float32)
-    assert find_largest_shares(Scoring(9.0, 1.0, array).shares) == ()
+    assert find_largest_shares(Scoring(9.0, 1.0, array).shares, 9) == ()
 
 
 @given(st.lists(st.floats(0, 1000, width=32), min_size=1, max_size=40))
@@ -277,7 +281,7 @@ def scored(score: float, threshold: float, attribution: list[float]) -> Record:
     judgement = Scoring(value, threshold, np.array(attribution, dtype=np.float32))
     if value <= threshold:
         return Record(WindowPlace(0, 1, 9), "normal", None, Score(value, threshold), judgement)
-    outcome = Score(value, threshold, find_largest_shares(judgement.shares))
+    outcome = Score(value, threshold, find_largest_shares(judgement.shares, 9))
     return Record(WindowPlace(0, 1, 9), "anomaly", "threshold", outcome, judgement)
 
 

@@ -20,6 +20,7 @@ from tests.detect.fakes import (
     count_topk,
     event_score,
     event_topk,
+    rules_of_version_1,
     vocabulary,
 )
 from tests.detect.oracle import verdicts
@@ -95,7 +96,7 @@ def test_event_windows_say_what_the_definition_says(
         vocab,
         scorer,
         DetectOptions(session_summary=summaries, batch_size=batch),
-        max_sessions=max_sessions,
+        rules=rules_of_version_1(max_sessions),
     )
     row = logit_row if topk else score_row
     expected = verdicts(events, task, vocab, row, max_sessions, summaries)
@@ -131,7 +132,9 @@ def test_counts_say_what_the_definition_says(
         else count_score(lines, stride, steps, threshold)
     )
     scorer = LogitScorer(FEATURES) if topk else ScoreScorer(FEATURES)
-    detector = Detector(task, vocab, scorer, DetectOptions(batch_size=batch))
+    detector = Detector(
+        task, vocab, scorer, DetectOptions(batch_size=batch), rules=rules_of_version_1()
+    )
     row = logit_row if topk else score_row
     assert records_of(detector, events) == verdicts(events, task, vocab, row)
 
@@ -143,8 +146,16 @@ def test_batches_and_flushes_change_nothing(
 ) -> None:
     task, vocab = event_topk(3, 2), vocabulary(FEATURES)
     by_one = DetectOptions(batch_size=1)
-    expected = records_of(Detector(task, vocab, LogitScorer(FEATURES), by_one), events)
-    detector = Detector(task, vocab, LogitScorer(FEATURES), DetectOptions(batch_size=batch))
+    expected = records_of(
+        Detector(task, vocab, LogitScorer(FEATURES), by_one, rules=rules_of_version_1()), events
+    )
+    detector = Detector(
+        task,
+        vocab,
+        LogitScorer(FEATURES),
+        DetectOptions(batch_size=batch),
+        rules=rules_of_version_1(),
+    )
     parts = []
     for index, event in enumerate(events):
         parts += [item.to_line() for item in detector.feed(event)]
@@ -167,7 +178,7 @@ def test_anomalies_only_leaves_out_the_rest_and_keeps_summaries(
             vocab,
             LogitScorer(FEATURES),
             DetectOptions(session_summary=True, **options),
-            max_sessions=max_sessions,
+            rules=rules_of_version_1(max_sessions),
         )
         return records_of(detector, events)
 
@@ -181,7 +192,9 @@ def test_a_window_is_scored_once_and_the_counters_add_up() -> None:
     events.insert(5, FakeEvent(1000, None, None))
     scorer = LogitScorer(FEATURES)
     by_two = DetectOptions(batch_size=2)
-    detector = Detector(event_topk(3, 2), vocabulary(FEATURES), scorer, by_two)
+    detector = Detector(
+        event_topk(3, 2), vocabulary(FEATURES), scorer, by_two, rules=rules_of_version_1()
+    )
     records = records_of(detector, events)
     stats = detector.stats
     assert scorer.batches == [2, 2]  # 3 windows; the last one waits alone and is given twice
@@ -196,13 +209,20 @@ def test_no_window_is_scored_alone() -> None:
     scorer = LogitScorer(FEATURES)
     events = [FakeEvent(i + 1, None, i % FEATURES) for i in range(20)]
     by_one = DetectOptions(batch_size=1)
-    records_of(Detector(event_topk(2, 2), vocabulary(FEATURES), scorer, by_one), events)
+    records_of(
+        Detector(
+            event_topk(2, 2), vocabulary(FEATURES), scorer, by_one, rules=rules_of_version_1()
+        ),
+        events,
+    )
     assert set(scorer.batches) == {2}
 
 
 def test_records_held_back_are_bounded_while_no_batch_fills() -> None:
     """Two windows that repeat never fill a batch of 64; lines are still said before the end."""
-    detector = Detector(event_topk(1, 2), vocabulary(FEATURES), LogitScorer(FEATURES))
+    detector = Detector(
+        event_topk(1, 2), vocabulary(FEATURES), LogitScorer(FEATURES), rules=rules_of_version_1()
+    )
     out = [
         item
         for i in range(5000)

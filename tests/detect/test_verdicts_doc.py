@@ -91,16 +91,19 @@ def test_every_option_of_the_command_is_described() -> None:
 
 def test_the_examples_are_records_that_the_code_writes() -> None:
     from logexport.verdicts.records import (
+        Closing,
         LinePlace,
         NextEventPlace,
         Rank,
         Record,
         Score,
+        SessionPlace,
         SessionSummary,
         Share,
         WindowPlace,
     )
 
+    idle = Closing(189, "idle")
     examples = [
         Record(LinePlace(51, None, 17), "anomaly", "topk", Rank(9, 9)),
         Record(LinePlace(52, "web-1", 3), "warmup", None, Score(None, 0.5)),
@@ -111,7 +114,14 @@ def test_the_examples_are_records_that_the_code_writes() -> None:
             "threshold",
             Score(3.1375, 2.94840789, (Share(17, 0.61),)),
         ),
-        SessionSummary("blk_1", 19, 9, 0),
+        Record(LinePlace(88, "blk_1", 30, idle), "normal", None, Rank(0, 9)),
+        Record(
+            SessionPlace("blk_1", 52, 88, 19, idle),
+            "anomaly",
+            "threshold",
+            Score(1.25, 0.045, (Share(None, 1.0),)),
+        ),
+        SessionSummary("blk_1", 19, 20, 0, idle),
     ]
     block = "\n".join(example.to_line() for example in examples)
     assert f"```\n{block}\n```" in DOC.read_text(encoding="utf-8")

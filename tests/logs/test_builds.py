@@ -57,7 +57,7 @@ def build(
 ) -> None:
     """A build; something happens when so many rows are written."""
     with TrainingLog(parsed, **more).build(out, EVENTS, {"of": "a test"}) as files:
-        for row, event in files:
+        for row, event, _ in files:
             if files.lines == at:
                 happens()
             files.write((row.line_no, event.template))
@@ -74,7 +74,7 @@ def before(parsed: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A build by a vocabulary and by rules that are others than those of the next one."""
     folder = tmp_path_factory.mktemp("before")
     write_json(folder / "other.json", {"event b came": 0, "event a came": 1})
-    Preprocess(masks=(), max_sessions=7).save(folder / "other_rules.json")
+    Preprocess(masks=(), max_line_bytes=7000).save(folder / "other_rules.json")
     out = folder / "out"
     build(parsed, out, vocab=folder / "other.json", preprocess=folder / "other_rules.json")
     return out
@@ -84,7 +84,7 @@ def test_a_build_writes_three_files_that_name_each_other(parsed: Path, tmp_path:
     told: list[int] = []
     log = TrainingLog(parsed)
     with log.build(tmp_path / "new" / "out", EVENTS, {"of": "a test"}, on_lines=told.append) as out:
-        for row, event in out:
+        for row, event, _ in out:
             out.write((row.line_no, event.template))
         assert not list((tmp_path / "new" / "out").glob("[!.]*"))
     assert sum(told) == out.lines == LINES
@@ -220,7 +220,7 @@ def test_the_vocabulary_in_the_directory_itself_is_read_before_it_is_replaced(
     write_json(out / "vocab.json", {"0": "event c came", "1": "event a came"})
     build(parsed, out, vocab=out / "vocab.json", preprocess=out / "preprocess.json")
     assert json.loads((out / "vocab.json").read_text()) == {"event c came": 0, "event a came": 1}
-    assert Preprocess.load(out / "preprocess.json").max_sessions == 7
+    assert Preprocess.load(out / "preprocess.json").max_line_bytes == 7000
     with open_table(out / "line_events.parquet", "line_events", "events", "") as table:
         events = [event for batch in table.batches(["event"]) for (event,) in batch]
     assert set(events) == {0, 1, None}
@@ -242,7 +242,7 @@ def test_rules_that_differ_in_sessions_only_are_kept_where_the_model_has_none(
         there.save(tmp_path / "preprocess.json")
     log = TrainingLog(parsed)
     with log.build(tmp_path, EVENTS, keep_sessions=True) as out:
-        for row, event in out:
+        for row, event, _ in out:
             out.write((row.line_no, event.template))
     rules = Preprocess.load(out.preprocess)
     assert rules == (there if kept else log.rules)
@@ -263,7 +263,7 @@ def test_a_directory_in_the_place_of_a_file_is_refused_before_anything_is_read(
 def test_a_row_that_is_no_row_of_the_table_writes_nothing(parsed: Path, tmp_path: Path) -> None:
     def write() -> None:
         with TrainingLog(parsed).build(tmp_path / "out", EVENTS) as out:
-            for row, _ in out:
+            for row, _event, _session in out:
                 out.write((row.line_no,))
 
     with pytest.raises(ValueError, match="is longer than"):
@@ -276,8 +276,8 @@ def test_vocabulary_and_rules_alone_appear_together(tmp_path: Path) -> None:
     assert load_vocab(tmp_path / "new" / "vocab.json").templates == ("a b",)
     assert Preprocess.load(tmp_path / "new" / "preprocess.json").prefer == "general"
     there = contents(tmp_path / "new")
-    broken = Preprocess(max_sessions=-1)
-    with pytest.raises(InputError, match="max_sessions"):
+    broken = Preprocess(max_line_bytes=-1)
+    with pytest.raises(InputError, match="max_line_bytes"):
         save_vocab_and_rules(tmp_path / "new", Vocabulary(("other",)), broken)
     assert contents(tmp_path / "new") == there
 

@@ -31,7 +31,10 @@ def test_rules_come_back_from_their_file_as_they_were(tmp_path: Path) -> None:
         ALOG_DETECT,
         replace(SYSLOG, tokens=TokenRule("[]-^", False)),
         replace(SYSLOG, inner=True),
-        replace(SYSLOG, session=SessionRule("host"), max_sessions=3, max_line_bytes=9),
+        replace(SYSLOG, session=SessionRule("host"), max_line_bytes=9),
+        replace(SYSLOG, session=SessionRule("host", idle_lines=9)),
+        replace(SYSLOG, session=SessionRule("field", None, "id", 9, 60, "done$")),
+        replace(ALOG_DETECT, session=SessionRule("host"), max_sessions=3),
         replace(ALOG_DETECT, session=SessionRule("regex", r"é\d"), masks=()),
     ]
     for number, rule in enumerate(rules):
@@ -54,13 +57,11 @@ def test_the_file_has_the_documented_keys_in_order(tmp_path: Path) -> None:
         "tokens",
         "matching",
         "session",
-        "max_sessions",
         "max_line_bytes",
     ]
     assert document["tokens"] == {"split_after": "=:", "collapse": True}
     assert document["matching"] == {"prefer": "specific", "inner": False}
     assert document["session"] == {"by": "none", "pattern": None}
-    assert document["max_sessions"] == 100_000
     assert document["max_line_bytes"] == 1024 * 1024
     assert document["headers"][0]["name"] == "syslog"
 
@@ -123,7 +124,12 @@ def test_the_file_has_the_documented_keys_in_order(tmp_path: Path) -> None:
         (("session", "by"), "none"),
         (("session", "pattern"), None),
         (("session", "pattern"), "a++"),
-        (("max_sessions",), 0),
+        (("max_sessions",), 9),
+        (("session", "idle_lines"), 0),
+        (("session", "idle_lines"), 10_000_001),
+        (("session", "idle_lines"), 5.0),
+        (("session", "idle_seconds"), 0),
+        (("session", "close_pattern"), "a++"),
         (("max_line_bytes",), 1 << 40),
         (("max_line_bytes",), "1"),
         (("max_line_bytes",), 1e3),

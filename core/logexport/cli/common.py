@@ -143,18 +143,37 @@ def try_sessions(
 ) -> str | None:
     """Callback of ``--session-by``: warn of a pattern whose time grows faster than the line."""
     from logexport.errors import InputError
-    from logexport.logs.growth import describe_growth
     from logexport.logs.preprocess import SessionRule
 
     if value is not None:
         try:
             pattern = SessionRule.from_option(value, fields=True).pattern
-            warning = None if pattern is None else describe_growth("pattern of sessions", pattern)
         except InputError:  # whoever takes the option refuses it
-            warning = None
-        if warning is not None:
-            warn(warning)
+            pattern = None
+        if pattern is not None:
+            _warn_of_growth("pattern of sessions", pattern)
     return value
+
+
+def try_close_pattern(
+    _context: click.Context, _option: click.Parameter, value: str | None
+) -> str | None:
+    """Callback of ``--close-pattern``: as :func:`try_sessions`."""
+    if value is not None:
+        _warn_of_growth("pattern that closes sessions", value)
+    return value
+
+
+def _warn_of_growth(what: str, pattern: str) -> None:
+    from logexport.errors import InputError
+    from logexport.logs.growth import describe_growth
+
+    try:
+        warning = describe_growth(what, pattern)
+    except InputError:  # whoever takes the option refuses it
+        return
+    if warning is not None:
+        warn(warning)
 
 
 @contextmanager

@@ -6,14 +6,14 @@ Every ``--help`` of a plugin imports this module, and nothing heavy with it.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from logexport.cli.common import progress, say, try_sessions
+from logexport.cli.common import progress, say, try_close_pattern, try_sessions
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -25,6 +25,8 @@ __all__ = [
     "TrainingProgress",
     "build_options",
     "checkpoint_option",
+    "describe_training",
+    "false_alarms_option",
     "matching_progress",
     "schedule_options",
     "size_options",
@@ -45,6 +47,15 @@ checkpoint_option = click.option(
 )
 """``-o``, ``--output``, for the argument ``output``."""
 
+false_alarms_option = click.option(
+    "--false-alarms",
+    type=click.FloatRange(0.0, 1.0, min_open=True, max_open=True),
+    metavar="RATE",
+    help="Share of what is held out, all of it normal, that may be an anomaly."
+    "  [default: 0.005 of sessions, 0.001 of lines or windows]",
+)
+"""``--false-alarms``, for :mod:`logexport.training.budgets`."""
+
 
 # --- options --------------------------------------------------------------------------------------
 
@@ -54,7 +65,9 @@ def build_options(sessions: bool = False) -> Callable[[Command], Command]:
     its arguments, and ``-o``, ``--output-dir``.
 
     Args:
-        sessions: whether sessions mean something to the model: ``--session-by`` as well.
+        sessions: whether sessions mean something to the model: also ``--session-by``, and
+            ``--idle-lines``, ``--idle-seconds`` and ``--close-pattern``, which are those of
+            :class:`logexport.training.sessions.EndOptions`.
     """
     options = [
         click.option(
@@ -73,15 +86,32 @@ def build_options(sessions: bool = False) -> Callable[[Command], Command]:
         ),
     ]
     if sessions:
-        options.append(
+        options += [
             click.option(
                 "--session-by",
                 metavar="none|host|field:NAME|REGEX",
                 callback=try_sessions,
                 help="How lines form sessions; windows never cross them."
                 "  [default: as in the rules]",
-            )
-        )
+            ),
+            click.option(
+                "--idle-lines",
+                type=click.IntRange(1, 10_000_000),
+                help="A session ends after so many lines of the log without one of its own."
+                "  [default: twice the longest gap within a session of this log]",
+            ),
+            click.option(
+                "--idle-seconds",
+                type=click.IntRange(1, 1_000_000_000),
+                help="A session ends before a line that is so much later, by the times in the log.",
+            ),
+            click.option(
+                "--close-pattern",
+                metavar="REGEX",
+                callback=try_close_pattern,
+                help="A session ends with a line in which this matches.",
+            ),
+        ]
     return _all(options)
 
 
@@ -96,6 +126,10 @@ _SCHEDULE: Mapping[str, tuple[click.ParamType[Any], str]] = {
     "batch_size": (click.IntRange(1), "Windows in a step."),
     "seed": (click.IntRange(0, 2**63 - 1), "Of the weights and of the order of the windows."),
     "device": (click.STRING, "cpu, cuda, cuda:1, ..."),
+    "threads": (
+        click.IntRange(1, 1024),
+        "On the CPU.  [default: 1, or torch's own number if steps are measured to gain by it]",
+    ),
 }
 
 
@@ -104,8 +138,8 @@ def schedule_options(
 ) -> Callable[[Command], Command]:
     """Options of a training's schedule, under the names of its fields.
 
-    ``--epochs``, ``--patience``, ``--holdout``, ``--learning-rate``, ``--batch-size``, ``--seed``
-    and ``--device``: those that ``settings`` has a field for, with its default.
+    ``--epochs``, ``--patience``, ``--holdout``, ``--learning-rate``, ``--batch-size``, ``--seed``,
+    ``--device`` and ``--threads``: those that ``settings`` has a field for, with its default.
 
     Args:
         settings: a dataclass, such as one that extends
@@ -195,6 +229,14 @@ class TrainingProgress:
     def __init__(self, bars: ExitStack, epochs: int, validation: str) -> None:
         self._bars, self._epochs, self._validation = bars, epochs, validation
         self._bar: Any = None
+        self._warnings: set[str] = set()
+
+    def warn(self, warnings: Iterable[str]) -> None:
+        """Say those warnings that were not said yet."""
+        for warning in warnings:
+            if warning not in self._warnings:
+                say(f"Warning: {warning}")
+            self._warnings.add(warning)
 
     def begin(self, rows: int, *sentences: str, warnings: Iterable[str] = ()) -> None:
         """Say what is known before the first epoch, and open the bar.
@@ -204,8 +246,7 @@ class TrainingProgress:
             sentences: to say above it.
             warnings: to say above them.
         """
-        for warning in warnings:
-            say(f"Warning: {warning}")
+        self.warn(warnings)
         for sentence in sentences:
             say(sentence)
         # On a terminal the label is in the template, so that an epoch's line can be the label:
@@ -246,5 +287,25 @@ def training_progress(epochs: int, validation: str = "held-out loss") -> Iterato
         epochs: at most so many.
         validation: what to call the validation loss of an epoch.
     """
-    with ExitStack() as bars:
-        yield TrainingProgress(bars, epochs, validation)
+    try:
+        with ExitStack() as bars:
+            yield TrainingProgress(bars, epochs, validation)
+    except KeyboardInterrupt:
+        say("Interrupted before there was a model to keep: no checkpoint is written.")
+        raise
+
+
+def describe_training(
+    epochs: Sequence[Epoch], best: int, parameters: int, interrupted: bool = False
+) -> str:
+    """How a training went, as the first sentence of its report.
+
+    Args:
+        epochs: every pass that was made.
+        best: the number of the one that is kept.
+        parameters: of the model.
+        interrupted: whether SIGINT ended it.
+    """
+    made = f"{len(epochs)} epochs" if len(epochs) != 1 else "1 epoch"
+    begin = f"Interrupted after {made}" if interrupted else made
+    return f"{begin}, the best is {best} and is kept; {parameters:,} parameters"

@@ -169,7 +169,8 @@ class Preprocess:
         masks: applied in order.
         prefer: which of several matching templates a line is.
         session: how lines are divided.
-        max_sessions: how many sessions detection holds by rules of version 1; others end them.
+        max_sessions: how many sessions detection holds, by rules of version 1, where None becomes
+            :data:`DEFAULT_MAX_SESSIONS`. Others have none: they say when sessions end.
         max_line_bytes: longer lines are unseen.
         encoding: what a file without a byte order mark is. None: these are rules of version 1,
             which know neither marks nor escape sequences (:mod:`logexport.logs.decoding`), and
@@ -183,15 +184,15 @@ class Preprocess:
             (:mod:`logexport.logs.matching`).
 
     Raises:
-        InputError: there is no such encoding, there are too many forms, or rules of version 1 have
-            what only later ones know.
+        InputError: there is no such encoding, there are too many forms, or rules of one version
+            have what only the other knows.
     """
 
     headers: tuple[Header, ...] = ()
     masks: tuple[Mask, ...] = DEFAULT_MASKS
     prefer: Prefer = "specific"
     session: SessionRule = field(default_factory=SessionRule)
-    max_sessions: int = DEFAULT_MAX_SESSIONS
+    max_sessions: int | None = None
     max_line_bytes: int = DEFAULT_MAX_LINE_BYTES
     encoding: Encoding | None = "utf-8"
     structured: tuple[StructuredForm, ...] = ()
@@ -204,6 +205,8 @@ class Preprocess:
         if self.encoding is None:
             object.__setattr__(self, "continuation", False)
             object.__setattr__(self, "tokens", TokenRule("", False))
+            if self.max_sessions is None:
+                object.__setattr__(self, "max_sessions", DEFAULT_MAX_SESSIONS)
             if self._has_what_is_new():
                 raise InputError(
                     "Rules of version 1 know neither structured records, kept fields, sessions by"
@@ -211,6 +214,11 @@ class Preprocess:
                     " tokens",
                     "Make the rules anew by logexport parse.",
                 )
+        elif self.max_sessions is not None:
+            raise InputError(
+                "Rules of version 2 know no max_sessions: they say when a session ends",
+                "Leave it out; idle_lines bounds how many sessions are held.",
+            )
         elif self.session.by != "none" and self.session.idle_lines is None:
             ending = replace(self.session, idle_lines=DEFAULT_IDLE_LINES)
             object.__setattr__(self, "session", ending)
@@ -332,7 +340,7 @@ class Preprocess:
             masks=tuple(Mask(m["name"], m["pattern"], m["replacement"]) for m in data["masks"]),
             prefer=data["matching"]["prefer"],
             session=SessionRule(**data["session"]),
-            max_sessions=data.get("max_sessions", DEFAULT_MAX_SESSIONS),
+            max_sessions=data.get("max_sessions"),
             max_line_bytes=data["max_line_bytes"],
             encoding=data.get("encoding"),
             structured=tuple(StructuredForm(**form) for form in data.get("structured", ())),

@@ -28,7 +28,7 @@ All this depends on the order of lines alone, never on batches or threads.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, Literal, TypeAlias, TypeVar
 
@@ -82,7 +82,7 @@ class LiveSessions(Generic[State]):
     """The states of the sessions that are held, by name.
 
     For each event in the order of the log: :meth:`close_before`, then :meth:`touch`, then
-    :meth:`close_after`.
+    :meth:`close_after`; at its end :meth:`finish`. Or :meth:`divide` alone.
 
     Args:
         make: makes the state of a session that begins, from its name.
@@ -94,7 +94,7 @@ class LiveSessions(Generic[State]):
 
     def __init__(self, make: Callable[[str | None], State], rules: Preprocess) -> None:
         self._make = make
-        self._most = rules.max_sessions if rules.version == 1 else None
+        self._most = rules.max_sessions
         self._idle_lines = rules.session.idle_lines
         seconds = rules.session.idle_seconds
         self._gap = None if seconds is None else seconds * _SECOND
@@ -178,6 +178,14 @@ class LiveSessions(Generic[State]):
                 yield Closed(live.state, None, None)
             else:
                 yield Closed(live.state, lines + 1, "end")
+
+    def divide(self, events: Iterable[Event]) -> Iterator[tuple[Event, State]]:
+        """Each event of a log with the state of its session, for who asks nothing of the ends."""
+        for event in events:
+            for _ in self.close_before(event):
+                pass
+            yield event, self.touch(event)
+            self.close_after(event)
 
     def _close_idle(self, line: int) -> Iterator[Closed[State]]:
         """Close those for which a line of this number comes too late."""

@@ -52,14 +52,14 @@ class EndOptions:
             InputError: a value is out of range.
             UsageError: its sessions do not end before the log does.
         """
-        said = {name: value for name, value in vars(self).items() if value is not None}
-        if said and rule.by == "none":
-            option = f"--{next(iter(said)).replace('_', '-')}"
+        given = {name: value for name, value in vars(self).items() if value is not None}
+        if given and rule.by == "none":
+            option = f"--{next(iter(given)).replace('_', '-')}"
             raise UsageError(
                 f"{option} does not apply: without sessions nothing ends before the log does",
                 f"Name what divides the log into sessions by --session-by, or leave {option} out.",
             )
-        return replace(rule, **said)
+        return replace(rule, **given)
 
 
 @dataclass

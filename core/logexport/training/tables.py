@@ -46,7 +46,8 @@ READ_REMEDY = "Check the path, or make the file again."
 
 class Column(NamedTuple):
     """A column of a table: its name, its Arrow type by its alias (``int32``, ``string``,
-    ``timestamp[us]`` …), and whether a value may be missing."""
+    ``timestamp[us]`` …; ``list<int32>``: a value is a list of these), and whether a value may be
+    missing."""
 
     name: str
     type: str
@@ -109,7 +110,7 @@ def rows_into(
     from logexport.version import __version__
 
     text = json.dumps({"version": __version__, "kind": table.kind, **about}, ensure_ascii=False)
-    fields = [pa.field(*column) for column in table.columns]
+    fields = [pa.field(name, _arrow_type(kind), gaps) for name, kind, gaps in table.columns]
     schema = pa.schema(fields, metadata={METADATA_KEY: text})
     names = [column.name for column in table.columns]
     texts = [names.index(name) for name in table.texts]
@@ -142,6 +143,13 @@ def rows_into(
         yield write
         if pending:
             flush()
+
+
+def _arrow_type(alias: str) -> pa.DataType:
+    import pyarrow as pa
+
+    inner = alias.removeprefix("list<").removesuffix(">")
+    return pa.type_for_alias(alias) if inner == alias else pa.list_(pa.type_for_alias(inner))
 
 
 class OpenTable:

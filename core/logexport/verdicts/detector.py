@@ -40,7 +40,7 @@ QUEUE_PER_WINDOW = 16
 """Records held back for each window of a batch, at most, so that memory and delay are bounded."""
 
 MOST_WAITING = 16 << 20
-"""Bytes of windows that wait to be scored, at most, but for one: a batch is no larger."""
+"""Bytes of windows that wait to be scored, at most, but for one: a batch never has more."""
 
 
 @dataclass

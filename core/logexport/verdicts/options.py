@@ -185,7 +185,7 @@ def check_sessions(task: Task, vocabulary: Vocabulary, rules: Preprocess) -> Non
         for name, index in (("start", task.input.start), ("end", task.input.end)):
             if index is not None and index not in reserved:
                 raise BundleError(
-                    f"the task's {name} is {index}, which is no index that the vocabulary reserves"
+                    f"the task's {name} is {index}, an index that the vocabulary does not reserve"
                     " for it",
                     "Export the model with the vocabulary that it was trained with.",
                 )

@@ -82,7 +82,10 @@ class DeepLog:
         classes: of the output layer: ``vocab_size``, or fewer.
         embed_dim: None if events have no embedding.
         seq_len, top_k, vocab_sha256: what the checkpoint says, or None.
-        flagged_share: by k, the share of the held-out events that this project's training flagged.
+        start, end: the reserved entries that sessions begin and end with, or None.
+        ends_trained: how many ends of sessions it was trained on, None if it does not say.
+        flagged_share, flagged_sessions: by k, the shares of the held-out events and sessions that
+            this project's training flagged.
         warnings: sentences for the report.
     """
 
@@ -96,7 +99,11 @@ class DeepLog:
     seq_len: int | None
     top_k: int | None
     vocab_sha256: str | None
+    start: int | None = None
+    end: int | None = None
+    ends_trained: int | None = None
     flagged_share: Mapping[int, float] = field(default_factory=dict)
+    flagged_sessions: Mapping[int, float] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
 
@@ -133,6 +140,8 @@ def read_deeplog(path: Path) -> DeepLog:
         module.load_state_dict(weights)
     except RuntimeError as error:  # the shapes of every tensor have been checked; a bug if it comes
         raise CheckpointError(f"{path} does not fit the model that it declares") from error
+    settings = checkpoint.settings() if kind == "logexport" else {}
+    start, end = _boundaries(facts, sizes["vocab_size"]) if kind == "logexport" else (None, None)
     return DeepLog(
         kind=kind,
         module=module.eval().requires_grad_(False),
@@ -144,7 +153,11 @@ def read_deeplog(path: Path) -> DeepLog:
         seq_len=facts.integer("seq_len", most=MAX_SEQ_LEN),
         top_k=facts.integer("top_k"),
         vocab_sha256=facts.sha256(),
-        flagged_share=_shares(checkpoint.settings() if kind == "logexport" else {}),
+        start=start,
+        end=end,
+        ends_trained=None if end is None else facts.integer("ends_trained", least=0),
+        flagged_share=_shares(settings, "flagged_share"),
+        flagged_sessions=_shares(settings, "flagged_sessions"),
         warnings=(*checkpoint.warnings, *warnings),
     )
 
@@ -302,9 +315,20 @@ def _check_facts(facts: Facts, sizes: Mapping[str, int]) -> None:
             )
 
 
-def _shares(settings: Mapping[str, Any]) -> dict[int, float]:
+def _boundaries(facts: Facts, vocab_size: int) -> tuple[int | None, int | None]:
+    """The entries that sessions begin and end with, if the checkpoint names them."""
+    start, end = (facts.integer(name, 0, vocab_size - 1) for name in ("start", "end"))
+    if start is not None and start == end:
+        raise CheckpointError(
+            f"{facts.path} names the index {start} for the start and for the end of a session",
+            "Train the model again.",
+        )
+    return start, end
+
+
+def _shares(settings: Mapping[str, Any], name: str) -> dict[int, float]:
     """Read for a note only, so anything unexpected is left out."""
-    shares = settings.get("flagged_share")
+    shares = settings.get(name)
     if not isinstance(shares, Mapping):
         return {}
     return {

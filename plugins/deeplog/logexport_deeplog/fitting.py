@@ -6,14 +6,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
-from logexport.training.loop import Epoch, find_device, fit
+from logexport.training.loop import Epoch, find_device, fit, use_threads
 from torch import Tensor, nn
 
 from logexport_deeplog.model import EmbeddedEvents
 from logexport_deeplog.settings import Settings
 from logexport_deeplog.windows import Windows
 
-LARGEST_K = 20
 _SCORING_BATCH = 1024
 
 
@@ -25,14 +24,16 @@ class Trained:
         state_dict: the weights of the best epoch, on the CPU.
         epochs: every pass that was made.
         best: the number of the epoch that the weights are of.
-        flagged_share: by k from 1 to :data:`LARGEST_K`, the share of the held-out events that would
-            be anomalies; empty if nothing is held out.
+        threads, interrupted: see :class:`logexport.training.loop.Fitted`.
+        ranks: int64, the rank of each held-out window's actual event.
     """
 
     state_dict: Mapping[str, Tensor]
     epochs: tuple[Epoch, ...]
     best: int
-    flagged_share: Mapping[int, float]
+    threads: int
+    interrupted: bool
+    ranks: Tensor
 
 
 def fit_model(
@@ -75,9 +76,16 @@ def fit_model(
         on_batch,
         on_epoch,
     )
-    ranks, _ = score(fitted.model, windows, held_out, device)
-    shares = {k: float((ranks >= k).double().mean()) for k in range(1, LARGEST_K + 1) if len(ranks)}
-    return Trained(fitted.state_dict, fitted.epochs, fitted.best, shares)
+    with use_threads(fitted.threads):
+        ranks, _ = score(fitted.model, windows, held_out, device)
+    return Trained(
+        fitted.state_dict,
+        fitted.epochs,
+        fitted.best,
+        fitted.threads,
+        fitted.interrupted,
+        ranks,
+    )
 
 
 def score(

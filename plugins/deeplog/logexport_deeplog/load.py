@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from logexport.errors import UsageError, VocabularyError
+from logexport.errors import CheckpointError, UsageError, VocabularyError
 from logexport.types import (
     DummyInput,
     EventWindow,
@@ -32,11 +32,13 @@ def load(request: ModelRequest) -> LoadedModel:
     """Read the checkpoint and settle window length and k.
 
     Raises:
-        CheckpointError: see :func:`read_deeplog`.
+        CheckpointError: see :func:`read_deeplog`, or it was never trained on the end of a session
+            and would judge it.
         UsageError: k is not smaller than the vocabulary.
     """
     model = read_deeplog(request.checkpoint)
     warnings = list(model.warnings)
+    _check_ends(model, request.checkpoint, warnings)
     seq_len, source = _settle_length(model, request.options.get("seq_len"), warnings)
     top_k = _settle_k(model, request.options.get("top_k"), request.checkpoint, warnings)
     meta: dict[str, JSONValue] = {
@@ -53,12 +55,28 @@ def load(request: ModelRequest) -> LoadedModel:
         meta["classes"] = model.classes
     return LoadedModel(
         module=model.module,
-        task=Task(EventWindow(seq_len), NextEventTopK(OUTPUT, top_k)),
+        task=Task(EventWindow(seq_len, model.start, model.end), NextEventTopK(OUTPUT, top_k)),
         vocab_size=model.vocab_size,
         meta=meta,
         trained_vocab_sha256=model.vocab_sha256,
         warnings=tuple(warnings),
     )
+
+
+def _check_ends(model: DeepLog, path: Path, warnings: list[str]) -> None:
+    if model.end is None:
+        return
+    if model.ends_trained == 0:
+        raise CheckpointError(
+            f"{path} judges the end of a session and was never trained on one: every session would"
+            " end in an anomaly",
+            "Train it on a log in which sessions end, or build with --no-boundaries.",
+        )
+    if model.ends_trained is None:
+        warnings.append(
+            f"{path} does not say on how many ends of sessions it was trained: if on none, every"
+            " session ends in an anomaly."
+        )
 
 
 def _settle_length(model: DeepLog, option: int | None, warnings: list[str]) -> tuple[int, str]:
@@ -108,6 +126,11 @@ def _notes(model: DeepLog, top_k: int) -> list[JSONValue]:
             f"The model predicts {model.classes} of its {model.vocab_size} entries; the logits of"
             " the others are the lowest float."
         )
+    if top_k in model.flagged_sessions:
+        notes.append(
+            f"At k = {top_k}, {100 * model.flagged_sessions[top_k]:.3g} % of the held-out sessions"
+            " of training were flagged."
+        )
     if top_k in model.flagged_share:
         notes.append(
             f"At k = {top_k}, {100 * model.flagged_share[top_k]:.3g} % of the held-out events of "
@@ -121,8 +144,23 @@ def vocabulary(request: ModelRequest, model: LoadedModel) -> Vocabulary:
     that the model does not predict.
 
     Raises:
-        VocabularyError: see :func:`logexport.vocab.load_vocab`, or a template has no class.
+        VocabularyError: see :func:`logexport.vocab.load_vocab`, a template has no class, or one is
+            what sessions begin or end with.
     """
+    vocab = _fitting_vocabulary(request, model)
+    window = model.task.input
+    assert isinstance(window, EventWindow)  # noqa: S101 - load made it
+    for name, index in (("start", window.start), ("end", window.end)):
+        if index is not None and index not in vocab.reserved.values():
+            raise VocabularyError(
+                f"{request.checkpoint} has the {name} of a session at index {index}, where"
+                f" {request.vocab} has a template",
+                "Name the vocabulary that this checkpoint was trained with (--vocab).",
+            )
+    return vocab
+
+
+def _fitting_vocabulary(request: ModelRequest, model: LoadedModel) -> Vocabulary:
     from logexport.vocab import fix_command, load_vocab
 
     before, after = getattr(model.module, "without_class", (0, 0))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -9,8 +10,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from logexport.errors import InputError, UsageError
-from logexport.logs.preprocess import DEFAULT_MAX_SESSIONS, Preprocess
-from logexport.logs.sessions import Sessions
 from logexport.logs.windows import LastEvents
 from logexport.training.line_tables import SequencesFile, read_sequences
 from logexport.training.loop import Epoch
@@ -47,13 +46,10 @@ def windows_of(file: SequencesFile, vocab: Vocabulary, length: int) -> Tensor:
             f"{file.path} was made with another vocabulary",
             "Name the vocab.json that was written together with it.",
         )
-    held = DEFAULT_MAX_SESSIONS
-    if "preprocess" in about:
-        held = Preprocess.from_json(about["preprocess"], str(file.path)).max_sessions
-    sessions: Sessions[LastEvents] = Sessions(lambda _: LastEvents(length), held)
+    sessions: defaultdict[str | int | None, LastEvents] = defaultdict(lambda: LastEvents(length))
     rows: list[tuple[int, ...]] = []
     for row in file:
-        window, _ = sessions.touch(row.session)
+        window = sessions[row.session if row.session_number is None else row.session_number]
         full = window.full()
         if full is not None and row.template_index is not None:
             rows.append((*full, row.template_index))

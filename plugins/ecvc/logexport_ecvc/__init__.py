@@ -1,0 +1,1 @@
+"""Event count vectors for logexport: a finished session beside those that training had."""
