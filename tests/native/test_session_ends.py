@@ -120,7 +120,12 @@ def draw_lines(random: Random, count: int) -> list[bytes]:
                 + [f'{{"log": "s={name} 7\\n", "time": "{iso}"}}'],
                 [f"{iso.replace(' ', 'T')}Z stdout P {said}", f"{iso[:10]}T00:00:00Z stdout F end"],
                 [f"{epoch} s={name}", random.choice((message, "", said, "\tat a.b(C.java:1)"))],
-                [f"{iso} {said}", "\tat a.b.C.d(C.java:7)", "java.lang.Error: close", "\t... 3 more"],
+                [
+                    f"{iso} {said}",
+                    "\tat a.b.C.d(C.java:7)",
+                    "java.lang.Error: close",
+                    "\t... 3 more",
+                ],
                 [
                     f"{iso} {said}",
                     "Traceback (most recent call last):",
