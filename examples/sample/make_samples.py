@@ -26,6 +26,7 @@ SHIPPED = HERE.parents[1] / "plugins" / "deeplog" / "logexport_deeplog" / "sampl
 TRAINING_LOG = ["--lines", "60000", "--seed", "1"]
 SAMPLE_LOG = ["--lines", "2500", "--seed", "5", "--faults-every", "45"]
 MODEL = ["--seq-len", "10", "--embed-dim", "32", "--hidden-dim", "64", "--seed", "1"]
+MODEL += ["--holdout", "0.1", "--top-k", "9"]
 
 
 def main() -> None:

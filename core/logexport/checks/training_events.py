@@ -18,6 +18,7 @@ from logexport.checks.context import Context
 from logexport.logs.events import EventReader
 from logexport.training.line_tables import ParsedFile, SequencesFile, read_parsed, read_sequences
 from logexport.training.log import RowReader, rematch
+from logexport.training.sessions import SessionsOfLog
 from logexport.types import CheckResult, JSONValue
 
 NAME = "training_events"
@@ -83,8 +84,10 @@ Row = tuple[int, "str | None", "str | None"]
 
 
 def _of_sequences(context: Context, sequences: SequencesFile) -> Iterator[Row]:
-    """Of logexport's own sequences: events and sessions."""
-    reader = RowReader(EventReader(context.bundled.preprocess, context.vocab))
+    """Of logexport's own sequences: events, sessions and where these end."""
+    rules = context.bundled.preprocess
+    reader = RowReader(EventReader(rules, context.vocab))
+    sessions = SessionsOfLog(rules)
     name = _name(context)
     for row in sequences:
         event = reader.event(row.line_no, row.raw, row.continues)
@@ -92,6 +95,12 @@ def _of_sequences(context: Context, sequences: SequencesFile) -> Iterator[Row]:
         then = name(row.template_index)
         if event is not None and event.session != row.session:
             now, then = f"{now} in session {event.session}", f"{then} in session {row.session}"
+        if event is not None:
+            number = sessions.take(event).number
+            sessions.close_after(event)
+            if row.session_number not in (None, number):
+                now = f"{now} in session number {number}"
+                then = f"{then} in session number {row.session_number}"
         yield row.line_no, then, now
 
 
