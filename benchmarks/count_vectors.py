@@ -5,8 +5,8 @@
 A model of so many distinct vectors is exported by the plugin's own code and judges sessions in ONNX
 Runtime with one thread, in batches of 64. Beside it numpy computes the same distances of the same
 sessions, one session after another, in float32: the two are measured in turn, and the best run of
-each counts. Their scores are compared. The sessions are no vector of the training, so that nothing
-is found early.
+each counts. Their scores are compared. No session equals a vector
+that is kept.
 """
 
 from __future__ import annotations
