@@ -38,7 +38,7 @@ training = st.lists(session, min_size=1, max_size=12).map(
 
 def loaded(model: CountVectors) -> LoadedModel:
     return LoadedModel(
-        model, Task(SessionCounts(), ScoreThreshold(*OUTPUTS[:1], 0.5)), model.vectors.shape[1] - 1
+        model, Task(SessionCounts(), ScoreThreshold(*OUTPUTS[:1], 0.5)), len(model.places) - 1
     )
 
 
@@ -111,7 +111,7 @@ def many(rows: int, features: int) -> CountVectors:
         1, 300, size=(rows, features)
     )
     vectors[:, 0] += 1
-    vectors[:, -1] = 0
+    vectors[:, [features // 2, -1]] = 0
     totals = vectors.sum(1)
     known = torch.from_numpy(vectors.any(0))
     return CountVectors(torch.from_numpy(vectors), known, totals.min(), totals.max()).eval()
