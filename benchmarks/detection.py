@@ -76,7 +76,7 @@ def reference(bundle: Path, model_name: str | None, data: bytes, runs: int) -> d
         stream.name = "log"
         events = list(reader.read(iter_lines(stream, rules.reading)))
         read = time.process_time()
-        detector = Detector(model.task, model.vocab, scorer, max_sessions=rules.max_sessions)
+        detector = Detector(model.task, model.vocab, scorer, rules=rules)
         stats = detector.stats
         for event in events:
             for record in detector.feed(event):

@@ -13,7 +13,9 @@ static int print_anomaly(void *user, const struct logexport_record *record)
         ++*count;
         if (record->kind == LOGEXPORT_LINE)
             printf("line %lld: %s\n", (long long)record->line,
-                   record->reason == LOGEXPORT_UNSEEN ? "never seen before" : "unexpected here");
+                   record->reason == LOGEXPORT_UNSEEN ? "never seen before"
+                   : record->closed > 0               ? "its session ends too early"
+                                                      : "unexpected here");
         else
             printf("lines %lld to %lld: unusual\n", (long long)record->first_line,
                    (long long)record->last_line);

@@ -1,5 +1,7 @@
 /* Any file of a bundle may hold anything: it is refused with a sentence, or the engine runs. The first
  * byte says which file the rest is: the manifest, the task, the vocabulary, the rules, the graph. */
+#include <stdbool.h>
+
 #include "fuzz.h"
 #include "logexport/engine.h"
 #include "make_bundle.h"

@@ -186,8 +186,36 @@ static void put_proof(struct writer *writer, const char *proof, int64_t warnings
         put_integer(writer, warnings);
 }
 
-/* What the metadata says, and whether this engine can run it. */
-static void describe_model(struct writer *writer, const struct le_metadata *metadata)
+/* What a model's rules say of sessions, and how many are held or when they end. */
+static enum logexport_status describe_sessions(struct writer *writer,
+                                               const struct le_bundle *bundle,
+                                               const struct le_metadata *metadata,
+                                               struct logexport_error *error)
+{
+    static const char *const keys[] = {"session", "max_sessions"};
+    struct le_place place = {bundle->path, metadata->preprocess_file, ""};
+    struct le_buffer bytes = {0};
+    struct le_json_document rules = {NULL, NULL};
+    enum logexport_status status =
+        le_bundle_read(bundle, metadata->preprocess_file, LE_MAX_JSON_BYTES, &bytes, error);
+    if (status == LOGEXPORT_OK)
+        status = le_json_parse(bytes.data, bytes.length, place, &rules, error);
+    for (size_t i = 0; i < 2 && status == LOGEXPORT_OK; i++) {
+        const struct le_json_value *value = le_json_get(rules.object, keys[i]);
+        if (value == NULL)
+            continue;
+        put_key(writer, keys[i]);
+        put_value(writer, value);
+    }
+    le_json_free(&rules);
+    le_buffer_free(&bytes);
+    return status;
+}
+
+/* What the metadata and the rules say, and whether this engine can run it. */
+static enum logexport_status describe_model(struct writer *writer, const struct le_bundle *bundle,
+                                            const struct le_metadata *metadata,
+                                            struct logexport_error *error)
 {
     put_key(writer, metadata->model);
     open_bracket(writer, "{");
@@ -199,7 +227,9 @@ static void describe_model(struct writer *writer, const struct le_metadata *meta
     put_integer(writer, metadata->vocab_size);
     put_key(writer, "variants");
     put_value(writer, metadata->variants);
+    enum logexport_status status = describe_sessions(writer, bundle, metadata, error);
     close_bracket(writer, "}");
+    return status;
 }
 
 static enum logexport_status describe_models(struct writer *writer, const struct le_bundle *bundle,
@@ -213,8 +243,10 @@ static enum logexport_status describe_models(struct writer *writer, const struct
         enum logexport_status status = le_metadata_load(&metadata, bundle, model->key, error);
         if (status != LOGEXPORT_OK)
             return status;
-        describe_model(writer, &metadata);
+        status = describe_model(writer, bundle, &metadata, error);
         le_metadata_free(&metadata);
+        if (status != LOGEXPORT_OK)
+            return status;
     }
     close_bracket(writer, "}");
     return LOGEXPORT_OK;

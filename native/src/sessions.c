@@ -37,6 +37,7 @@ void le_sessions_free(struct le_sessions *sessions)
         free_session(session);
     }
     free(sessions->buckets);
+    le_buffer_free(&sessions->text);
     *sessions = (struct le_sessions){0};
 }
 
@@ -105,6 +106,31 @@ static bool double_buckets(struct le_sessions *sessions)
     return true;
 }
 
+/* Writes a session's key, in no more memory than it takes: there may be millions. */
+static bool set_key(struct le_sessions *sessions, struct le_session *session, const char *key,
+                    size_t length)
+{
+    struct le_buffer *text = &sessions->text;
+    text->length = 0;
+    session->null = key == NULL;
+    if (!(key == NULL
+              ? le_buffer_append(text, "null", 4)
+              : le_buffer_append(text, key, length) && le_json_append_string(text, key, length)))
+        return false;
+    if (session->key_capacity < text->length) {
+        char *memory = realloc(session->key, text->length);
+        if (memory == NULL)
+            return false;
+        session->key = memory;
+        session->key_capacity = text->length;
+    }
+    memcpy(session->key, text->data, text->length);
+    session->key_length = key == NULL ? 0 : length;
+    session->json = session->key + session->key_length;
+    session->json_length = text->length - session->key_length;
+    return true;
+}
+
 /* A session without a past; memory of released ones is used again. */
 static struct le_session *make_session(struct le_sessions *sessions, const char *key, size_t length)
 {
@@ -117,20 +143,10 @@ static struct le_session *make_session(struct le_sessions *sessions, const char 
     }
     if (session == NULL)
         return NULL;
-    struct le_buffer text = {session->key, 0, session->key_capacity};
-    session->null = key == NULL;
-    bool ok = key == NULL ? le_buffer_append(&text, "null", 4)
-                          : le_buffer_append(&text, key, length) &&
-                                le_json_append_string(&text, key, length);
-    session->key = text.data;
-    session->key_capacity = text.capacity;
-    if (!ok) {
+    if (!set_key(sessions, session, key, length)) {
         free_session(session);
         return NULL;
     }
-    session->key_length = key == NULL ? 0 : length;
-    session->json = text.data + session->key_length;
-    session->json_length = text.length - session->key_length;
     session->references = 1;
     session->lines = session->judged = session->anomalies = 0;
     session->first_line = session->last_line = session->closed = 0;

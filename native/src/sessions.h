@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "buffer.h"
 #include "logexport/engine.h"
 #include "windows.h"
 
@@ -34,6 +35,7 @@ struct le_sessions {
     struct le_session *newest, *oldest, *spare;
     size_t bucket_mask, count, spare_count, limit;
     int64_t idle_lines;
+    struct le_buffer text; /* a key before it is known how much room it takes */
 };
 
 /* At most `limit` sessions. `idle_lines`: after so many lines a session is idle; 0: none ever is. */

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -134,6 +134,9 @@ def rules(draw: st.DrawFn) -> Preprocess:
         masks = tuple(draw(st.one_of(sets, own, own)))
     # Of version 1, of version 2 as parse makes them, or of version 2 with anything.
     version = draw(st.integers(0, 3))
+    session = draw(st.sampled_from(SESSIONS))
+    if version and session.by != "none":
+        session = replace(session, idle_lines=draw(st.sampled_from((100_000, 1, 2, 3))))
     return Preprocess(
         encoding="utf-8" if version else None,
         tokens=draw(TOKEN_RULES) if version > 1 else TokenRule(),
@@ -141,7 +144,7 @@ def rules(draw: st.DrawFn) -> Preprocess:
         headers=headers,
         masks=masks,
         prefer=draw(st.sampled_from(("specific", "general"))),
-        session=draw(st.sampled_from(SESSIONS)),
+        session=session,
         max_sessions=draw(st.sampled_from((100_000, 1, 2, 3))),
         max_line_bytes=draw(st.sampled_from((1 << 20, 1 << 20, 1 << 20, 30, 12, 1))),
     )

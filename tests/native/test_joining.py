@@ -52,8 +52,14 @@ LEVEL, PRIORITY = KeptField("level"), KeptField("priority", "severity")
 STATUS = KeptField("status", "class")
 RULES = {
     "plain": Preprocess(session=SessionRule("regex", r"tick|id=(\w+)")),
-    "heads": Preprocess(
-        headers=HEADERS, session=SessionRule("regex", r"ERROR|\d$"), max_sessions=4
+    "heads": Preprocess(headers=HEADERS, session=SessionRule("regex", r"ERROR|\d$", idle_lines=4)),
+    "ends": Preprocess(
+        structured=FORMS,
+        headers=HEADERS,
+        session=SessionRule(
+            "regex", r"ERROR|\d|[A-Z]", idle_lines=20, idle_seconds=1, close_pattern=r"Error|at |x"
+        ),
+        max_line_bytes=200,
     ),
     "no continuation": Preprocess(headers=HEADERS, continuation=False, max_line_bytes=120),
     "structured": Preprocess(structured=FORMS, session=SessionRule("field", field="trace.id")),

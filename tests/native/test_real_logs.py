@@ -58,25 +58,24 @@ def pieces(data: bytes, seed: int) -> list[bytes]:
 
 
 @pytest.mark.parametrize(
-    ("kind", "session", "max_sessions"),
+    ("kind", "session"),
     [
-        ("events topk", SessionRule("none"), 100_000),
-        ("events topk", SessionRule("host"), 100_000),
-        ("events score", SessionRule("regex", r"blk_-?\d+|\[\d+\]"), 3),
-        ("events topk", SessionRule("regex", r"(\d)\b"), 2),
-        ("counts score", SessionRule("none"), 1),
-        ("counts topk", SessionRule("none"), 1),
+        ("events topk", SessionRule("none")),
+        ("events topk", SessionRule("host", idle_lines=100_000)),
+        ("events score", SessionRule("regex", r"blk_-?\d+|\[\d+\]", idle_lines=30)),
+        ("events topk", SessionRule("regex", r"(\d)\b", idle_lines=20, idle_seconds=60)),
+        ("counts score", SessionRule("none")),
+        ("counts topk", SessionRule("none")),
     ],
 )
 def test_no_line_differs(
     parsed: tuple[Path, Vocabulary, Preprocess],
     kind: str,
     session: SessionRule,
-    max_sessions: int,
     tmp_path: Path,
 ) -> None:
     log, vocabulary, rules = parsed
-    rules = replace(rules, session=session, max_sessions=max_sessions)
+    rules = replace(rules, session=session)
     task = make_task(
         kind, length=5, lines=50, stride=25, steps=4, top_k=min(9, len(vocabulary) - 1)
     )

@@ -7,10 +7,12 @@ traces, several files. ``LOGEXPORT_DIFFERENTIAL_CASES`` sets how many are drawn.
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime, timezone
 from io import BytesIO
 from pathlib import Path
 from random import Random
@@ -26,6 +28,7 @@ from logexport.logs.kept import KeptField
 from logexport.logs.lines import as_log, iter_lines
 from logexport.logs.preprocess import Preprocess, SessionRule
 from logexport.logs.structured import StructuredForm
+from logexport.logs.tokens import TokenRule
 from logexport.types import Task, Vocabulary
 from logexport.verdicts.options import DetectOptions
 
@@ -49,14 +52,17 @@ FORMS = (
     StructuredForm("cri"),
     StructuredForm("json", "m", timestamp="t", host="h"),
 )
-TEMPLATES = ("open <*>", "read <*> <*>", "write s=<*>", "close", "ValueError: <*>", "<*> <*> <*>")
-MESSAGES = ("open 7", "read a b", "write", "close", "what is this now", "open", "")
+TEMPLATES = (
+    *("<*> open <*>", "<*> read <*> <*>", "<*> write", "<*> close", "close"),
+    *("ValueError: <*>", "java.lang.Error: <*>"),
+)
+MESSAGES = ("open 7", "open 8", "read a b", "write", "write", "close", "what is it now", "\u00e9")
 
 names = st.one_of(
-    st.builds(SessionRule, st.just("regex"), st.sampled_from((r"s=(\d)", r"s=\d|close", "s=(9)?"))),
-    st.builds(
-        lambda field: SessionRule("field", field=field), st.sampled_from(("s", "host", "timestamp"))
+    st.sampled_from((r"s=(\d)", r"s=(\d)", r"s=\d|close", "s=(1)?")).map(
+        lambda pattern: SessionRule("regex", pattern)
     ),
+    st.sampled_from(("s", "host", "timestamp")).map(lambda name: SessionRule("field", field=name)),
 )
 
 
@@ -65,28 +71,27 @@ def rules(draw: st.DrawFn) -> Preprocess:
     """Of version 2, with sessions that end in every way."""
     session = replace(
         draw(names),
-        idle_lines=draw(st.sampled_from((1, 2, 3, 5, 8, 30, 10_000_000))),
+        idle_lines=draw(st.sampled_from((10_000_000, 30, 8, 5, 3, 2, 1))),
         idle_seconds=draw(st.sampled_from((None, 1, 5, 60, 86_400, 40 * 86_400))),
-        close_pattern=draw(st.sampled_from((None, None, "close", r"7$", r"[^\x00-\x7f]", ""))),
+        close_pattern=draw(st.sampled_from((None, None, "close", r"7$", r"[^\x00-\x7f]", "x?"))),
     )
     return Preprocess(
-        headers=tuple(draw(st.lists(st.sampled_from(HEADERS), max_size=4, unique=True))),
+        headers=draw(st.sampled_from((HEADERS, HEADERS, HEADERS[1:], HEADERS[::2], ()))),
         masks=(),
         session=session,
         structured=draw(st.sampled_from((FORMS, FORMS, ()))),
         continuation=draw(st.booleans()),
-        keep=draw(st.sampled_from(((), (), (KeptField("host"),)))),
+        keep=draw(st.sampled_from(((), (), (), (KeptField("host"),)))),
         max_line_bytes=draw(st.sampled_from((1 << 20, 1 << 20, 90))),
+        tokens=TokenRule("", False),
     )
 
 
 def draw_time(random: Random, now: int) -> tuple[str, str, str, str]:
     """A time in the forms that the headers read: ISO, syslog, a clock, an epoch."""
-    from datetime import datetime, timezone
-
     then = datetime.fromtimestamp(1_700_000_000 + now, timezone.utc)
     if random.random() < 0.05:
-        return ("2024-02-30 00:00:00", "Feb 30 00:00:00", "25:00", "9999999999")
+        return ("2024-02-30 00:00:00", "Feb 30 00:00:00", "25:00", "99999999999")
     return (
         then.strftime("%Y-%m-%d %H:%M:%S"),
         then.strftime("%b %d %H:%M:%S"),
@@ -95,47 +100,56 @@ def draw_time(random: Random, now: int) -> tuple[str, str, str, str]:
     )
 
 
+def draw_record(form: str, random: Random, now: int) -> list[str]:
+    """The lines of a record, or of what is around records."""
+    iso, syslog, clock, epoch = draw_time(random, now)
+    name, message = random.choice("1234"), random.choice(MESSAGES)
+    text = f"s={name} {message}"
+    zoned = f"{iso.replace(' ', 'T')}Z"
+    return {
+        "iso": [f"{iso} {text}"],
+        "syslog": [f"{syslog} web {text}"],
+        "clock": [f"[{clock}] {text}"],
+        "bare": [text],
+        "null": [message],
+        "blank": [""] * random.choice((1, 2, 4, 9)),
+        "json": [f'{{"m": "{text}", "t": "{iso}", "s": "{name}"}}'],
+        "headed json": [f'{{"m": "{iso} {text}", "t": null, "h": "h{name}", "s": "{name}"}}'],
+        "docker": [
+            f'{{"log": "{text} ", "time": "{zoned}", "s": "{name}"}}',
+            f'{{"log": "s=4 7\\n", "time": "{zoned}"}}',
+        ],
+        "cri": [f"{zoned} stdout P {text} ", f"{zoned} stdout F s=9 close"],
+        "next": [f"{epoch} s={name}", random.choice((message, "", text, "\tat a.b(C.java:1)"))],
+        "java": [
+            f"{iso} {text}",
+            "\tat a.b.C.d(C.java:7)",
+            "java.lang.Error: close",
+            "\t... 3 more",
+        ],
+        "python": [
+            f"{iso} {text}",
+            "Traceback (most recent call last):",
+            '  File "a.py", line 7, in b',
+            random.choice(("ValueError: close", "ValueError: 7")),
+        ],
+        "long": [f"s={name} " + "long " * 30],
+    }[form]
+
+
+USUAL = ("iso", "syslog", "clock", "bare", "json", "headed json")
+UNUSUAL = ("null", "blank", "docker", "cri", "next", "java", "python", "long")
+
+
 def draw_lines(random: Random, count: int) -> list[bytes]:
-    """A log whose clock jumps forward, and now and then back."""
+    """A log of few forms, whose clock jumps forward, and now and then back."""
+    forms = random.choices(USUAL, k=3) * 2 + random.sample(UNUSUAL, 3)
+    jumps = random.sample((1, 2, 6, 70, 90_000, 3_600_000, -1, -6, -100, -90_000), 3)
     lines: list[str] = []
     now = 0
     while len(lines) < count:
-        now += random.choice((0, 0, 1, 2, 6, 70, 100_000, 3_600_000, -1, -6, -100, -90_000))
-        iso, syslog, clock, epoch = draw_time(random, now)
-        name = random.choice("1123459")
-        message = random.choice(MESSAGES)
-        said = f"{message} s={name}" if message != "close" else f"s={name} close"
-        lines += random.choice(
-            (
-                [f"{iso} {said}"],
-                [f"{iso} {said}", ""],
-                [f"{syslog} web {said}"],
-                [f"[{clock}] {said}"],
-                [said],
-                [message],
-                [""] * random.choice((1, 2, 4, 9)),
-                [f'{{"m": "{message}", "t": "{iso}", "s": "{name}", "x": "s={name}"}}'],
-                [f'{{"m": "{iso} {said}", "t": null, "h": "h{name}"}}'],
-                [f'{{"log": "{message} ", "time": "{iso}", "s": "{name}"}}'] * 2
-                + [f'{{"log": "s={name} 7\\n", "time": "{iso}"}}'],
-                [f"{iso.replace(' ', 'T')}Z stdout P {said}", f"{iso[:10]}T00:00:00Z stdout F end"],
-                [f"{epoch} s={name}", random.choice((message, "", said, "\tat a.b(C.java:1)"))],
-                [
-                    f"{iso} {said}",
-                    "\tat a.b.C.d(C.java:7)",
-                    "java.lang.Error: close",
-                    "\t... 3 more",
-                ],
-                [
-                    f"{iso} {said}",
-                    "Traceback (most recent call last):",
-                    '  File "a.py", line 7, in b',
-                    random.choice(("ValueError: close", "ValueError: 7")),
-                ],
-                ["s=%s " % name + "long " * 30],
-                [f"{said} \u00e9"],
-            )
-        )
+        now += random.choice((0, 0, 1, *jumps))
+        lines += draw_record(random.choice(forms), random, now)
     return [line.encode() for line in lines]
 
 
@@ -189,9 +203,9 @@ def cases(draw: st.DrawFn) -> Case:
             )
         )
         theirs["session_by"] = ours["session_by"] = by
-    wild = draw(st.sampled_from(({}, {}, {3: float("nan")}, {2: float("inf")})))
+    wild = draw(st.sampled_from(({}, {}, {}, {}, {1: float("nan")})))
     random = Random(draw(st.integers(0, 2**32)))
-    lines = draw_lines(random, draw(st.sampled_from((0, 3, 12, 40, 120))))
+    lines = draw_lines(random, draw(st.sampled_from((120, 40, 40, 12, 3, 0))))
     cuts = sorted(random.choices(range(len(lines) + 1), k=draw(st.integers(0, 2))))
     begins, ends = [0, *cuts], [*cuts, len(lines)]
     last = draw(st.sampled_from((b"", b"\n", b"\n\n\n", b"\n \n\n\n\n\n")))
@@ -256,9 +270,10 @@ BY_PATTERN = Preprocess(session=SessionRule("regex", r"s=(\d)", idle_lines=3))
 
 def refusals(bundle: Path, **options: Any) -> tuple[Exception, EngineError]:
     """What the reference and the engine say."""
+    chosen = DetectOptions(**options)
+    model = open_model(bundle, chosen)
     with pytest.raises((InputError, UsageError)) as theirs:
-        chosen = DetectOptions(**options)
-        Detection(open_model(bundle, chosen), chosen)
+        Detection(model, chosen)
     with pytest.raises(EngineError) as ours:
         Engine(bundle, **options)
     return theirs.value, ours.value
@@ -309,6 +324,33 @@ def test_boundaries_are_two_reserved_indices_of_their_own(
     bundle = write_bundle(tmp_path / "bundle", task, VOCABULARY, BY_PATTERN)
     _, ours = refusals(bundle)
     assert ours.status == Status.BUNDLE
+
+
+def test_info_shows_the_task_and_when_sessions_end(tmp_path: Path) -> None:
+    rules = Preprocess(session=SessionRule("field", field="s", idle_lines=7, close_pattern="x"))
+    by_start = write_bundle(
+        tmp_path / "events", make_task("events score", start=1, end=2), VOCABULARY, rules
+    )
+    by_counts = write_bundle(tmp_path / "counts", make_task("sessions score"), VOCABULARY, rules)
+    older = Preprocess(encoding=None, session=SessionRule("regex", "a"), max_sessions=3)
+    before = write_bundle(tmp_path / "before", make_task("events topk"), VOCABULARY, older)
+    described = [
+        json.loads(engine("info", bundle).stdout)["models"]["tiny"]
+        for bundle in (by_start, by_counts, before)
+    ]
+    assert [one["task"]["input"] for one in described[:2]] == ["event_window", "session_counts"]
+    assert (described[0]["task"]["start"], described[0]["task"]["end"]) == (1, 2)
+    assert all(one["task_known"] for one in described)
+    for one in described[:2]:
+        assert one["session"] == {
+            "by": "field",
+            "field": "s",
+            "idle_lines": 7,
+            "close_pattern": "x",
+        }
+        assert "max_sessions" not in one
+    assert described[2]["session"] == {"by": "regex", "pattern": "a"}
+    assert described[2]["max_sessions"] == 3
 
 
 def test_the_program_leaves_or_closes_what_lives_at_the_end(tmp_path: Path) -> None:

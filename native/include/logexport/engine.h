@@ -1,8 +1,8 @@
 /* logexport: from raw log lines to verdicts.
  *
- * An engine reads the bytes of a log and gives one verdict a line (or a window of lines, or a session) of a model
- * that `logexport run` exported to a bundle. It says what the Python reference says, byte for byte;
- * docs/verdicts.md defines what a verdict is. This header is the manual of the library.
+ * An engine reads the bytes of a log and gives one verdict a line (or a window of lines, or a session)
+ * of a model that `logexport run` exported to a bundle. It says what the Python reference says, byte for
+ * byte; docs/verdicts.md defines what a verdict is. This header is the manual of the library.
  *
  * The life of an engine
  *
@@ -41,12 +41,13 @@
  *   and the options ask for them; `closed` and `closed_by` say when and why. Rules of version 1 hold
  *   max_sessions sessions and drop the least recently touched one.
  *
- *   At most idle_lines + 1 sessions with a name are held at once, or max_sessions. One takes some 600
- *   bytes, its name twice (as text and as JSON), and what the model needs: for event_window up to twice
- *   the window's events of 4 bytes; for session_counts 64 bytes, or at most 16 for each template that
- *   occurs in it. A row of counts as the model is shown it is made when the session closes; together
- *   they take at most 64 MB while they wait or are remembered, or room for as many as are being scored
- *   if that is more. A batch that is scored has at most 16 MB of input, or two windows.
+ *   At most idle_lines + 1 sessions with a name are held at once, or max_sessions. One takes some 250
+ *   bytes, its name twice (as text and as JSON), and what the model needs: for event_window 64 bytes,
+ *   growing to at most twice the window's events of 4 bytes; for session_counts 64 bytes, or at most 16
+ *   for each template that occurs in it. The row of counts that the model is shown is made when the
+ *   session closes. Such rows take at most 64 MB in all while they wait or are remembered, or twice the
+ *   room of those that are being scored, if that is more. What is scored at once has at most 16 MB of
+ *   input, or two windows.
  *
  * Threads
  *
