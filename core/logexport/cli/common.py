@@ -25,6 +25,7 @@ __all__ = [
     "progress",
     "say",
     "to_json",
+    "warn",
     "visible",
 ]
 
