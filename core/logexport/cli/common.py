@@ -25,8 +25,8 @@ __all__ = [
     "progress",
     "say",
     "to_json",
-    "warn",
     "visible",
+    "warn",
 ]
 
 json_option = click.option(
