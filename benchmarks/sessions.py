@@ -38,6 +38,7 @@ END = "<!-- sessions: end -->"
 FOLDS = 5
 BUDGETS = {"deeplog": 0.005, "ecvc": 0.002}
 SESSION_BY = r"blk_\d+"
+SEQ_LEN = 10
 AT_ONCE, GAP = 200, 2_000
 """Of the form with long gaps: sessions that live at a time, and lines of others in some gaps."""
 FORMS = ("in sequence", "interleaved")
@@ -101,9 +102,14 @@ def write_log(path: Path, sessions: dict[str, Session], form: str, seed: int) ->
     lines = in_sequence(sessions) if form == FORMS[0] else interleaved(sessions, seed)
     with path.open("w", encoding="utf-8") as file:
         for number, (name, event) in enumerate(lines):
-            word = "abcdefghijklmnopqrstuvwxyz"[int(event) % 26] * (1 + int(event) // 26)
             clock = f"{number // 3600 % 24:02}{number // 60 % 60:02}{number % 60:02}"
-            file.write(f"081109 {clock} {number % 997} INFO dfs.Node: step {word} of {name} done\n")
+            file.write(f"081109 {clock} {number % 997} INFO dfs.Node: {sentence(event, name)}\n")
+
+
+def sentence(event: str, name: str) -> str:
+    """What a line of an event says: words that no other event has, around the name."""
+    letter = "abcdefghijklmnopqrstuvwxyz"[int(event) % 26] * (1 + int(event) // 26)
+    return f"{letter}ing the {letter}er of {name} as {letter}ed by {letter}ion"
 
 
 def in_sequence(sessions: dict[str, Session]) -> Iterator[tuple[str, str]]:
@@ -165,7 +171,8 @@ def train(work: Path, sessions: dict[str, Session], form: str, seed: int) -> Pat
     )
     logexport(
         *("deeplog", "train", "--sequences", work / "sequences.parquet", "--vocab", vocab),
-        *("--false-alarms", BUDGETS["deeplog"], "--seed", 1, "-o", work / "deeplog.safetensors"),
+        *("--seq-len", SEQ_LEN, "--false-alarms", BUDGETS["deeplog"], "--seed", 1),
+        *("-o", work / "deeplog.safetensors"),
     )
     logexport(
         *("ecvc", "train", "--counts", work / "session_counts.parquet", "--vocab", vocab),

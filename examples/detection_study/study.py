@@ -32,7 +32,9 @@ END = "<!-- detection study: end -->"
 TRAINING_LINES, CLEAN_LINES = 60_000, 20_000
 TRAINING_SEED, CLEAN_SEED, TROUBLE_SEED = 1, 11, 21
 DEEPLOG = ["--seq-len", "10", "--embed-dim", "32", "--hidden-dim", "64", "--seed", "1"]
+DEEPLOG += ["--holdout", "0.1", "--top-k", "9"]
 MSCRED = ["--channels", "16,32,64", "--seed", "1"]
+THRESHOLD = ["--threshold", "p99"]
 MODELS = ("deeplog", "mscred")
 THRESHOLDS = ("p95", "mad", "3sigma", "p99")
 """MSCRED's, that so long a log has windows enough for; the last is the one that is used."""
@@ -112,7 +114,7 @@ def train(work: Path) -> Path:
     checkpoints = [
         word for model in MODELS for word in ("--checkpoint", f"{model}={work / model}.pth")
     ]
-    logexport("run", *models, *checkpoints, "--vocab", vocab, "-o", work / "bundle")
+    logexport("run", *models, *checkpoints, "--vocab", vocab, "-o", work / "bundle", *THRESHOLD)
     return work / "bundle"
 
 

@@ -10,14 +10,11 @@ The same versions of Python and torch make the same files again.
 
 from __future__ import annotations
 
-import argparse
 import json
-import os
 import shutil
-import tempfile
 from pathlib import Path
 
-from make_samples import HERE, SAMPLE_LOG, TRAINING_LOG, generate, logexport
+from make_samples import HERE, SAMPLE_LOG, TRAINING_LOG, generate, logexport, make_sample
 
 SHIPPED = HERE.parents[1] / "plugins" / "mscred" / "logexport_mscred" / "sample"
 
@@ -26,17 +23,7 @@ MODEL = ["--channels", "8,16,32", "--seed", "1"]
 
 def main() -> None:
     """Parse the options and make the sample."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--work", type=Path, help="keep what is made on the way here")
-    parser.add_argument("--output", type=Path, default=SHIPPED, help="where the sample goes")
-    options = parser.parse_args()
-    # So small a network is no faster on more threads, and one sums alike everywhere.
-    os.environ["OMP_NUM_THREADS"] = "1"
-    with tempfile.TemporaryDirectory() as temporary:
-        work = options.work or Path(temporary)
-        work.mkdir(parents=True, exist_ok=True)
-        make(work, options.output)
-        measure(work)
+    make_sample(__doc__, SHIPPED, make, measure)
 
 
 def make(work: Path, output: Path) -> None:

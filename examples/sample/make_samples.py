@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 from collections import defaultdict
+from collections.abc import Callable
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -25,13 +26,31 @@ SHIPPED = HERE.parents[1] / "plugins" / "deeplog" / "logexport_deeplog" / "sampl
 TRAINING_LOG = ["--lines", "60000", "--seed", "1"]
 SAMPLE_LOG = ["--lines", "2500", "--seed", "5", "--faults-every", "45"]
 MODEL = ["--seq-len", "10", "--embed-dim", "32", "--hidden-dim", "64", "--seed", "1"]
+MODEL += ["--holdout", "0.1", "--top-k", "9"]
 
 
 def main() -> None:
     """Parse the options and make the sample."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    make_sample(__doc__, SHIPPED, make, measure)
+
+
+def make_sample(
+    description: str,
+    shipped: Path,
+    make: Callable[[Path, Path], None],
+    measure: Callable[[Path], None],
+) -> None:
+    """The program of each of these scripts: parse its options, make its sample and measure it.
+
+    Args:
+        description: its docstring.
+        shipped: where the sample goes, unless an option says otherwise.
+        make: makes it: what it makes on the way goes into the first, the sample into the second.
+        measure: measures it, in the first of these.
+    """
+    parser = argparse.ArgumentParser(description=description.splitlines()[0])
     parser.add_argument("--work", type=Path, help="keep what is made on the way here")
-    parser.add_argument("--output", type=Path, default=SHIPPED, help="where the sample goes")
+    parser.add_argument("--output", type=Path, default=shipped, help="where the sample goes")
     options = parser.parse_args()
     # More threads do not make so small a network faster, and one sums alike everywhere.
     os.environ["OMP_NUM_THREADS"] = "1"

@@ -191,9 +191,9 @@ def test_the_curve_is_printed(log: Path) -> None:
 def test_a_budget_below_one_session_is_out_of_reach_and_the_nearest_is_named(log: Path) -> None:
     found = document(log, "--false-alarms", "0.004")
     assert len(found["warnings"]) == 2
-    assert "0.400% is out of reach" in found["warnings"][0]
+    assert "0.004 is out of reach" in found["warnings"][0]
     assert "200 held-out sessions" in found["warnings"][0]
-    assert "0.500% (--false-alarms 0.005000)" in found["warnings"][0]
+    assert "allow 0.005" in found["warnings"][0]
     assert found["thresholds"]["budget"] == found["curve"][-1]["threshold"] > 1
     assert found["curve"][-1]["drawn"] == found["curve"][-1]["time"] == 0
     assert "new event or a new length alone" in found["warnings"][1]

@@ -64,11 +64,12 @@ def test_the_options_of_a_schedule_are_its_fields_with_the_defaults_of_the_setti
     assert Settings(**found) == Settings()
     assert set(found) == set(Settings.__dataclass_fields__)
     given = ("--epochs", "5", "--patience", "1", "--holdout", "0", "--learning-rate", "0.1")
-    given += ("--batch-size", "2", "--seed", "8", "--device", "cuda:1", "--some-size", "3")
+    given += ("--batch-size", "2", "--seed", "8", "--device", "cuda:1", "--threads", "4")
+    given += ("--some-size", "3")
     found = values(
         schedule_options(Settings), size_options(Settings, some_size=""), arguments=given
     )
-    assert Settings(**found) == Settings(5, 1, 0.1, 2, 8, "cuda:1", 0.0, 3)
+    assert Settings(**found) == Settings(5, 1, 0.1, 2, 8, "cuda:1", 4, 0.0, 3)
 
 
 def test_settings_without_a_field_have_no_option_for_it() -> None:

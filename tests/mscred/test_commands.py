@@ -370,14 +370,17 @@ def test_the_standardisation_is_of_the_training_part_alone(
 def test_thresholds_are_those_of_the_exported_model_on_the_held_out_part(
     built: Path, tmp_path: Path
 ) -> None:
-    document = train(built, tmp_path / "m.pth", "--holdout", "0.4")
+    budget = ("--holdout", "0.4", "--false-alarms", "0.02")
+    document = train(built, tmp_path / "m.pth", *budget)
     held = document["held_out_windows"]
+    assert 50 <= held < 100 and document["false_alarms"] == 0.02  # noqa: PT018
     assert 20 <= held < 100
     model = load(ModelRequest("mscred", tmp_path / "m.pth", built / "vocab.json"))
     samples = read_counts(built / "window_counts.parquet").samples(4)[-held:]
     scores = model.module(torch.from_numpy(np.ascontiguousarray(samples)))[1].double().numpy()
     median = np.median(scores)
     expected = {
+        "budget": sorted(scores)[-2],
         "p95": np.percentile(scores, 95),
         "3sigma": scores.mean() + 3 * scores.std(),
         "mad": median + 3 * 1.4826 * np.median(np.abs(scores - median)),
@@ -397,19 +400,22 @@ def test_a_percentile_that_the_held_out_part_is_too_small_for_is_refused_by_name
     for name, least in (("p99", "100"), ("p99.9", "1,000")):
         with pytest.raises(UsageError, match=rf"{name} needs at least {least} .* has {held}"):
             read(threshold=name)
-    default = read()
-    assert default.task.decision.threshold_name == "3sigma"
-    assert any("p99 needs at least 100" in warning for warning in default.warnings)
+    assert read().task.decision.threshold_name == "budget"
     assert read(threshold="p95").task.decision.threshold_name == "p95"
 
 
-def test_p99_is_the_default_where_there_are_windows_enough(tmp_path: Path, parsed: Path) -> None:
-    call("build", "--parsed", parsed, "-o", tmp_path, "--lines", 8, "--stride", 4)
-    assert train(tmp_path, tmp_path / "m.pth", "--holdout", "0.3")["held_out_windows"] >= 100
-    model = load(ModelRequest("mscred", tmp_path / "m.pth", tmp_path / "vocab.json"))
-    assert isinstance(model.task.decision, ScoreThreshold)
-    assert model.task.decision.threshold_name == "p99"
-    assert not any("p99" in warning for warning in model.warnings)
+def test_a_budget_is_met_on_the_held_out_part_or_said_to_be_out_of_reach(
+    built: Path, tmp_path: Path
+) -> None:
+    document = train(built, tmp_path / "m.pth", "--holdout", "0.4", "--false-alarms", "0.1")
+    assert document["thresholds"]["budget"] == document["curve"]["0.1"]
+    assert not any("out of reach" in warning for warning in document["warnings"])
+    document = train(built, tmp_path / "m.pth", "--holdout", "0.4")
+    (warning,) = (one for one in document["warnings"] if "out of reach" in one)
+    assert f"less than one of the {document['held_out_windows']} held-out windows" in warning
+    assert document["thresholds"]["budget"] == document["curve"]["0.0"]
+    with pytest.raises(UsageError, match=r"--false-alarms 0.1 cannot be met: nothing"):
+        train(built, tmp_path / "m.pth", "--holdout", "0", "--false-alarms", "0.1")
 
 
 def test_one_seed_gives_the_same_weights_and_another_seed_others(

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from logexport.training.budgets import Budget
 from logexport_mscred.counts import KIND, read_counts
 from logexport_mscred.parts import divide
-from logexport_mscred.thresholds import needed, thresholds_of
+from logexport_mscred.thresholds import curve_of, needed, thresholds_of
 
 
 def lines_of(part: range, steps: int, lines: int, stride: int) -> range:
@@ -55,28 +56,37 @@ def test_nothing_is_held_out_of_a_log_that_is_too_short() -> None:
         assert len(parts.held_out) == len(parts.stop) == 0
 
 
+def thresholds(scores: np.ndarray, share: float = 0.01) -> dict[str, float]:
+    return thresholds_of(scores, Budget(share, len(scores), "windows"))
+
+
 def test_thresholds_need_enough_scores() -> None:
-    assert [needed(name) for name in ("p95", "p99", "p99.9", "3sigma", "mad")] == [
-        20,
-        100,
-        1000,
-        2,
-        2,
-    ]
-    everything = ["p95", "p99", "p99.9", "3sigma", "mad"]
-    for count, names in ((0, []), (1, []), (2, everything[3:]), (19, everything[3:])):
-        assert list(thresholds_of(np.ones(count))) == names
-    assert list(thresholds_of(np.arange(20.0))) == ["p95", "3sigma", "mad"]
-    assert list(thresholds_of(np.arange(999.0))) == ["p95", "p99", "3sigma", "mad"]
-    assert list(thresholds_of(np.arange(1000.0))) == everything
+    everything = ["budget", "p95", "p99", "p99.9", "3sigma", "mad"]
+    assert [needed(name) for name in everything] == [1, 20, 100, 1000, 2, 2]
+    for count, names in (
+        (0, []),
+        (1, ["budget"]),
+        (2, ["budget", "3sigma", "mad"]),
+        (19, ["budget", "3sigma", "mad"]),
+    ):
+        assert list(thresholds(np.ones(count))) == names
+    assert list(thresholds(np.arange(20.0))) == ["budget", "p95", "3sigma", "mad"]
+    assert list(thresholds(np.arange(999.0))) == ["budget", "p95", "p99", "3sigma", "mad"]
+    assert list(thresholds(np.arange(1000.0))) == everything
 
 
 def test_thresholds_of_known_scores() -> None:
     scores = np.array([0.0, 0.0, 1.0, 2.0, 7.0] * 20)
-    found = thresholds_of(scores)
+    found = thresholds(scores, 0.25)
     assert found["3sigma"] == pytest.approx(2 + 3 * np.sqrt(6.8))
     assert found["mad"] == pytest.approx(1 + 3 * 1.4826 * 1.0)
     assert found["p95"] == found["p99"] == 7
+    assert found["budget"] == 2
+
+
+def test_a_curve_has_the_budgets_that_its_scores_can_tell_apart_and_none() -> None:
+    assert curve_of(np.arange(100.0)) == {0.1: 89, 0.05: 94, 0.02: 97, 0.01: 98, 0.0: 99}
+    assert curve_of(np.zeros(0)) == {}
 
 
 def _table(tmp_path: object, columns: dict[str, object], about: object = None) -> object:

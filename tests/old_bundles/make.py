@@ -4,9 +4,12 @@
 
 runs the ``logexport`` of the Python that runs this file, by its command line alone, and writes one
 directory a bundle: ``bundle/``, ``hostile.log`` and ``records.jsonl`` (with ``--session-summary``
-where the model judges sessions). ``version1`` was made so at commit 8255f61, with
-constraints.txt, on Python 3.11. It is never made again: what it says is what bundles of version 1
-mean. A later schema version gets a directory of its own.
+where the model judges sessions). DIRECTORY's name is the version whose bundles are made.
+
+What is there is never made again: it says what bundles of its version mean. ``version1`` was made
+at commit 8255f61, and only a release of that time can make it; ``version2`` when its rules were
+frozen. Both with constraints.txt, on Python 3.11. A later schema version gets a directory of its
+own.
 """
 
 from __future__ import annotations
@@ -134,11 +137,114 @@ def reserved(work: Path, bundle: Path) -> Path:
     return log
 
 
-BUNDLES: dict[str, Callable[[Path, Path], Path]] = {
-    "deeplog": deeplog,
-    "mscred": mscred,
-    "alog-detect": alog_detect,
-    "reserved": reserved,
+# --- those of version 2 ---------------------------------------------------------------------------
+
+REQUEST = r"(?:request |for |to )([0-9a-f]{12})"
+"""What the lines of one request have in common in the sample log."""
+ENDS = ("--session-by", REQUEST, "--idle-lines", 60, "--idle-seconds", 2)
+CLOSING = ("--close-pattern", "finished with")
+
+
+def boundaries(work: Path, bundle: Path) -> Path:
+    """DeepLog on sessions that begin and end: by lines, by time, by a line, with the log."""
+    log = sample_log(work, 4000, 21)
+    parsed = parse_short(work, log)
+    logexport("deeplog", "build", *parsed, *ENDS, *CLOSING)
+    model = work / "deeplog.safetensors"
+    sizes = ("--seq-len", 4, "--embed-dim", 8, "--hidden-dim", 12, "--epochs", 12, "--top-k", 3)
+    train = ("--sequences", work / "sequences.parquet", "--vocab", work / "vocab.json")
+    logexport("deeplog", "train", *train, "-o", model, *sizes)
+    run = ("--model", "deeplog", "--checkpoint", model, "--portable", "--native", "require")
+    logexport("run", *run, "-o", bundle)
+    return log
+
+
+def session_counts(work: Path, bundle: Path) -> Path:
+    """Event counts of finished sessions; nothing but lines, time and the log's end ends one."""
+    log = sample_log(work, 4000, 22)
+    parsed = parse_short(work, log)
+    logexport("ecvc", "build", *parsed, *ENDS)
+    model = work / "ecvc.safetensors"
+    counts = ("--counts", work / "session_counts.parquet", "--vocab", work / "vocab.json")
+    logexport("ecvc", "train", *counts, "-o", model)
+    logexport("run", "--model", "ecvc", "--checkpoint", model, "--native", "require", "-o", bundle)
+    return log
+
+
+def counts_of_json(work: Path, bundle: Path) -> Path:
+    """MSCRED on structured records with a level that stays in the event."""
+    log = sample_log(work, 4000, 23)
+    write_json_lines(log)
+    logexport("parse", log, "-o", work)
+    change(work / "preprocess.json", max_line_bytes=MAX_LINE_BYTES)
+    parsed = ("--parsed", work / "parsed.parquet", "-o", work)
+    logexport("mscred", "build", *parsed, "--lines", 12, "--stride", 5)
+    model = work / "mscred.pth"
+    sizes = ("--window-size", 8, "--channels", "3,4,6", "--epochs", 10)
+    logexport(
+        "mscred", "train", "--window-counts", work / "window_counts.parquet", "-o", model, *sizes
+    )
+    run = ("run", "--model", "mscred", "--checkpoint", model, "--native", "require", "-o", bundle)
+    logexport(*run)
+    said = logexport("detect", bundle, log, "--engine", "python")
+    scores = sorted(json.loads(line)["score"] for line in said.splitlines())
+    logexport(*run, "--threshold", scores[len(scores) // 2] * 1.01)
+    return log
+
+
+def inner(work: Path, bundle: Path) -> Path:
+    """A vocabulary with wildcards inside tokens, by rules that ``run`` makes for it."""
+    log = sample_log(work, 4000, 24)
+    templates = (
+        "request <*> started path /<*>",
+        "request <*> finished with <*> bytes",
+        "query for request <*> returned <*> rows in <*> ms",
+        "answer to <*> kept in the cache",
+        "Connection from <*> port <*> on <*> port 22",
+        "Invalid user <*> from <*> port <*>",
+        "pam_unix(<*>:session): session closed for user <*>",
+    )
+    vocab = work / "vocab.json"
+    vocab.write_text(json.dumps({template: i for i, template in enumerate(templates)}))
+    model = work / "model.pth"
+    checkpoint(model, len(templates), {"seq_len": 4}, seed=5)
+    run = ("--model", "deeplog", "--checkpoint", model, "--vocab", vocab, "--replay", log)
+    logexport("run", *run, "--top-k", 4, "--native", "require", "-o", bundle)
+    return log
+
+
+def parse_short(work: Path, log: Path) -> tuple[object, ...]:
+    """Parse a log by rules whose longest line is short; what a build is given."""
+    logexport("parse", log, "-o", work)
+    change(work / "preprocess.json", max_line_bytes=MAX_LINE_BYTES)
+    return ("--parsed", work / "parsed.parquet", "-o", work)
+
+
+def write_json_lines(log: Path) -> None:
+    """Turn the lines of a syslog file into JSON objects with a time, a level and a message."""
+    out = []
+    for number, line in enumerate(log.read_text(encoding="utf-8").splitlines()):
+        words = line.split(None, 5)
+        level = "warning" if "nvalid" in line or "ailed" in line else "info"
+        clock = f"2026-03-01T{words[2]}.{number % 1000:03}Z"
+        fields = {"time": clock, "level": level, "host": words[3], "message": words[5]}
+        out.append(json.dumps(fields, ensure_ascii=number % 2 == 0))
+    log.write_text("\n".join(out) + "\n", encoding="utf-8")
+
+
+BUNDLES: dict[str, dict[str, Callable[[Path, Path], Path]]] = {
+    "version1": {
+        "deeplog": deeplog,
+        "mscred": mscred,
+        "alog-detect": alog_detect,
+        "reserved": reserved,
+    },
+    "version2": {
+        "boundaries": boundaries,
+        "session-counts": session_counts,
+        "counts-of-json": counts_of_json,
+        "inner": inner,
+    },
 }
 
 
@@ -275,13 +381,13 @@ CHANGES = (_insert, _replace, _glue, _cut, _grow, _blank, _head, _only)
 
 def make(directory: Path) -> None:
     """Write every bundle with its log and its records; both engines say the same of them."""
-    for number, (name, build) in enumerate(BUNDLES.items()):
+    for number, (name, build) in enumerate(BUNDLES[directory.name].items()):
         place = directory / name
         place.mkdir(parents=True)
         with tempfile.TemporaryDirectory() as work:
             log = build(Path(work), place / "bundle")
             (place / "hostile.log").write_bytes(hostile(log, number))
-        options = () if name == "mscred" else ("--session-summary",)
+        options = () if name in ("mscred", "counts-of-json") else ("--session-summary",)
         detect = ("detect", place / "bundle", place / "hostile.log", *options)
         said = logexport(*detect, "--engine", "python")
         if said != logexport(*detect, "--engine", "native"):

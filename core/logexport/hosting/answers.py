@@ -317,7 +317,7 @@ def _check_decision(
     elif isinstance(decision, ScoreThreshold):
         wanted[decision.output] = (batch,)
         if decision.attribution is not None:
-            wanted[decision.attribution] = (batch, loaded.vocab_size)
+            wanted[decision.attribution] = (batch, loaded.task.count_features(loaded.vocab_size))
     for name, shape in wanted.items():
         if name not in outputs:
             refuse(

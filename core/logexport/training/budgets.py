@@ -51,7 +51,8 @@ class Budget:
         Args:
             scores: one or more for each that was held out; the larger, the less normal.
         """
-        return sorted(scores, reverse=True)[self.allowed]
+        ordered = sorted(scores, reverse=True)
+        return ordered[min(self.allowed, len(ordered) - 1)]
 
     def share_of(self, count: int) -> float:
         """So many of those that were held out, as a share; 0 of none."""
@@ -62,12 +63,19 @@ class Budget:
         then, and how often others will be is not known."""
         if self.allowed or not self.total:
             return ()
+        nearest = _round_up(1 / self.total)
         return (
             f"A budget of {self.share:.3g} is out of reach: it is less than one of the"
             f" {self.total:,} held-out {self.unit}. The limit is taken by which none of these is an"
             f" anomaly, which says of others only that about one in {self.total:,} may be. Hold out"
-            f" {math.ceil(1 / self.share):,} or more, or allow {1 / self.total:.2g}.",
+            f" {math.ceil(1 / self.share):,} or more, or allow {nearest:.2g}.",
         )
+
+
+def _round_up(share: float) -> float:
+    """The next number of two significant digits that is not less."""
+    step = 10.0 ** (math.floor(math.log10(share)) - 1)
+    return math.ceil(share / step - _ROUNDING) * step
 
 
 def draw_held_out(count: int, share: float, seed: int) -> Sequence[int]:

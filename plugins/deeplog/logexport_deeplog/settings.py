@@ -26,4 +26,4 @@ class Settings(Schedule):
     embed_dim: int = 64
     hidden_dim: int = 128
     num_layers: int = 1
-    holdout: float = 0.1
+    holdout: float = 0.2

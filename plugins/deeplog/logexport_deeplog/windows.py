@@ -200,14 +200,14 @@ def split(windows: Windows, share: float, seed: int) -> Split:
 
 
 def _part(
-    windows: Windows, share: float, whole: np.ndarray, held: np.ndarray
+    windows: Windows, share: float, in_whole: np.ndarray, held: np.ndarray
 ) -> tuple[Tensor, Tensor]:
-    """The windows of these whole sessions, parted by which are held out, and of the others each
+    """The windows of sessions ``in_whole``, parted by which are held out, and of the others each
     parted at the beginning of its last part."""
     everything = torch.arange(len(windows))
     session = windows.session
     is_held = torch.isin(session, torch.from_numpy(held))
-    is_whole = torch.isin(session, torch.from_numpy(whole))
+    is_whole = torch.isin(session, torch.from_numpy(in_whole))
     train, held_out = [everything[is_whole & ~is_held]], [everything[is_held]]
     others = everything[~is_whole]
     _, counts = torch.unique_consecutive(session[others], return_counts=True)

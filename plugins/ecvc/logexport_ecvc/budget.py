@@ -8,12 +8,12 @@ that keeps both ways within it: the way that flags more decides.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
+from logexport.training.budgets import Budget
 
 from logexport_ecvc.settings import DEFAULT, Settings
 from logexport_ecvc.vectors import Normal, Vectors, k_centre
@@ -65,31 +65,21 @@ class HeldOut:
         """How many there are."""
         return len(self.scores[WAYS[0]])
 
-    def is_within_reach(self, rate: float) -> bool:
-        """Whether a rate allows one session at least."""
-        return _allowed(rate, self.sessions) > 0
+    def budget(self, rate: float) -> Budget:
+        """What a rate allows of them."""
+        return Budget(rate, self.sessions, "sessions")
 
     def point(self, name: str, rate: float) -> Point:
         """The threshold of a rate. One that is out of reach gets the lowest that flags nothing."""
-        allowed = _allowed(rate, self.sessions)
-        highest = [np.sort(scores)[::-1][min(allowed, len(scores) - 1)] for scores in self._ways]
-        threshold = float(max(highest))
+        budget = self.budget(rate)
+        threshold = max(budget.choose_limit(self.scores[way].tolist()) for way in WAYS)
         flagged = {way: int((self.scores[way] > threshold).sum()) for way in WAYS}
         return Point(name, rate, threshold, **flagged)
 
-    def curve(self, budget: float) -> tuple[Point, ...]:
+    def curve(self, wanted: float) -> tuple[Point, ...]:
         """Every named rate that is within reach, the largest first, and the budget last."""
-        named = [(name, rate) for name, rate in RATES.items() if self.is_within_reach(rate)]
-        return tuple(self.point(name, rate) for name, rate in (*named, (DEFAULT, budget)))
-
-    @property
-    def _ways(self) -> list[np.ndarray]:
-        return [self.scores[way] for way in WAYS]
-
-
-def _allowed(rate: float, sessions: int) -> int:
-    """How many sessions a rate allows; 0.1 of 10 is one, whatever 0.1 * 10 is in binary."""
-    return math.floor(round(rate * sessions, 6))
+        named = [(name, rate) for name, rate in RATES.items() if self.budget(rate).allowed]
+        return tuple(self.point(name, rate) for name, rate in (*named, (DEFAULT, wanted)))
 
 
 def judge_held_out(

@@ -7,8 +7,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from logexport.cli.common import conclude, json_option, progress, say, to_json
-from logexport.cli.plugin_commands import FILE, checkpoint_option
+from logexport.cli.common import conclude, json_option, progress, say, to_json, warn
+from logexport.cli.plugin_commands import (
+    FILE,
+    build_options,
+    checkpoint_option,
+    false_alarms_option,
+    matching_progress,
+    schedule_options,
+    size_options,
+)
+from logexport.training.budgets import OF_SESSIONS
 
 from logexport_ecvc.settings import Settings
 
@@ -22,22 +31,50 @@ def ecvc() -> None:
 
 
 @ecvc.command()
+@build_options(sessions=True)
+@json_option
+def build(
+    parsed: Path,
+    as_json: bool,
+    idle_lines: int | None,
+    idle_seconds: int | None,
+    close_pattern: str | None,
+    **options: Any,
+) -> None:
+    """Write vocab.json, session_counts.parquet and preprocess.json from a parsed log.
+
+    The vocabulary is the log's templates, sorted; --vocab takes that of another model's build, so
+    that one bundle can hold both. Every line is matched against it again, so that training counts
+    what detection will count.
+
+    Sessions are by a pattern or a field, since others do not end. --idle-lines, --idle-seconds and
+    --close-pattern say when a session ends; detection keeps to it.
+    """
+    from logexport.training.sessions import EndOptions
+
+    from logexport_ecvc.build import build_session_counts
+
+    ends = EndOptions(idle_lines, idle_seconds, close_pattern)
+    with matching_progress(parsed) as done:
+        result = build_session_counts(parsed, **options, ends=ends, on_lines=done)
+    for warning in result.warnings:
+        warn(warning)
+    summary = (
+        f"{result.lines:,} lines, {result.templates:,} entries in the vocabulary,"
+        f" {result.unseen:,} lines unseen, {result.nameless:,} of no session"
+    )
+    files = (result.vocab, result.session_counts, result.preprocess)
+    conclude(to_json(result), as_json, [summary, result.description], *files)
+
+
+@ecvc.command()
 @click.option("--counts", type=FILE, required=True, help="session_counts.parquet of the build.")
 @click.option("--vocab", type=FILE, required=True, help="vocab.json of the build.")
 @checkpoint_option
-@click.option(
-    "--false-alarms",
-    type=click.FloatRange(0.0, 1.0, min_open=True, max_open=True),
-    default=Settings.false_alarms,
-    show_default=True,
-    help="Share of normal sessions that may be called anomalies: the budget of the threshold.",
-)
-@click.option(
-    "--max-vectors",
-    type=click.IntRange(1),
-    default=Settings.max_vectors,
-    show_default=True,
-    help="Most count vectors to keep; of more, those are kept that the others are near to.",
+@false_alarms_option
+@size_options(
+    Settings,
+    max_vectors="Most count vectors to keep; of more, those are kept that the others are near to.",
 )
 @click.option(
     "--folds",
@@ -46,20 +83,20 @@ def ecvc() -> None:
     show_default=True,
     help="Parts of the sessions; each is judged by what the others make.",
 )
-@click.option(
-    "--seed",
-    type=click.IntRange(0, 2**63 - 1),
-    default=Settings.seed,
-    show_default=True,
-    help="Of the parts that are drawn.",
-)
-@click.option(
-    "--threads",
-    type=click.IntRange(1, 1024),
-    help="How many parts to judge at once.  [default: as many as there are processors]",
+@schedule_options(
+    Settings,
+    seed="Of the parts that are drawn.",
+    threads="Parts to judge at once.  [default: as many as there are processors]",
 )
 @json_option
-def train(counts: Path, vocab: Path, output: Path, as_json: bool, **options: Any) -> None:
+def train(
+    counts: Path,
+    vocab: Path,
+    output: Path,
+    false_alarms: float | None,
+    as_json: bool,
+    **options: Any,
+) -> None:
     """Keep the count vectors of normal sessions, and write them with thresholds.
 
     The thresholds are of sessions that are held out, drawn and by time. What the false alarms of
@@ -67,7 +104,7 @@ def train(counts: Path, vocab: Path, output: Path, as_json: bool, **options: Any
     """
     from logexport_ecvc.train import train_ecvc
 
-    settings = Settings(**options)
+    settings = Settings(false_alarms or OF_SESSIONS, **options)
     with progress("Judging held-out sessions", 2 * settings.folds, "parts") as done:
         result = train_ecvc(counts, vocab, output, settings, lambda: done(1))
     for warning in result.warnings:

@@ -18,7 +18,6 @@ file's metadata is JSON: ``version``, ``kind`` (``session_counts``), ``vocab_sha
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
@@ -27,6 +26,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from logexport.errors import InputError
+from logexport.logs.sessions import Closed
+from logexport.training.sessions import LogSession
 from logexport.training.tables import Column, Table, open_table
 
 from logexport_ecvc.vectors import LARGEST_TOTAL, Vectors
@@ -61,33 +62,20 @@ class SessionRow(NamedTuple):
     last_line: int
     closed_by: str
 
+    @classmethod
+    def of(cls, name: str, closed: Closed[LogSession], counts: Mapping[int, int]) -> SessionRow:
+        """The row of a session that has ended.
 
-class Tally:
-    """What is counted of a session that lives."""
-
-    __slots__ = ("counts", "first_line", "last_line", "session", "unseen")
-
-    def __init__(self, session: str | None) -> None:
-        self.session = session
-        self.counts: Counter[int] = Counter()
-        self.unseen = self.first_line = self.last_line = 0
-
-    def add(self, line: int, template: int | None) -> None:
-        """Take a line of it in."""
-        self.first_line = self.first_line or line
-        self.last_line = line
-        if template is None:
-            self.unseen += 1
-        else:
-            self.counts[template] += 1
-
-    def row(self, closed_by: str) -> SessionRow:
-        """Its row, now that it has ended."""
-        templates = sorted(self.counts)
-        counts = [self.counts[template] for template in templates]
-        lines = sum(counts) + self.unseen
-        places = (self.first_line, self.last_line, closed_by)
-        return SessionRow(self.session or "", templates, counts, self.unseen, lines, *places)
+        Args:
+            name: its own.
+            closed: the session, and what ended it.
+            counts: how many of its lines each template matches; the others are unseen.
+        """
+        session = closed.state
+        templates = sorted(counts)
+        unseen = session.lines - sum(counts.values())
+        places = (session.lines, session.first_line, session.last_line, str(closed.by))
+        return cls(name, templates, [counts[one] for one in templates], unseen, *places)
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from logexport.training.budgets import OF_SESSIONS
+
 DEFAULT = "budget"
 """The name of the threshold that the budget gives."""
 
@@ -20,7 +22,7 @@ class Settings:
         threads: that judge the parts; None for as many as the process may use.
     """
 
-    false_alarms: float = 0.005
+    false_alarms: float = OF_SESSIONS
     max_vectors: int = 1000
     folds: int = 5
     seed: int = 0

@@ -156,22 +156,15 @@ def _check_sessions(data: SessionCounts) -> None:
 
 
 def _warnings(held_out: HeldOut, budget: Point, distinct: int, kept: int) -> list[str]:
-    warnings = []
     number = held_out.sessions
-    if not held_out.is_within_reach(budget.rate):
-        warnings.append(
-            f"A budget of {budget.rate:.3%} is out of reach: it is less than one of the"
-            f" {number:,} held-out sessions. The nearest that can be met is {1 / number:.3%}"
-            f" (--false-alarms {1 / number:.6f}); the threshold {DEFAULT} is now the lowest that"
-            " flags none of them."
-        )
+    warnings = list(held_out.budget(budget.rate).find_warnings())
     if budget.threshold >= 1:
         warnings.append(
             f"The threshold {DEFAULT} is {budget.threshold:.6g}: so many normal sessions have"
             " events or a length that the others lack that a new event or a new length alone will"
             " not be found. Train on a longer log, or allow more --false-alarms."
         )
-    if kept * 2 > number and number >= 10:
+    if distinct * 2 > number >= 10:
         warnings.append(
             f"{distinct:,} of {number:,} sessions differ: most sessions of this log are like no"
             " other, and counts tell little of them."

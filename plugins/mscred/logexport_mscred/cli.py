@@ -12,12 +12,15 @@ from logexport.cli.plugin_commands import (
     FILE,
     build_options,
     checkpoint_option,
+    describe_training,
+    false_alarms_option,
     matching_progress,
     schedule_options,
     training_progress,
 )
 
 from logexport_mscred.settings import Settings
+from logexport_mscred.thresholds import BUDGET
 
 if TYPE_CHECKING:
     from logexport_mscred.train import Plan, TrainResult
@@ -99,9 +102,16 @@ def _channels(_: click.Context, __: click.Parameter, value: str) -> tuple[int, .
     show_default=True,
     help="Channels of the network's blocks; fewer make it smaller and faster.",
 )
+@false_alarms_option
 @json_option
-def train(window_counts: Path, output: Path, as_json: bool, **options: Any) -> None:
-    """Train a model to reconstruct counts, and write its checkpoint with thresholds."""
+def train(
+    window_counts: Path, output: Path, false_alarms: float | None, as_json: bool, **options: Any
+) -> None:
+    """Train a model to reconstruct counts, and write its checkpoint with thresholds.
+
+    Ctrl-C ends the training early: the best epoch so far is kept, and the exit status is 0. Before
+    the first epoch is done nothing is written, and the exit status is 130.
+    """
     from logexport_mscred.train import train_mscred
 
     settings = Settings(**options)
@@ -117,16 +127,20 @@ def train(window_counts: Path, output: Path, as_json: bool, **options: Any) -> N
                 warnings=plan.warnings,
             )
 
-        result = train_mscred(window_counts, output, settings, on_plan, shown.batch, shown.epoch)
+        result = train_mscred(
+            window_counts, output, settings, false_alarms, on_plan, shown.batch, shown.epoch
+        )
     conclude(to_json(result), as_json, _report(result), result.checkpoint)
 
 
 def _report(result: TrainResult) -> Iterator[str]:
-    yield (
-        f"{len(result.epochs)} epochs, the best is {result.best_epoch}; "
-        f"{result.parameters:,} parameters"
-    )
-    if result.thresholds:
-        yield f"thresholds, from {result.held_out_windows:,} held-out windows:"
-        for name, value in result.thresholds.items():
-            yield f"  {name:>6}  {value:.6g}"
+    yield describe_training(result.epochs, result.best_epoch, result.parameters, result.interrupted)
+    if not result.thresholds:
+        return
+    yield f"thresholds, from {result.held_out_windows:,} held-out windows:"
+    for name, value in result.thresholds.items():
+        what = f"  (--false-alarms {result.false_alarms:g})" if name == BUDGET else ""
+        yield f"  {name:>6}  {value:.6g}{what}"
+    yield "threshold by the share of these windows that is flagged at most:"
+    for share, value in result.curve.items():
+        yield f"  {100 * share:6.1f} %  {value:.6g}"

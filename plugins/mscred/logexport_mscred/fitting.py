@@ -19,11 +19,14 @@ _SCORING_BATCH = 64
 
 @dataclass(frozen=True)
 class Trained:
-    """What training gave: weights of the best epoch on the CPU, every pass, the best's number."""
+    """What training gave: weights of the best epoch on the CPU, every pass, the best's number; and
+    threads and whether it was interrupted, as :class:`logexport.training.loop.Fitted` has them."""
 
     state_dict: Mapping[str, Tensor]
     epochs: tuple[Epoch, ...]
     best: int
+    threads: int
+    interrupted: bool
 
 
 @dataclass(frozen=True)
@@ -89,7 +92,9 @@ def fit_model(
         on_batch,
         on_epoch,
     )
-    return Trained(fitted.state_dict, fitted.epochs, fitted.best)
+    return Trained(
+        fitted.state_dict, fitted.epochs, fitted.best, fitted.threads, fitted.interrupted
+    )
 
 
 def score(

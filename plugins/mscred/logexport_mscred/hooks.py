@@ -58,8 +58,9 @@ def run_options() -> Sequence[click.Option]:
         click.Option(
             ["--threshold"],
             metavar="VALUE|NAME",
-            help="A score above it is an anomaly: a number, or p95, p99, p99.9, 3sigma or mad"
-            " of the checkpoint.  [default: p99]",
+            help="A score above it is an anomaly: a number, or budget (what --false-alarms of train"
+            " asked for), p95, p99, p99.9, 3sigma or mad of the checkpoint."
+            "  [default: budget, else p99]",
         ),
         click.Option(
             ["--window-counts"],

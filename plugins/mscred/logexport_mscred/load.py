@@ -23,7 +23,7 @@ from logexport.types import (
 
 from logexport_mscred.checkpoints import LARGEST_SIDE, Mscred, read_mscred
 from logexport_mscred.model import SMALLEST_SIDE, Autoencoder, CountScorer
-from logexport_mscred.thresholds import DEFAULT, NAMES, needed
+from logexport_mscred.thresholds import DEFAULTS, NAMES, needed
 
 if TYPE_CHECKING:
     import numpy as np
@@ -222,15 +222,15 @@ def _settle_threshold(model: Mscred, request: ModelRequest) -> tuple[float, str,
     wanted: str | None = request.options.get("threshold")
     held = model.thresholds
     if wanted is None:
-        name = next((name for name in (DEFAULT, "3sigma", "mad") if name in held), None)
+        name = next((name for name in DEFAULTS if name in held), None)
         if name is None:
             raise UsageError(
                 f"{request.checkpoint} holds no threshold to take",
                 "Name a number by --threshold.",
             )
-        if name == DEFAULT:
+        if name in DEFAULTS[:2]:
             return held[name], name, ()
-        return held[name], name, (f"{_too_small(model, request, DEFAULT)}; {name} is taken.",)
+        return held[name], name, (f"{_too_small(model, request, DEFAULTS[1])}; {name} is taken.",)
     if wanted in held:
         return held[wanted], wanted, ()
     choices = ", ".join([*held, "a number"])

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from logexport.checkpoints import check_checkpoint_path, save_checkpoint
 from logexport.errors import InputError, UsageError
-from logexport.training.loop import Epoch, find_device, training_record
+from logexport.training.budgets import OF_OTHERS, Budget
+from logexport.training.loop import Epoch, find_device, training_record, use_threads
 
 from logexport_mscred.checkpoints import DEVIATION, LARGEST_SIDE, MEAN
 from logexport_mscred.counts import WindowCounts, read_counts
@@ -16,7 +17,7 @@ from logexport_mscred.fitting import Scale, fit_model, score
 from logexport_mscred.model import ARCHITECTURE, KERNELS, SMALLEST_SIDE, Autoencoder
 from logexport_mscred.parts import Parts, divide
 from logexport_mscred.settings import Settings
-from logexport_mscred.thresholds import NAMES, needed, thresholds_of
+from logexport_mscred.thresholds import NAMES, curve_of, needed, thresholds_of
 
 
 @dataclass(frozen=True)
@@ -27,10 +28,13 @@ class TrainResult:
         checkpoint: the file written.
         num_templates, steps, lines, stride, parameters: of the model.
         epochs: every pass; ``best_epoch`` is the one that was kept.
+        threads: that torch computed with; ``interrupted``: whether SIGINT ended the training.
         constant_columns: templates whose count never varied in the training part; deviation 1.
         windows: samples of the log; ``trained_windows``, ``stop_windows`` and ``held_out_windows``
             are those of each part, ``gap`` the samples left out between two parts.
+        false_alarms: the budget, a share of the held-out samples.
         thresholds: by name, of the held-out part; those that it is too small for are not there.
+        curve: by a share of the held-out samples, the threshold that at most so many exceed.
         warnings: sentences for the user.
     """
 
@@ -42,13 +46,17 @@ class TrainResult:
     parameters: int
     epochs: tuple[Epoch, ...]
     best_epoch: int
+    threads: int
+    interrupted: bool
     constant_columns: int
     windows: int
     trained_windows: int
     stop_windows: int
     held_out_windows: int
     gap: int
+    false_alarms: float
     thresholds: Mapping[str, float]
+    curve: Mapping[float, float]
     warnings: tuple[str, ...]
 
 
@@ -65,6 +73,7 @@ def train_mscred(
     window_counts: Path,
     output: Path,
     settings: Settings,
+    false_alarms: float | None = None,
     on_plan: Callable[[Plan], None] = lambda _: None,
     on_batch: Callable[[int], None] = lambda _: None,
     on_epoch: Callable[[Epoch], None] = lambda _: None,
@@ -75,26 +84,38 @@ def train_mscred(
         window_counts: ``window_counts.parquet``, logexport's or alog-detect's.
         output: ``.pth``, ``.pt`` or ``.safetensors``; replaced only when training is done.
         settings: sizes and schedule.
+        false_alarms: the budget, see :mod:`logexport.training.budgets`; None for the default one.
         on_plan, on_batch, on_epoch: progress.
 
     Raises:
         InputError: the file cannot be read, or is too short or too narrow to train on.
         UsageError: settings that cannot be used.
         OutputError: the checkpoint cannot be written.
+        KeyboardInterrupt: SIGINT came before the first epoch was done, or while the result was
+            made; nothing is written then.
     """
     _check(output, settings)
     data = read_counts(window_counts)
     samples = data.samples(settings.steps)
     _check_data(data, len(samples), settings)
     parts = divide(len(samples), settings.steps, data.lines, data.stride, settings.holdout)
+    if false_alarms is not None and not len(parts.held_out):
+        raise UsageError(
+            f"--false-alarms {false_alarms:g} cannot be met: nothing of {window_counts} is held out"
+            " to count them",
+            "Leave it out, or hold out more by --holdout; a longer log may be needed.",
+        )
+    share = OF_OTHERS if false_alarms is None else false_alarms
+    budget = Budget(share, len(parts.held_out), "windows")
     scale = Scale.of(data.counts[parts.train_rows])
-    warnings = _warnings(parts, settings, scale, data)
+    warnings = (*_warnings(parts, settings, scale, data), *budget.find_warnings())
     on_plan(Plan(parts, scale.constant, warnings))
     trained = fit_model(samples, scale, parts, settings, on_batch, on_epoch)
     model = Autoencoder(settings.channels, settings.steps, data.features)
     model.load_state_dict(dict(trained.state_dict))
     # On the CPU, where detection runs, whatever device trained.
-    scores = score(model, samples, scale, parts.held_out, find_device("cpu"))
+    with use_threads(trained.threads):
+        scores = score(model, samples, scale, parts.held_out, find_device("cpu"))
     result = TrainResult(
         checkpoint=output,
         num_templates=data.features,
@@ -104,13 +125,17 @@ def train_mscred(
         parameters=sum(tensor.numel() for tensor in model.parameters()),
         epochs=trained.epochs,
         best_epoch=trained.best,
+        threads=trained.threads,
+        interrupted=trained.interrupted,
         constant_columns=scale.constant,
         windows=len(samples),
         trained_windows=len(parts.train),
         stop_windows=len(parts.stop),
         held_out_windows=len(parts.held_out),
         gap=parts.gap,
-        thresholds=thresholds_of(scores),
+        false_alarms=share,
+        thresholds=thresholds_of(scores, budget),
+        curve=curve_of(scores),
         warnings=warnings,
     )
     save_checkpoint(
