@@ -27,11 +27,16 @@ class TestMscred(PluginContract):
 
 
 @pytest.mark.torch
+class TestEcvc(PluginContract):
+    plugin = "ecvc"
+
+
+@pytest.mark.torch
 class TestNative(PluginContract):
     plugin = "native"
 
 
 def test_every_built_in_plugin_is_held_to_the_contract() -> None:
-    held = {TestDeepLog.plugin, TestMscred.plugin, TestNative.plugin}
+    held = {one.plugin for one in (TestDeepLog, TestMscred, TestEcvc, TestNative)}
     built_in = {one.name for one in default_host().plugins if one.distribution == "logexport"}
     assert built_in - {"logexport"} == held

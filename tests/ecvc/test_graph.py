@@ -129,7 +129,7 @@ def test_the_graph_gives_pytorchs_bits_whatever_the_batch(
     available = strategy.availability(environment)
     if not available.usable:
         pytest.skip(available.reason)
-    model = many(150, 61)  # several parts, and rows that are no multiple of four
+    model = many(150, 61)  # several parts, and rows of 61, which four does not divide
     assert len(torch.split(model.vectors, model.part)) > 1
     inputs = dummy(loaded(model))
     path = tmp_path / "ecvc.onnx"
