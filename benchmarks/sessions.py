@@ -38,7 +38,7 @@ END = "<!-- sessions: end -->"
 FOLDS = 5
 BUDGETS = {"deeplog": 0.005, "ecvc": 0.002}
 SESSION_BY = r"blk_\d+"
-SEQ_LEN = 10
+SEQ_LEN, EPOCHS = 10, 10
 AT_ONCE, GAP = 200, 2_000
 """Of the form with long gaps: sessions that live at a time, and lines of others in some gaps."""
 FORMS = ("in sequence", "interleaved")
@@ -171,7 +171,8 @@ def train(work: Path, sessions: dict[str, Session], form: str, seed: int) -> Pat
     )
     logexport(
         *("deeplog", "train", "--sequences", work / "sequences.parquet", "--vocab", vocab),
-        *("--seq-len", SEQ_LEN, "--false-alarms", BUDGETS["deeplog"], "--seed", 1),
+        *("--seq-len", SEQ_LEN, "--epochs", EPOCHS, "--seed", 1),
+        *("--false-alarms", BUDGETS["deeplog"]),
         *("-o", work / "deeplog.safetensors"),
     )
     logexport(

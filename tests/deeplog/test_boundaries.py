@@ -270,8 +270,10 @@ def test_a_budget_that_no_k_meets_is_said_with_the_nearest(tmp_path: Path) -> No
     assert share in (0.0, 1.0)
     met = share == 0.0
     assert document["top_k_by"] == ("budget" if met else "nearest")
-    said = any("cannot be met: the nearest is 1, at k = 1" in one for one in document["warnings"])
-    assert said != met
+    is_warned = any(
+        "cannot be met: the nearest is 1, at k = 1" in one for one in document["warnings"]
+    )
+    assert is_warned != met
 
 
 def test_a_k_of_half_of_the_events_is_warned_of(built: Path, tmp_path: Path) -> None:

@@ -120,8 +120,8 @@ def shown_by_detection(
     log: list[Event], task: EventWindow, vocab: Vocabulary, rules: Preprocess
 ) -> list[tuple[str | None, tuple[int, ...], int | None]]:
     """(session, window, actual event) of each window that the reference asks the model about."""
-    whole = Task(task, NextEventTopK("logits", 1))
-    windowing = choose_windowing(whole, choose_judge(whole, vocab), vocab, rules)
+    judged = Task(task, NextEventTopK("logits", 1))
+    windowing = choose_windowing(judged, choose_judge(judged, vocab), vocab, rules)
     queued = [one for event in log for one in windowing.take(event)]
     queued += windowing.close(log[-1].line if log else 0, leave=False)
     return [
@@ -144,7 +144,7 @@ def shown_by_detection(
         max_size=40,
     ),
     length=st.integers(1, 6),
-    unknown=st.none() | st.just(UNKNOWN),
+    unknown=st.sampled_from((None, UNKNOWN)),
     idle_lines=st.integers(1, 20),
     idle_seconds=st.none() | st.integers(1, 5),
 )

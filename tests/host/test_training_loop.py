@@ -112,9 +112,9 @@ def test_an_interruption_gives_the_best_epoch_so_far() -> None:
     assert stopped.interrupted
     assert (stopped.best, [epoch.number for epoch in stopped.epochs]) == (2, [1, 2, 3])
     same = iter([3.0, 1.0])
-    whole = train(replace(SCHEDULE, epochs=2), validation=lambda: next(same))
-    assert not whole.interrupted
-    for name, tensor in whole.state_dict.items():
+    shorter = train(replace(SCHEDULE, epochs=2), validation=lambda: next(same))
+    assert not shorter.interrupted
+    for name, tensor in shorter.state_dict.items():
         assert torch.equal(tensor, stopped.state_dict[name])
         assert torch.equal(tensor, stopped.model.state_dict()[name])
     assert not stopped.model.training
@@ -136,8 +136,8 @@ def test_the_limit_is_the_smallest_score_within_the_budget(scores: list[int], sh
     budget = Budget(share, len(scores), "sessions")
     limit = budget.choose_limit(scores)
     assert sum(score > limit for score in scores) <= budget.allowed
-    below = [score for score in scores if score < limit]
-    assert not below or sum(score > max(below) for score in scores) > budget.allowed
+    smaller = [score for score in scores if score < limit]
+    assert not smaller or sum(score > max(smaller) for score in scores) > budget.allowed
 
 
 def test_a_budget_of_whole_sessions_is_not_lost_to_rounding() -> None:

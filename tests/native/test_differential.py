@@ -135,8 +135,10 @@ def rules(draw: st.DrawFn) -> Preprocess:
     # Of version 1, of version 2 as parse makes them, or of version 2 with anything.
     version = draw(st.integers(0, 3))
     session = draw(st.sampled_from(SESSIONS))
+    most = draw(st.sampled_from((100_000, 1, 2, 3)))
+    held = {} if version else {"max_sessions": most}
     if version and session.by != "none":
-        session = replace(session, idle_lines=draw(st.sampled_from((100_000, 1, 2, 3))))
+        session = replace(session, idle_lines=most)
     return Preprocess(
         encoding="utf-8" if version else None,
         tokens=draw(TOKEN_RULES) if version > 1 else TokenRule(),
@@ -145,7 +147,7 @@ def rules(draw: st.DrawFn) -> Preprocess:
         masks=masks,
         prefer=draw(st.sampled_from(("specific", "general"))),
         session=session,
-        max_sessions=draw(st.sampled_from((100_000, 1, 2, 3))),
+        **held,
         max_line_bytes=draw(st.sampled_from((1 << 20, 1 << 20, 1 << 20, 30, 12, 1))),
     )
 

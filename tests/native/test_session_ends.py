@@ -58,6 +58,9 @@ TEMPLATES = (
 )
 MESSAGES = ("open 7", "open 8", "read a b", "write", "write", "close", "what is it now", "\u00e9")
 
+VOCABULARY = Vocabulary(
+    ("open <*>", "\nstart", "\nend", "\nunknown"), {"start": 1, "end": 2, "unknown": 3}
+)
 names = st.one_of(
     st.sampled_from((r"s=(\d)", r"s=(\d)", r"s=\d|close", "s=(1)?")).map(
         lambda pattern: SessionRule("regex", pattern)
@@ -260,11 +263,79 @@ def test_sessions_begin_and_end_in_the_engine_as_in_the_reference(case: Case, se
                 assert push_files(one, case.files, Random(seed)) == records
 
 
+# --- what a random log seldom has -----------------------------------------------------------------
+
+
+def closings(bundle: Path, log: bytes, again: bool = False) -> list[tuple[str, int, int, str]]:
+    """Of each session's end: its name, its last line, and when and how it was closed.
+
+    Args:
+        bundle: of a model with an end, by which engine and reference say the same.
+        log: the log.
+        again: the engine reads it twice.
+    """
+    records = expected(bundle, [log], DetectOptions())
+    with Engine(bundle, threads=2) as one:
+        for _ in range(1 + again):
+            assert push_files(one, [log], Random(0)) == records
+    ends = [record for record in map(json.loads, records.splitlines()) if "closed" in record]
+    return [(one["session"], one["line"], one["closed"], one["closed_by"]) for one in ends]
+
+
+def ending(tmp_path: Path, **ends: Any) -> Path:
+    """A bundle of a model with an end, whose rules read every form of this file's logs."""
+    rules = Preprocess(
+        headers=HEADERS,
+        structured=FORMS,
+        session=SessionRule("regex", r"s=(\d)", **{"idle_lines": 100, **ends}),
+        masks=(),
+    )
+    task = make_task("events topk", start=1, end=2)
+    return write_bundle(tmp_path / "bundle", task, VOCABULARY, rules)
+
+
+def test_a_gap_is_more_than_the_seconds_of_the_rules(tmp_path: Path) -> None:
+    bundle = ending(tmp_path, idle_seconds=5)
+    for second, split in (("10", False), ("11", True)):
+        log = f"2024-01-01 00:00:05 s=1 open 7\n2024-01-01 00:00:{second} s=1 open 7\n".encode()
+        first = [("1", 1, 2, "gap")] if split else []
+        assert closings(bundle, log) == [*first, ("1", 2, 3, "end")]
+
+
+def test_a_gap_is_measured_from_the_latest_time_of_the_session(tmp_path: Path) -> None:
+    bundle = ending(tmp_path, idle_seconds=5)
+    times = ("00:00:30", "00:00:10", "00:00:35", "00:00:20", "00:00:41")
+    log = "".join(f"2024-01-01 {time} s=1 open 7\n" for time in times).encode()
+    assert closings(bundle, log) == [("1", 4, 5, "gap"), ("1", 5, 6, "end")]
+
+
+def test_the_first_year_of_times_without_one_has_a_29_february(tmp_path: Path) -> None:
+    bundle = ending(tmp_path, idle_seconds=5)
+    log = b"Feb 29 23:59:58 web s=1 open 7\nMar  1 00:00:01 web s=1 open 7\n"
+    assert closings(bundle, log, again=True) == [("1", 2, 3, "end")]
+    log = b"Feb 29 23:59:58 web s=1 open 7\nMar  1 00:00:09 web s=1 open 7\n"
+    assert closings(bundle, log, again=True) == [("1", 1, 2, "gap"), ("1", 2, 3, "end")]
+
+
+def test_a_record_of_several_lines_closes_its_session_by_its_first(tmp_path: Path) -> None:
+    bundle = ending(tmp_path, close_pattern="s=[12]")
+    pieces = "2024-01-01T00:00:00Z stdout P s={} open \n2024-01-01T00:00:00Z stdout F s=1\n"
+    headed = "1700000000 s={}\nopen s=1\n"
+    docker = '{{"log": "s={} "}}\n{{"log": "s=1\\n"}}\n'
+    log = "".join(one.format(name) for one in (pieces, headed, docker) for name in "12345")
+    assert closings(bundle, log.encode()) == [
+        *((name, line, line, "pattern") for at in (0, 10, 20) for name, line in closed_at(at)),
+        *((name, line, 31, "end") for name, line in (("3", 25), ("4", 27), ("5", 29))),
+    ]
+
+
+def closed_at(before: int) -> list[tuple[str, int]]:
+    """The sessions that the pattern closes among ten lines, and the line of each."""
+    return [("1", before + 1), ("2", before + 3)]
+
+
 # --- what is refused ------------------------------------------------------------------------------
 
-VOCABULARY = Vocabulary(
-    ("open <*>", "\nstart", "\nend", "\nunknown"), {"start": 1, "end": 2, "unknown": 3}
-)
 BY_PATTERN = Preprocess(session=SessionRule("regex", r"s=(\d)", idle_lines=3))
 
 

@@ -141,15 +141,16 @@ def reserved(work: Path, bundle: Path) -> Path:
 
 REQUEST = r"(?:request |for |to )([0-9a-f]{12})"
 """What the lines of one request have in common in the sample log."""
-ENDS = ("--session-by", REQUEST, "--idle-lines", 60, "--idle-seconds", 2)
-CLOSING = ("--close-pattern", "finished with")
+PROCESS = r" (\w+)\[\d+\]:"
+ENDS = ("--idle-lines", 60, "--idle-seconds", 2)
 
 
 def boundaries(work: Path, bundle: Path) -> Path:
     """DeepLog on sessions that begin and end: by lines, by time, by a line, with the log."""
     log = sample_log(work, 4000, 21)
     parsed = parse_short(work, log)
-    logexport("deeplog", "build", *parsed, *ENDS, *CLOSING)
+    by = ("--session-by", REQUEST, "--close-pattern", "finished with")
+    logexport("deeplog", "build", *parsed, *by, *ENDS)
     model = work / "deeplog.safetensors"
     sizes = ("--seq-len", 4, "--embed-dim", 8, "--hidden-dim", 12, "--epochs", 12, "--top-k", 3)
     train = ("--sequences", work / "sequences.parquet", "--vocab", work / "vocab.json")
@@ -163,7 +164,7 @@ def session_counts(work: Path, bundle: Path) -> Path:
     """Event counts of finished sessions; nothing but lines, time and the log's end ends one."""
     log = sample_log(work, 4000, 22)
     parsed = parse_short(work, log)
-    logexport("ecvc", "build", *parsed, *ENDS)
+    logexport("ecvc", "build", *parsed, "--session-by", PROCESS, *ENDS)
     model = work / "ecvc.safetensors"
     counts = ("--counts", work / "session_counts.parquet", "--vocab", work / "vocab.json")
     logexport("ecvc", "train", *counts, "-o", model)

@@ -26,6 +26,7 @@ __all__ = [
     "say",
     "to_json",
     "visible",
+    "warn",
 ]
 
 json_option = click.option(

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from logexport.cli.common import conclude, json_option, say, to_json
+from logexport.cli.common import conclude, json_option, to_json, warn
 from logexport.cli.plugin_commands import (
     FILE,
     build_options,
@@ -68,7 +68,7 @@ def build(
             parsed, **options, ends=ends, boundaries=not no_boundaries, on_lines=done
         )
     for warning in result.warnings:
-        say(f"Warning: {warning}.")
+        warn(warning)
     sentences = [
         f"{result.lines:,} lines, {result.templates:,} entries in the vocabulary,"
         f" {result.unseen:,} lines unseen"
