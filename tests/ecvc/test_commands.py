@@ -325,6 +325,28 @@ def test_a_table_that_detection_would_not_count_so_is_not_exported(
         )
 
 
+def test_rules_that_end_sessions_elsewhere_than_in_training_are_told(
+    built: Path, tmp_path: Path
+) -> None:
+    document = json.loads((built / "preprocess.json").read_text())
+    document["session"]["idle_lines"] = 5
+    (tmp_path / "preprocess.json").write_text(json.dumps(document))
+    with pytest.raises(CheckFailedError) as failure:
+        run(
+            ExportRequest(
+                models=["ecvc"],
+                checkpoint=built / "m.safetensors",
+                preprocess=tmp_path / "preprocess.json",
+                output_dir=tmp_path / "bundle",
+                exporter="torchscript",
+                options={"native": "off"},
+            )
+        )
+    (failed,) = (check for check in failure.value.checks if check.status == "failed")
+    assert failed.name == "training_sessions"
+    assert failed.message.endswith("was built by other rules than the bundle's")
+
+
 def test_a_table_of_another_vocabulary_is_left_out_of_the_checks(
     built: Path, tmp_path: Path
 ) -> None:
