@@ -196,7 +196,7 @@ def test_a_budget_below_one_session_is_out_of_reach_and_the_nearest_is_named(log
     assert "allow 0.005" in found["warnings"][0]
     assert found["thresholds"]["budget"] == found["curve"][-1]["threshold"] > 1
     assert found["curve"][-1]["drawn"] == found["curve"][-1]["time"] == 0
-    assert "both its distance is large and it has a new event" in found["warnings"][1]
+    assert "only found by both together" in found["warnings"][1]
 
 
 def test_what_is_not_kept_has_a_price_that_is_told(log: Path) -> None:

@@ -158,14 +158,14 @@ def _warnings(held_out: HeldOut, budget: Point, distinct: int, kept: int) -> lis
     number = held_out.sessions
     warnings = list(held_out.budget(budget.rate).find_warnings())
     if budget.threshold >= 1:
-        found = "found by a new event or a new length"
+        found = "found by one of them"
         if budget.threshold > 1:
-            found = "found if both its distance is large and it has a new event or a new length"
+            found = "found by both together, or by one of them and a large distance"
         more = "keep more by --max-vectors" if kept < distinct else "train on a longer log"
         warnings.append(
-            f"The threshold {DEFAULT} is {budget.threshold:.6g}, so much do normal sessions differ:"
-            f" distances are at most 1, so that a session is only {found}. Allow more"
-            f" --false-alarms, or {more}."
+            f"The threshold {DEFAULT} is {budget.threshold:.6g}: normal sessions differ so much."
+            " A distance is at most 1, and a new event and a new length add 1 each. So a"
+            f" session is only {found}. Allow more --false-alarms, or {more}."
         )
     if distinct * 2 > number >= 10:
         warnings.append(
