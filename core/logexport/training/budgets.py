@@ -46,8 +46,8 @@ class Budget:
     @property
     def allowed(self) -> int:
         """How many may be anomalies."""
-        whole = math.floor(self.share * self.total + _ROUNDING)
-        return max(whole, 1) if self.is_default else whole
+        allowed = math.floor(self.share * self.total + _ROUNDING)
+        return max(allowed, 1) if self.is_default else allowed
 
     def choose_limit(self, scores: Iterable[float]) -> float:
         """The smallest of the scores that at most :attr:`allowed` of them exceed.
