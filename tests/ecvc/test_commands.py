@@ -25,6 +25,7 @@ from logexport.types import ExportRequest, RunResult
 from logexport.vocab import load_vocab
 from logexport_deeplog.build import build_sequences
 from logexport_ecvc.build import build_session_counts
+from logexport_ecvc.checkpoints import read_ecvc
 from logexport_ecvc.counts import read_rows
 from logexport_ecvc.settings import Settings
 from logexport_ecvc.train import train_ecvc
@@ -324,6 +325,28 @@ def test_a_table_that_detection_would_not_count_so_is_not_exported(
         )
 
 
+def test_rules_that_end_sessions_elsewhere_than_in_training_are_told(
+    built: Path, tmp_path: Path
+) -> None:
+    document = json.loads((built / "preprocess.json").read_text())
+    document["session"]["idle_lines"] = 5
+    (tmp_path / "preprocess.json").write_text(json.dumps(document))
+    with pytest.raises(CheckFailedError) as failure:
+        run(
+            ExportRequest(
+                models=["ecvc"],
+                checkpoint=built / "m.safetensors",
+                preprocess=tmp_path / "preprocess.json",
+                output_dir=tmp_path / "bundle",
+                exporter="torchscript",
+                options={"native": "off"},
+            )
+        )
+    (failed,) = (check for check in failure.value.checks if check.status == "failed")
+    assert failed.name == "training_sessions"
+    assert failed.message.endswith("was built by other rules than the bundle's")
+
+
 def test_a_table_of_another_vocabulary_is_left_out_of_the_checks(
     built: Path, tmp_path: Path
 ) -> None:
@@ -382,6 +405,31 @@ def test_rules_whose_sessions_do_not_end_are_refused_by_the_export(
                 options={"native": "off"},
             )
         )
+
+
+# --- the sample -----------------------------------------------------------------------------------
+
+
+def test_the_sample_is_small_and_what_its_program_says(tmp_path: Path) -> None:
+    root = Path(__file__).resolve().parents[2]
+    folder = root / "examples" / "sample"
+    sys.path.insert(0, str(folder))
+    try:
+        import make_ecvc_sample
+    finally:
+        sys.path.remove(str(folder))
+    shipped = make_ecvc_sample.SHIPPED
+    again = tmp_path / "sample.log"
+    make_ecvc_sample.generate(again, *make_ecvc_sample.SAMPLE_LOG)
+    assert again.read_bytes() == (shipped / "sample.log").read_bytes()
+    assert (shipped / "ecvc.safetensors").stat().st_size < 30_000
+    vocab = load_vocab(shipped / "vocab.json")
+    assert read_ecvc(shipped / "ecvc.safetensors").vocab_sha256 == vocab.sha256()
+    deeplog = root / "plugins" / "deeplog" / "logexport_deeplog" / "sample" / "vocab.json"
+    assert deeplog.read_bytes() == (shipped / "vocab.json").read_bytes()
+    rules = Preprocess.load(shipped / "preprocess.json").session
+    _, pattern, _, closes = make_ecvc_sample.SESSIONS
+    assert (rules.pattern, rules.close_pattern) == (pattern, closes)
 
 
 # --- the plugin is light --------------------------------------------------------------------------

@@ -68,7 +68,7 @@ def test_slow_steps_take_the_threads_that_are_measured_to_be_worth_it(
     """The clock says that a step takes a second on one thread."""
     import torch
 
-    monkeypatch.setattr("logexport.training.loop._usable_processors", lambda: 2)
+    monkeypatch.setattr("logexport.training.loop.count_processors", lambda: 2)
     clock = [0.0]
 
     def read_clock() -> float:

@@ -27,6 +27,7 @@ __all__ = [
     "Epoch",
     "Fitted",
     "Schedule",
+    "count_processors",
     "find_device",
     "fit",
     "training_record",
@@ -197,7 +198,7 @@ def _choose_threads(
     """
     import torch
 
-    many = min(torch.get_num_threads(), _usable_processors())
+    many = min(torch.get_num_threads(), count_processors())
     if many == 1 or len(rows) == 0 or next(model.parameters()).device.type != "cpu":
         return 1
     trial = copy.deepcopy(model).train()
@@ -219,7 +220,7 @@ def _choose_threads(
     return many if max(several) <= _WORTHWHILE * min(one) else 1
 
 
-def _usable_processors() -> int:
+def count_processors() -> int:
     """How many this process may run on."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))

@@ -98,8 +98,11 @@ def training_sessions(
         f"{differ} of {sessions} sessions of {path.name} are other ones now than in training,"
         f" {missing} are not in the log, {added} are there and not in the file"
     )
-    failed = differ or missing or added
-    return CheckResult(name, "failed" if failed else "passed", "bundle", found, figures)
+    if not (differ or missing or added):
+        return CheckResult(name, "passed", "bundle", found, figures)
+    if read_about(path).get("preprocess") != rules.to_json():
+        found += f"; {path.name} was built by other rules than the bundle's"
+    return CheckResult(name, "failed", "bundle", found, figures)
 
 
 def _describe(row: SessionRow | None) -> JSONValue:

@@ -116,10 +116,15 @@ def dummy(model: LoadedModel) -> DummyInput:
 
     module = model.module
     assert isinstance(module, CountVectors)  # noqa: S101 - load made it
-    vectors = module.vectors.numpy()
+    kept = module.all_columns()
+    vectors = kept.numpy()
     rows, features = vectors.shape
-    batch = next(size for size in range(3, 8) if size not in (rows, features, module.part))
-    example = module.vectors[torch.arange(batch) % rows].clone()
+    batch = next(
+        size
+        for size in range(3, 8)
+        if size not in (rows, features, module.part, len(module.columns))
+    )
+    example = kept[torch.arange(batch) % rows]
     example[1:, :2] += 1
 
     def draw(sizes: Sizes, generator: np.random.Generator) -> tuple[np.ndarray, ...]:

@@ -31,17 +31,33 @@ class CountVectors(nn.Module):
     """
 
     vectors: Tensor
+    """Float32 ``[vectors, used + 1]``: the columns that any vector has, and one of zeros."""
+    columns: Tensor
+    """Int64 ``[used + 1]``: which these are; of the last one any, as zeros share nothing."""
+    places: Tensor
+    """Int64 ``[features]``: where each column is among these."""
     totals: Tensor
     unknown: Tensor
 
     def __init__(self, vectors: Tensor, known: Tensor, shortest: int, longest: int) -> None:
         super().__init__()
         rows, features = vectors.shape
-        self.register_buffer("vectors", vectors.to(torch.float32))
+        used = (vectors > 0).any(0).nonzero().flatten()
+        places = torch.full((features,), len(used))
+        places[used] = torch.arange(len(used))
+        zero = torch.zeros(rows, 1)
+        kept = torch.cat([vectors[:, used].to(torch.float32), zero], dim=1)
+        self.register_buffer("vectors", kept)
+        self.register_buffer("columns", torch.cat([used, used[:1]]))
+        self.register_buffer("places", places)
         self.register_buffer("totals", vectors.to(torch.float64).sum(1))
         self.register_buffer("unknown", (~known).to(torch.float64))
         self.shortest, self.longest = float(shortest), float(longest)
-        self.part = max(_PART_CELLS // features, -(-rows // _MOST_PARTS), 1)
+        self.part = max(_PART_CELLS // kept.shape[1], -(-rows // _MOST_PARTS), 1)
+
+    def all_columns(self) -> Tensor:
+        """The vectors, float32 ``[vectors, features]``."""
+        return self.vectors.index_select(1, self.places)
 
     def forward(self, input_counts: Tensor) -> tuple[Tensor, Tensor]:
         """Score a batch.
@@ -62,7 +78,7 @@ class CountVectors(nn.Module):
             1 for events that are not known what their counts are of all such. They add up to the
             score, without what length adds. Of several nearest vectors the first is taken.
         """
-        one_by_one = input_counts.unsqueeze(1)
+        one_by_one = input_counts.index_select(1, self.columns).unsqueeze(1)
         shared = torch.cat(
             [
                 torch.minimum(one_by_one, part).sum(2)
@@ -83,7 +99,7 @@ class CountVectors(nn.Module):
         is_outside = ((lines < self.shortest) | (lines > self.longest)).to(torch.float64)
         score = (distance + has_new + is_outside).to(torch.float32)
 
-        vector = self.vectors[nearest].to(torch.float64)
+        vector = self.vectors[nearest].index_select(1, self.places).to(torch.float64)
         largest = torch.maximum(counts, vector).sum(1, keepdim=True)
         shares = (counts - vector).abs() / largest + new / new_lines.clamp(min=1).unsqueeze(1)
         return score, shares.to(torch.float32)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 import torch
 from logexport.checkpoints import check_checkpoint_path, save_checkpoint
 from logexport.errors import InputError, UsageError
-from logexport.training.loop import training_record
+from logexport.training.loop import count_processors, training_record
 from logexport.vocab import load_vocab
 
 from logexport_ecvc.budget import HeldOut, Point, choose, judge_held_out
@@ -105,7 +104,7 @@ def train_ecvc(
             " columns that a model can hold",
             f"Choose --max-vectors {most} or fewer.",
         )
-    threads = settings.threads or len(os.sched_getaffinity(0))
+    threads = settings.threads or count_processors()
     held_out = judge_held_out(data.vectors, data.numbers, settings, threads, on_part)
     curve = held_out.curve(settings.false_alarms)
     normal, apart = choose(data.vectors, data.each, settings.max_vectors)
