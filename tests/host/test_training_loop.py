@@ -151,3 +151,13 @@ def test_a_budget_below_one_says_how_much_to_hold_out() -> None:
     assert "less than one of the 160 held-out sessions" in warning
     assert "Hold out 200 or more" in warning
     assert not Budget(0.005, 200, "sessions").find_warnings()
+
+
+def test_a_budget_that_nobody_named_allows_one_where_it_is_out_of_reach() -> None:
+    default = Budget(0.001, 160, "lines", is_default=True)
+    assert default.allowed == 1
+    assert default.choose_limit(range(160)) == 158
+    (warning,) = default.find_warnings()
+    assert "default budget of 0.001 is out of reach" in warning
+    assert "One of these may be an anomaly instead (0.0063)" in warning
+    assert Budget(0.001, 2000, "lines", is_default=True).allowed == 2

@@ -187,8 +187,8 @@ def counts_of_json(work: Path, bundle: Path) -> Path:
     )
     run = ("run", "--model", "mscred", "--checkpoint", model, "--native", "require", "-o", bundle)
     logexport(*run)
-    said = logexport("detect", bundle, log, "--engine", "python")
-    scores = sorted(json.loads(line)["score"] for line in said.splitlines())
+    records = logexport("detect", bundle, log, "--engine", "python")
+    scores = sorted(json.loads(line)["score"] for line in records.splitlines())
     logexport(*run, "--threshold", scores[len(scores) // 2] * 1.01)
     return log
 

@@ -34,16 +34,20 @@ class Budget:
         share: from above 0 to below 1.
         total: how many were held out.
         unit: what they are, in the plural: ``sessions``, ``lines`` or ``windows``.
+        is_default: nobody named it, so that one may be an anomaly however few are held out: to
+            allow none would make a model blind for the sake of a number that nobody wants.
     """
 
     share: float
     total: int
     unit: str
+    is_default: bool = False
 
     @property
     def allowed(self) -> int:
         """How many may be anomalies."""
-        return math.floor(self.share * self.total + _ROUNDING)
+        allowed = math.floor(self.share * self.total + _ROUNDING)
+        return max(allowed, 1) if self.is_default else allowed
 
     def choose_limit(self, scores: Iterable[float]) -> float:
         """The smallest of the scores that at most :attr:`allowed` of them exceed.
@@ -61,14 +65,19 @@ class Budget:
     def find_warnings(self) -> tuple[str, ...]:
         """A sentence if the budget is less than one of what is held out: none may be an anomaly
         then, and how often others will be is not known."""
-        if self.allowed or not self.total:
+        if self.share * self.total + _ROUNDING >= 1 or not self.total:
             return ()
-        nearest = _round_up(1 / self.total)
+        nearest, enough = _round_up(1 / self.total), math.ceil(1 / self.share)
+        less = f"out of reach: it is less than one of the {self.total:,} held-out {self.unit}"
+        if self.is_default:
+            return (
+                f"The default budget of {self.share:.3g} is {less}. One of these may be an anomaly"
+                f" instead ({nearest:.2g}). Hold out {enough:,} or more, or name --false-alarms.",
+            )
         return (
-            f"A budget of {self.share:.3g} is out of reach: it is less than one of the"
-            f" {self.total:,} held-out {self.unit}. The limit is taken by which none of these is an"
-            f" anomaly, which says of others only that about one in {self.total:,} may be. Hold out"
-            f" {math.ceil(1 / self.share):,} or more, or allow {nearest:.2g}.",
+            f"A budget of {self.share:.3g} is {less}. The limit is taken by which none of these is"
+            f" an anomaly, which says of others only that about one in {self.total:,} may be. Hold"
+            f" out {enough:,} or more, or allow {nearest:.2g}.",
         )
 
 

@@ -71,7 +71,7 @@ def make_curve(windows: Windows, parts: Split, ranks: Tensor, share: float | Non
     worst = np.full(len(windows.named), -1, dtype=np.int64)
     np.maximum.at(worst, windows.session[parts.held_out].numpy(), ranks.numpy())
     if len(held):
-        budget = Budget(OF_SESSIONS if share is None else share, len(held), "sessions")
+        budget = Budget(share or OF_SESSIONS, len(held), "sessions", share is None)
     else:
-        budget = Budget(OF_OTHERS if share is None else share, len(ranks), "lines")
+        budget = Budget(share or OF_OTHERS, len(ranks), "lines", share is None)
     return Curve(budget, ranks.numpy(), worst[held], int(windows.with_unseen[held].sum()))

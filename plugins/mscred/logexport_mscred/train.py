@@ -105,8 +105,8 @@ def train_mscred(
             " to count them",
             "Leave it out, or hold out more by --holdout; a longer log may be needed.",
         )
-    share = OF_OTHERS if false_alarms is None else false_alarms
-    budget = Budget(share, len(parts.held_out), "windows")
+    total = len(parts.held_out)
+    budget = Budget(false_alarms or OF_OTHERS, total, "windows", false_alarms is None)
     scale = Scale.of(data.counts[parts.train_rows])
     warnings = (*_warnings(parts, settings, scale, data), *budget.find_warnings())
     on_plan(Plan(parts, scale.constant, warnings))
@@ -133,7 +133,7 @@ def train_mscred(
         stop_windows=len(parts.stop),
         held_out_windows=len(parts.held_out),
         gap=parts.gap,
-        false_alarms=share,
+        false_alarms=budget.share,
         thresholds=thresholds_of(scores, budget),
         curve=curve_of(scores),
         warnings=warnings,
