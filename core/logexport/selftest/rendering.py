@@ -9,7 +9,7 @@ continuation lines. Nothing of it is from a user's log but the constant words of
 from __future__ import annotations
 
 import io
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
@@ -21,8 +21,15 @@ from logexport.logs.joining import read_alone
 from logexport.logs.lines import iter_lines, tokens
 from logexport.selftest.headers import MessageHeaders
 from logexport.selftest.structure import StructuredLines
-from logexport.selftest.values import SESSIONS, KeptValues, TokenValues
-from logexport.types import CountMatrix, EventWindow, NextEventTopK, SessionCounts, Task
+from logexport.selftest.values import ENDED_SESSIONS, SESSIONS, KeptValues, TokenValues
+from logexport.types import (
+    CountMatrix,
+    EventWindow,
+    NextEventTopK,
+    ScoreThreshold,
+    SessionCounts,
+    Task,
+)
 
 if TYPE_CHECKING:
     from logexport.logs.preprocess import Preprocess
@@ -38,6 +45,8 @@ __all__ = [
 MAX_BYTES = 64 << 10
 """Largest self-test log of a bundle."""
 
+_LONGEST_USUAL, _CHOICES = 40, 64
+"""Lines of a usual session, and templates that are tried for each of them, at most."""
 _GAPS = ("  ", "\t", " \t ", "\x0b", "\x0c", " \r ")
 """White space that may stand between two tokens for one space."""
 
@@ -95,7 +104,8 @@ def render_selftest(
     """
     random = Random(seed)  # noqa: S311 - reproducible, not secret
     expected = None if scorer is None else _make_expected(task, scorer, random)
-    return _Renderer(vocabulary, preprocess, task, random, max_bytes, expected).render_log()
+    usual = None if scorer is None else _make_usual(task, len(vocabulary), scorer, random)
+    return _Renderer(vocabulary, preprocess, task, random, max_bytes, expected, usual).render_log()
 
 
 Expected: TypeAlias = Callable[[Sequence[int]], int]
@@ -120,6 +130,40 @@ def _make_expected(task: Task, scorer: Scorer, random: Random) -> Expected | Non
     return expected
 
 
+Usual: TypeAlias = Callable[[Sequence[int]], "list[int]"]
+"""From the templates that there are lines of to a session that the model finds near to normal."""
+
+
+def _make_usual(task: Task, templates: int, scorer: Scorer, random: Random) -> Usual | None:
+    """The model as a source of sessions; None if its task is of another kind."""
+    if not isinstance(task.input, SessionCounts) or not isinstance(task.decision, ScoreThreshold):
+        return None
+    import numpy as np
+
+    from logexport.verdicts.tasks import count_session
+
+    output, threshold = task.decision.output, task.decision.threshold
+
+    def score(sessions: Sequence[Sequence[int]]) -> np.ndarray:
+        rows = [count_session(Counter(one), len(one), templates) for one in sessions]
+        return np.asarray(scorer(np.stack([*rows, rows[0]]))[output])[:-1]
+
+    def usual(usable: Sequence[int]) -> list[int]:
+        # From one line on, whichever next one brings it nearest to what is normal.
+        session = [random.choice(usable)]
+        best = float(score([session])[0])
+        for _ in range(_LONGEST_USUAL):
+            if best <= threshold:
+                break
+            few = random.sample(usable, min(len(usable), _CHOICES))
+            scores = score([[*session, one] for one in few])
+            session.append(few[int(scores.argmin())])
+            best = float(scores.min())
+        return session
+
+    return usual
+
+
 class _Renderer:
     """Makes one log."""
 
@@ -131,11 +175,14 @@ class _Renderer:
         random: Random,
         max_bytes: int,
         expected: Expected | None = None,
+        usual: Usual | None = None,
     ) -> None:
         self._vocabulary, self._preprocess, self._task = vocabulary, preprocess, task
-        self._random, self._max_bytes, self._expected = random, max_bytes, expected
+        self._random, self._max_bytes = random, max_bytes
+        self._expected, self._usual = expected, usual
         self._reader = EventReader(preprocess, vocabulary)
-        self._values = TokenValues(preprocess, random)
+        self._sessions = ENDED_SESSIONS if task.needs_sessions else SESSIONS
+        self._values = TokenValues(preprocess, random, self._sessions)
         self._kept = KeptValues(preprocess.keep, random)
         self._headers = MessageHeaders(preprocess, random)
         self._structure = StructuredLines(preprocess, random)
@@ -188,7 +235,7 @@ class _Renderer:
             return 1
         mean = sum(map(len, sample.values())) / len(sample)
         fit = int(self._max_bytes / mean / (2 * self._wanted()))
-        return max(1, min(SESSIONS, fit))
+        return max(1, min(self._sessions, fit))
 
     def _fitting(self, sample: dict[int, bytes], slots: int) -> list[int]:
         """The templates to use: all, or the shortest, where long lines would be too few."""
@@ -204,23 +251,27 @@ class _Renderer:
     # --- lines ---
 
     def _lines(self, templates: list[int], slots: int) -> Iterator[bytes]:
-        """Lines without end: routines of templates, with noise."""
+        """Routines of templates, with noise; without end, or until every name had its session."""
         noise = self._noise()
         routines = [self._routine(templates) for _ in range(slots)]
         places = [0] * slots
         names = list(range(slots))
         usable = set(templates)
         last = [self._begin() for _ in range(slots)]
-        while True:
+        live = list(range(slots))
+        while live:
             if not templates or self._random.random() < 0.04:
                 yield next(noise)
                 continue
-            slot = self._random.randrange(slots)
+            slot = self._random.choice(live)
             if places[slot] >= len(routines[slot]) or self._random.random() < 0.01:
                 routines[slot], places[slot] = self._routine(templates), 0
                 if self._task.needs_sessions:  # another session takes the place of this one
                     names[slot] += slots
                     last[slot] = self._begin()
+                    if names[slot] >= self._sessions:
+                        live.remove(slot)
+                        continue
             index = routines[slot][places[slot]]
             places[slot] += 1
             full = self._expected is not None and len(last[slot]) == last[slot].maxlen
@@ -244,6 +295,8 @@ class _Renderer:
         """Some templates in an order, repeated: what a service does again and again."""
         if not templates:
             return []
+        if self._usual is not None and self._random.random() < 0.8:
+            return self._usual(templates)
         few = self._random.sample(templates, min(len(templates), self._random.randint(3, 12)))
         return few * self._random.randint(1, 4)
 

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 SESSIONS = 3
 """Sessions that a log is divided into, at most."""
 
+ENDED_SESSIONS = 24
+"""Sessions of a log whose model judges sessions that begin and end: their names, at most."""
+
 _VALUES = 4
 """Different values kept for a token: few, so that sessions and windows come again."""
 _TRIES = 200
@@ -46,15 +49,22 @@ _WORDS = (
 
 
 class TokenValues:
-    """Values for the tokens of templates, found by trying them on the masks."""
+    """Values for the tokens of templates, found by trying them on the masks.
 
-    def __init__(self, preprocess: Preprocess, random: Random) -> None:
+    Args:
+        preprocess: the rules of the log.
+        random: what they are drawn by.
+        sessions: how many names of sessions are looked for, if a pattern finds these.
+    """
+
+    def __init__(self, preprocess: Preprocess, random: Random, sessions: int = SESSIONS) -> None:
         self._rules = preprocess
+        self._most = max(_VALUES, sessions)
         self._mask = LineParser(preprocess).mask
         self._random = random
         drawn: list[str] = []
         if preprocess.session.pattern is not None:  # first, so that sessions have lines
-            drawn += _draw_values(preprocess.session.pattern, random, SESSIONS)
+            drawn += _draw_values(preprocess.session.pattern, random, sessions)
         self._session_values = tuple(drawn)
         for mask in preprocess.masks:
             drawn += _draw_values(mask.pattern, random, 8)
@@ -84,7 +94,7 @@ class TokenValues:
         matcher = self._rules.make_matcher([token])
         inner = self._rules.inner and HOLE.search(token) is not None
         candidates = self._candidates(token)
-        most: int | None = _VALUES
+        most: int | None = self._most
         if token == WILDCARD or (inner and HOLE.fullmatch(token)):
             candidates, most = iter((*self._session_values, *_WORDS, *_SEEDS[:6])), None
         elif inner:
