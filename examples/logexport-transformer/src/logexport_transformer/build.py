@@ -49,12 +49,10 @@ def build(
     if len(log.vocabulary) < 2:
         raise InputError(f"{parsed} holds fewer than two templates", "Parse a longer log.")
     with log.build(output_dir, SEQUENCES, on_lines=on_lines) as files:
-        for row, event in files:
-            files.write(
-                SequenceRow(
-                    row.line_no, row.timestamp, row.host, event.session, event.template, row.raw
-                )
-            )
+        for row, event, session in files:
+            place = (row.line_no, row.timestamp, row.host)
+            found = (event.session, event.template, row.raw, row.continues)
+            files.write(SequenceRow(*place, *found, session.number))
     return Built(
         files.vocab, files.table, files.preprocess, files.templates, files.lines, files.unseen
     )
