@@ -410,10 +410,15 @@ def test_a_budget_is_met_on_the_held_out_part_or_said_to_be_out_of_reach(
     document = train(built, tmp_path / "m.pth", "--holdout", "0.4", "--false-alarms", "0.1")
     assert document["thresholds"]["budget"] == document["curve"]["0.1"]
     assert not any("out of reach" in warning for warning in document["warnings"])
-    document = train(built, tmp_path / "m.pth", "--holdout", "0.4")
+    document = train(built, tmp_path / "m.pth", "--holdout", "0.4", "--false-alarms", "0.001")
     (warning,) = (one for one in document["warnings"] if "out of reach" in one)
     assert f"less than one of the {document['held_out_windows']} held-out windows" in warning
     assert document["thresholds"]["budget"] == document["curve"]["0.0"]
+    # Nobody named it: one window may exceed the threshold.
+    document = train(built, tmp_path / "m.pth", "--holdout", "0.4")
+    (warning,) = (one for one in document["warnings"] if "out of reach" in one)
+    assert "The default budget" in warning
+    assert document["thresholds"]["budget"] < document["curve"]["0.0"]
     with pytest.raises(UsageError, match=r"--false-alarms 0.1 cannot be met: nothing"):
         train(built, tmp_path / "m.pth", "--holdout", "0", "--false-alarms", "0.1")
 
