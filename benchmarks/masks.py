@@ -7,7 +7,7 @@ the limits of the C engine, compiled to machine code and interpreted. A matcher 
 to its end within the limits is named. The last rows are all masks of a set one after another, as
 ``Masker`` runs them, and the continuation rules, in Python.
 
-    python benchmarks/masks.py [--runs N] [--hardest N] [--json FILE]
+    python benchmarks/masks.py [--runs N] [--hardest N] [--only REGEX] [--json FILE]
 """
 
 from __future__ import annotations
@@ -51,18 +51,19 @@ def time_once(function: Callable[[Any], object], text: Any) -> float:
 
 
 def compare(function: Callable[[Any], object], few: Any, many: Any, runs: int) -> float | None:
-    """The ratio of the times of a long line and of a short one, the median of so many runs.
+    """The ratio of the times of a long line and of a short one, of each the best of so many runs.
 
-    None if the short line takes less than :data:`LEAST_SECONDS`.
+    The long line goes first once, unmeasured: else it alone would pay for memory that the process
+    has not touched yet. None if the short line takes less than :data:`LEAST_SECONDS`.
     """
+    time_once(function, many)
     pairs = [(time_once(function, few), time_once(function, many)) for _ in range(runs)]
-    if min(short for short, _ in pairs) < LEAST_SECONDS:
-        return None
-    return statistics.median(long / short for short, long in pairs)
+    short, long = (min(times) for times in zip(*pairs, strict=True))
+    return None if short < LEAST_SECONDS else long / short
 
 
-def measure_masks(runs: int, hardest: int) -> Iterator[dict[str, Any]]:
-    """A row a mask and matcher."""
+def measure_masks(runs: int, hardest: int, only: str) -> Iterator[dict[str, Any]]:
+    """A row a mask and matcher, of the masks whose row matches ``only``."""
     from logexport.logs.masks import MASK_SETS
 
     from tests.logs.hard_texts import find_hardest_texts
@@ -71,6 +72,8 @@ def measure_masks(runs: int, hardest: int) -> Iterator[dict[str, Any]]:
     library = load()
     for name, of_set in MASK_SETS.items():
         for mask in of_set:
+            if not re.search(only, f"{name}: {mask.name}"):
+                continue
             python = re.compile(mask.pattern, re.ASCII)
             matchers: dict[str, Callable[[Any], object]] = {
                 "python": lambda text, python=python: python.sub("#", text)  # type: ignore[misc]
@@ -93,8 +96,9 @@ def measure_masks(runs: int, hardest: int) -> Iterator[dict[str, Any]]:
                 yield describe(f"{name}: {mask.name}", matcher, ratios)
 
 
-def measure_sets(runs: int) -> Iterator[dict[str, Any]]:
-    """A row for each set of masks, all of whose masks run, and one for the continuation rules."""
+def measure_sets(runs: int, only: str) -> Iterator[dict[str, Any]]:
+    """A row for each set of masks, all of whose masks run, and one for the continuation rules; of
+    the rows that match ``only``."""
     from logexport.logs.joining import RecordReader
     from logexport.logs.lines import LogLine
     from logexport.logs.masks import MASK_SETS, Masker
@@ -103,13 +107,15 @@ def measure_sets(runs: int) -> Iterator[dict[str, Any]]:
     from tests.logs.hard_texts import RUNS
 
     for name, of_set in MASK_SETS.items():
-        if of_set:
+        if of_set and re.search(only, f"{name}: all"):
             masker = Masker(of_set)
             yield describe(
                 f"{name}: all",
                 "python",
                 list(measure_runs(masker.in_sequence, RUNS[::24], "", runs)),
             )
+    if not re.search(only, "continuation"):
+        return
     parser = LineParser(Preprocess(masks=()))
 
     def read(text: str) -> None:
@@ -151,11 +157,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--hardest", type=int, default=4)
+    parser.add_argument("--only", metavar="REGEX", default="", help="rows, such as 'default: mac'")
     parser.add_argument("--json", type=Path, metavar="FILE")
     arguments = parser.parse_args()
     rows = []
     print(f"{'pattern':24}{'matcher':12}{'lines':>6}{'median':>8}{'largest':>9}")  # noqa: T201
-    for measure in (measure_masks(arguments.runs, arguments.hardest), measure_sets(arguments.runs)):
+    runs, only = arguments.runs, arguments.only
+    for measure in (measure_masks(runs, arguments.hardest, only), measure_sets(runs, only)):
         for row in measure:
             rows.append(row)
             print(  # noqa: T201
