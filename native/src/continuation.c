@@ -390,7 +390,7 @@ static bool names_exception(struct part text)
     while (end < text.length && is_of_name(text.at[end]))
         end++;
     bool colon = end > 0 && text.at[end - 1] == ':'; /* which is a character of names too */
-    if (end < text.length && is_bracket_after_name(without(text, end)))
+    if (end < text.length && !colon && is_bracket_after_name(without(text, end)))
         return has_ending_of_exception(cut(text, 0, end));
     if (end < text.length && (!colon || !le_is_space(text.at[end])))
         return false;

@@ -332,6 +332,8 @@ static void indented_lines_are_of_a_record_with_a_head(void)
 {
     static const struct answered java[] = {
         {"java.lang.IllegalStateException: no", LE_NAMES},
+        {"java.lang.IllegalStateException: [7] no", LE_NAMES},
+        {"java.lang.IllegalStateException: (no)", LE_NAMES},
         {"\tat com.shop.Order.place(Order.java:12)", LE_NOTHING},
         {"\t... 12 more", LE_NOTHING},
         {"  anything", LE_NOTHING},

@@ -171,6 +171,14 @@ def test_the_build_says_its_sessions_and_warns_of_names_that_come_again(
     assert "session names (" in result.stderr
 
 
+def test_a_budget_that_is_no_number_is_bad_usage(built: Path, tmp_path: Path) -> None:
+    files = ["--counts", built / "session_counts.parquet", "--vocab", built / "vocab.json"]
+    arguments = ["ecvc", "train", *files, "-o", tmp_path / "m.pth", "--false-alarms", "nan"]
+    result = CliRunner().invoke(cli, [*map(str, arguments)])
+    assert result.exit_code == 2, result.stderr
+    assert "nan is not a number" in result.stderr
+
+
 def test_the_table_names_its_vocabulary_and_rules(built: Path) -> None:
     metadata = pq.read_schema(built / "session_counts.parquet").metadata
     about = json.loads(metadata[b"logexport"])

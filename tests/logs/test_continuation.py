@@ -258,3 +258,6 @@ def test_states_and_looks() -> None:
     assert look_at("Shop\\StockError: no stock").names
     assert not look_at("com.example.shop: started").names
     assert look_at("com.example.OutOfStock: 7").names
+    assert look_at("java.lang.IllegalStateException: [id 7] no stock").names
+    assert look_at("java.lang.IllegalStateException: (none left)").names
+    assert not look_at("com.example.shop: [id 7] started").names

@@ -141,7 +141,7 @@ def test_times_that_part_of_the_log_lacks_are_warned_of_and_none_at_all_is_refus
     parsed = write_parsed(tmp_path, [*timed, "id=b work 1"], rules)
     _, closed, tally, _ = build(parsed, idle_seconds=59)
     assert closed[0] == ("a", 1, 2, "gap")
-    assert any("1 of 3 lines of sessions (33 %) have no time" in w for w in tally.find_warnings())
+    assert any("1 of 3 lines of sessions (33.3 %) have no time" in w for w in tally.find_warnings())
     (tmp_path / "b").mkdir()
     parsed = write_parsed(tmp_path / "b", ["id=a work 1", "id=b work 1"], rules)
     with pytest.raises(InputError, match="--idle-seconds needs times"):

@@ -47,9 +47,20 @@ checkpoint_option = click.option(
 )
 """``-o``, ``--output``, for the argument ``output``."""
 
+
+class _Real(click.FloatRange):
+    """A range that refuses NaN too, which is beyond no bound."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        number = super().convert(value, param, ctx)
+        if number != number:
+            self.fail(f"{value} is not a number.", param, ctx)
+        return number
+
+
 false_alarms_option = click.option(
     "--false-alarms",
-    type=click.FloatRange(0.0, 1.0, min_open=True, max_open=True),
+    type=_Real(0.0, 1.0, min_open=True, max_open=True),
     metavar="RATE",
     help="Share of what is held out, all of it normal, that may be an anomaly."
     "  [default: 0.005 of sessions, 0.001 of lines or windows]",
@@ -121,8 +132,8 @@ _SCHEDULE: Mapping[str, tuple[click.ParamType[Any], str]] = {
         click.IntRange(1),
         "Epochs without a better held-out loss before training stops.",
     ),
-    "holdout": (click.FloatRange(0.0, 0.9), "Share of the log that is not trained on."),
-    "learning_rate": (click.FloatRange(0.0, 10.0, min_open=True), "Adam's."),
+    "holdout": (_Real(0.0, 0.9), "Share of the log that is not trained on."),
+    "learning_rate": (_Real(0.0, 10.0, min_open=True), "Adam's."),
     "batch_size": (click.IntRange(1), "Windows in a step."),
     "seed": (click.IntRange(0, 2**63 - 1), "Of the weights and of the order of the windows."),
     "device": (click.STRING, "cpu, cuda, cuda:1, ..."),

@@ -398,7 +398,7 @@ def _names_exception(text: str) -> bool:
     if end == len(text) and not text.endswith(":"):
         return _is_exception(text)
     after = text[end : end + 2]
-    if after in (" (", " ["):
+    if after in (" (", " [") and not text.endswith(":", 0, end):
         # .NET's "(0x80004005): ", Node's "[ERR_X]: ", and Rails' "(what is wrong):".
         close = ")" if after == " (" else "]"
         closed = f"{close}:" in text[end:] or text.endswith(close)

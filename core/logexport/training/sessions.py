@@ -118,7 +118,7 @@ class SessionTally:
         ends = ", ".join(f"{count:,} by {by}" for by, count in sorted(self.closed_by.items()))
         text = (
             f"{self.sessions:,} sessions of {self.names:,} names ({ends or 'none closed'});"
-            f" {100 * self.split_share:.2g} % of the names have several"
+            f" {100 * self.split_share:.3g} % of the names have several"
         )
         if self.rule.idle_lines is not None:
             text += f"; a session ends when {self.rule.idle_lines:,} lines are not its own"
@@ -133,7 +133,7 @@ class SessionTally:
         warnings = []
         if self.split_share > _SPLIT_SHARE:
             warnings.append(
-                f"{self.split:,} of {self.names:,} session names ({100 * self.split_share:.2g} %)"
+                f"{self.split:,} of {self.names:,} session names ({100 * self.split_share:.3g} %)"
                 " have several sessions: either names are used again, or --idle-lines,"
                 " --idle-seconds or --close-pattern end sessions too early"
             )
@@ -141,7 +141,7 @@ class SessionTally:
         if self.timeless:
             warnings.append(
                 f"{self.timeless:,} of {named:,} lines of sessions"
-                f" ({100 * self.timeless / named:.2g} %) have no time that could be read:"
+                f" ({100 * self.timeless / named:.3g} %) have no time that could be read:"
                 " --idle-seconds ends no session at these"
             )
         return tuple(warnings)
