@@ -342,3 +342,13 @@ def test_the_most_frequent_vector_is_kept_whatever_the_others_are() -> None:
     assert normal.vectors.all_dense().tolist() == [[5, 5, 0, 0, 0]]
     assert (normal.shortest, normal.longest) == (1, 10)
     assert normal.known.tolist() == [True, True, True, False, False]
+
+
+def test_a_budget_that_nobody_named_never_flags_none_for_want_of_sessions() -> None:
+    """With few sessions none would be allowed, and the oddest of them would be the limit."""
+    drawn = [0.0] * 98 + [0.1, 1.4]
+    few = scores(drawn, drawn)
+    assert few.curve(0.005)[-1].threshold == pytest.approx(1.4)
+    assert few.curve(None)[-1].threshold == pytest.approx(0.1)
+    (warning,) = few.budget(None).find_warnings()
+    assert "default budget of 0.005 is out of reach" in warning

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
-from logexport.training.budgets import Budget
+from logexport.training.budgets import OF_SESSIONS, Budget
 
 from logexport_ecvc.settings import DEFAULT, Settings
 from logexport_ecvc.vectors import Normal, Vectors, k_centre
@@ -65,18 +65,19 @@ class HeldOut:
         """How many there are."""
         return len(self.scores[WAYS[0]])
 
-    def budget(self, rate: float) -> Budget:
-        """What a rate allows of them."""
-        return Budget(rate, self.sessions, "sessions")
+    def budget(self, rate: float | None) -> Budget:
+        """What a rate allows of them; None for the default one."""
+        return Budget(rate or OF_SESSIONS, self.sessions, "sessions", rate is None)
 
-    def point(self, name: str, rate: float) -> Point:
-        """The threshold of a rate. One that is out of reach gets the lowest that flags nothing."""
+    def point(self, name: str, rate: float | None) -> Point:
+        """The threshold of a rate. One that is out of reach gets the lowest that flags nothing, the
+        default one that which flags one session at most."""
         budget = self.budget(rate)
         threshold = max(budget.choose_limit(self.scores[way].tolist()) for way in WAYS)
         flagged = {way: int((self.scores[way] > threshold).sum()) for way in WAYS}
-        return Point(name, rate, threshold, **flagged)
+        return Point(name, budget.share, threshold, **flagged)
 
-    def curve(self, wanted: float) -> tuple[Point, ...]:
+    def curve(self, wanted: float | None) -> tuple[Point, ...]:
         """Every named rate that is within reach, the largest first, and the budget last."""
         named = [(name, rate) for name, rate in RATES.items() if self.budget(rate).allowed]
         return tuple(self.point(name, rate) for name, rate in (*named, (DEFAULT, wanted)))

@@ -17,7 +17,6 @@ from logexport.cli.plugin_commands import (
     schedule_options,
     size_options,
 )
-from logexport.training.budgets import OF_SESSIONS
 
 from logexport_ecvc.settings import Settings
 
@@ -104,7 +103,7 @@ def train(
     """
     from logexport_ecvc.train import train_ecvc
 
-    settings = Settings(false_alarms or OF_SESSIONS, **options)
+    settings = Settings(false_alarms, **options)
     with progress("Judging held-out sessions", 2 * settings.folds, "parts") as done:
         result = train_ecvc(counts, vocab, output, settings, lambda: done(1))
     for warning in result.warnings:

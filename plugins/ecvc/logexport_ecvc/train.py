@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from logexport.checkpoints import check_checkpoint_path, save_checkpoint
 from logexport.errors import InputError, UsageError
+from logexport.training.budgets import Budget
 from logexport.training.loop import count_processors, training_record
 from logexport.vocab import load_vocab
 
@@ -120,11 +121,19 @@ def train_ecvc(
         known=int(normal.known.sum()),
         shortest=normal.shortest,
         longest=normal.longest,
-        false_alarms=settings.false_alarms,
+        false_alarms=curve[-1].rate,
         held_out_sessions=held_out.sessions,
         thresholds={point.name: point.threshold for point in curve},
         curve=tuple(asdict(point) for point in curve),
-        warnings=tuple(_warnings(held_out, curve[-1], len(data.vectors), len(normal.vectors))),
+        warnings=tuple(
+            _warnings(
+                held_out,
+                held_out.budget(settings.false_alarms),
+                curve[-1],
+                len(data.vectors),
+                len(normal.vectors),
+            )
+        ),
     )
     save_checkpoint(
         output,
@@ -154,16 +163,18 @@ def _check_sessions(data: SessionCounts) -> None:
         )
 
 
-def _warnings(held_out: HeldOut, budget: Point, distinct: int, kept: int) -> list[str]:
+def _warnings(
+    held_out: HeldOut, budget: Budget, point: Point, distinct: int, kept: int
+) -> list[str]:
     number = held_out.sessions
-    warnings = list(held_out.budget(budget.rate).find_warnings())
-    if budget.threshold >= 1:
+    warnings = list(budget.find_warnings())
+    if point.threshold >= 1:
         found = "found by one of them"
-        if budget.threshold > 1:
+        if point.threshold > 1:
             found = "found by both together, or by one of them and a large distance"
         more = "keep more by --max-vectors" if kept < distinct else "train on a longer log"
         warnings.append(
-            f"The threshold {DEFAULT} is {budget.threshold:.6g}: normal sessions differ so much."
+            f"The threshold {DEFAULT} is {point.threshold:.6g}: normal sessions differ so much."
             " A distance is at most 1, and a new event and a new length add 1 each. So a"
             f" session is only {found}. Allow more --false-alarms, or {more}."
         )
