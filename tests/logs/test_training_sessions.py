@@ -133,6 +133,13 @@ def test_ends_without_sessions_are_refused(tmp_path: Path) -> None:
         build(write_parsed(tmp_path, ["work"]), None, idle_lines=5)
 
 
+@pytest.mark.parametrize("pattern", ["", "x*", "bye|$"])
+def test_a_closing_pattern_that_matches_every_line_is_refused(tmp_path: Path, pattern: str) -> None:
+    parsed = write_parsed(tmp_path, ["id=a work 1", "id=b work 1"])
+    with pytest.raises(UsageError, match="matches every line"):
+        build(parsed, close_pattern=pattern)
+
+
 def test_times_that_part_of_the_log_lacks_are_warned_of_and_none_at_all_is_refused(
     tmp_path: Path,
 ) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from logexport.errors import InputError, UsageError
 from logexport.logs.events import Event
+from logexport.logs.patterns import compile_portable
 from logexport.logs.preprocess import DEFAULT_IDLE_LINES, MAX_IDLE_LINES, Preprocess, SessionRule
 from logexport.logs.sessions import Closed, ClosedBy, LiveSessions
 
@@ -49,8 +50,8 @@ class EndOptions:
         """The rule with what is said here in place of its own.
 
         Raises:
-            InputError: a value is out of range.
-            UsageError: its sessions do not end before the log does.
+            InputError: a value is out of range, or the pattern is not portable.
+            UsageError: its sessions do not end before the log does, or every line would end one.
         """
         given = {name: value for name, value in vars(self).items() if value is not None}
         if given and rule.by == "none":
@@ -59,6 +60,14 @@ class EndOptions:
                 f"{option} does not apply: without sessions nothing ends before the log does",
                 f"Name what divides the log into sessions by --session-by, or leave {option} out.",
             )
+        if self.close_pattern is not None:
+            closing = compile_portable(self.close_pattern, "--close-pattern")
+            if closing.search("") is not None:
+                raise UsageError(
+                    f"--close-pattern {self.close_pattern!r} matches every line, so that each"
+                    " would be a session of its own",
+                    "Name a pattern of the lines that are a session's last.",
+                )
         return replace(rule, **given)
 
 
