@@ -55,6 +55,7 @@ __all__ = [
     "ParsedLine",
     "Preprocess",
     "SessionRule",
+    "refuse_endless_sessions",
 ]
 
 PREPROCESS_SCHEMA_VERSION = 2
@@ -158,6 +159,23 @@ class SessionRule:
             return cls("field", field=value.removeprefix("field:"))
         compile_portable(value, "--session-by")
         return cls("regex", value)
+
+
+def refuse_endless_sessions(session_by: str | None) -> None:
+    """Refuse a ``--session-by`` whose sessions do not end, for a model of sessions that do.
+
+    Args:
+        session_by: the option's value; None: it was not given.
+
+    Raises:
+        UsageError: it is ``none`` or ``host``.
+    """
+    if session_by in ("none", "host"):
+        raise UsageError(
+            f"--session-by {session_by} does not apply: the model judges sessions that begin and"
+            " end",
+            "Use a pattern, or field:NAME.",
+        )
 
 
 @dataclass(frozen=True)

@@ -90,19 +90,16 @@ class TrainingLog:
         self.vocabulary = _own_templates(self.file) if vocab is None else load_vocab(vocab)
         if self.rules.session.begins_and_ends:
             self.vocabulary = with_reserved(self.vocabulary, reserve)
-        self._measure = session_by is not None and ends.idle_lines is None
+        has_ends = self.rules.session.idle_lines is not None
+        self._measure = has_ends and session_by is not None and ends.idle_lines is None
 
-    def measure_ends(self) -> int | None:
-        """Set ``idle_lines`` of the rules from the log, if they are to be measured there.
-
-        Returns:
-            the longest gap in lines within a session; None if nothing was measured.
+    def _measure_ends(self) -> int | None:
+        """Set ``idle_lines`` of the rules from the log; the longest gap in lines within a session,
+        None if there is none.
 
         Raises:
             InputError: the log is damaged.
         """
-        if not self._measure or self.rules.session.idle_lines is None:
-            return None
         rows = RowReader(EventReader(self.rules, self.vocabulary), match=False)
         events = (rows.event(row.line_no, row.raw, row.continues) for row in self.file)
         found = (event for event in events if event is not None)
@@ -156,8 +153,7 @@ class TrainingLog:
                 divide nothing.
             OutputError: the directory cannot be written.
         """
-        measured = self._measure and self.rules.session.idle_lines is not None
-        gap = self.measure_ends()
+        gap = self._measure_ends() if self._measure else None
         rules = self.rules
         if keep_sessions and (output_dir / RULES).exists():
             there = Preprocess.load(output_dir / RULES)
@@ -172,7 +168,7 @@ class TrainingLog:
         ):
             build.write = write
             yield build
-            build.sessions.measured, build.sessions.measured_gap = measured, gap
+            build.sessions.measured, build.sessions.measured_gap = self._measure, gap
             refuse_no_sessions(build.sessions, self.file.path)
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from logexport.errors import BundleError, InputError, UsageError
+from logexport.logs.preprocess import refuse_endless_sessions
 from logexport.types import CountMatrix, EventWindow, NextEventTopK, ScoreThreshold, Task
 
 if TYPE_CHECKING:
@@ -110,12 +111,8 @@ def apply_options(task: Task, vocabulary: Vocabulary, options: DetectOptions) ->
             f"{option} does not apply: the model counts over the whole log",
             f"Leave {option} out, or choose a model whose input is of sessions.",
         )
-    if task.needs_sessions and options.session_by in ("none", "host"):
-        raise UsageError(
-            f"--session-by {options.session_by} does not apply: the model judges sessions that"
-            " begin and end",
-            "Use a pattern, or field:NAME.",
-        )
+    if task.needs_sessions:
+        refuse_endless_sessions(options.session_by)
     if isinstance(task.decision, NextEventTopK):
         if options.threshold is not None:
             raise UsageError(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from logexport.errors import UsageError
 from logexport.logs.events import Event
-from logexport.logs.preprocess import Preprocess
+from logexport.logs.preprocess import Preprocess, refuse_endless_sessions
 from logexport.logs.sessions import Closed
 from logexport.training.log import TrainingLog
 from logexport.training.sessions import EndOptions, LogSession, SessionsOfLog
@@ -129,12 +129,7 @@ def build_session_counts(
         UsageError: the sessions do not begin and end, or an option of ``ends`` does not apply.
         OutputError: the directory cannot be written.
     """
-    if session_by in ("none", "host"):
-        raise UsageError(
-            f"--session-by {session_by} does not apply: the model judges sessions that begin and"
-            " end",
-            "Use a pattern, or field:NAME.",
-        )
+    refuse_endless_sessions(session_by)
     log = TrainingLog(parsed, vocab, preprocess, session_by, ends)
     if not log.rules.session.begins_and_ends:
         raise UsageError(

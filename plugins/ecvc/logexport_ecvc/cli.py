@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from logexport.cli.common import conclude, json_option, progress, say, to_json
+from logexport.cli.common import conclude, json_option, progress, say, to_json, warn
 from logexport.cli.plugin_commands import (
     FILE,
     build_options,
@@ -57,7 +57,7 @@ def build(
     with matching_progress(parsed) as done:
         result = build_session_counts(parsed, **options, ends=ends, on_lines=done)
     for warning in result.warnings:
-        say(f"Warning: {warning}.")
+        warn(warning)
     summary = (
         f"{result.lines:,} lines, {result.templates:,} entries in the vocabulary,"
         f" {result.unseen:,} lines unseen, {result.nameless:,} of no session"
