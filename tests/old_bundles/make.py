@@ -73,10 +73,12 @@ def deeplog(work: Path, bundle: Path) -> Path:
 
 def mscred(work: Path, bundle: Path) -> Path:
     """parse, build and train: counts of templates over windows of lines."""
-    log = sample_log(work, 4000, 12)
-    logexport("parse", log, "-o", work)
-    change(work / "preprocess.json", max_line_bytes=MAX_LINE_BYTES)
-    parsed = ("--parsed", work / "parsed.parquet", "-o", work)
+    return count_windows(work, bundle, sample_log(work, 4000, 12))
+
+
+def count_windows(work: Path, bundle: Path, log: Path) -> Path:
+    """MSCRED on a log, from its lines to the bundle."""
+    parsed = parse_short(work, log)
     logexport("mscred", "build", *parsed, "--lines", 12, "--stride", 5)
     model = work / "mscred.pth"
     sizes = ("--window-size", 8, "--channels", "3,4,6", "--epochs", 10)
@@ -176,21 +178,7 @@ def counts_of_json(work: Path, bundle: Path) -> Path:
     """MSCRED on structured records with a level that stays in the event."""
     log = sample_log(work, 4000, 23)
     write_json_lines(log)
-    logexport("parse", log, "-o", work)
-    change(work / "preprocess.json", max_line_bytes=MAX_LINE_BYTES)
-    parsed = ("--parsed", work / "parsed.parquet", "-o", work)
-    logexport("mscred", "build", *parsed, "--lines", 12, "--stride", 5)
-    model = work / "mscred.pth"
-    sizes = ("--window-size", 8, "--channels", "3,4,6", "--epochs", 10)
-    logexport(
-        "mscred", "train", "--window-counts", work / "window_counts.parquet", "-o", model, *sizes
-    )
-    run = ("run", "--model", "mscred", "--checkpoint", model, "--native", "require", "-o", bundle)
-    logexport(*run)
-    records = logexport("detect", bundle, log, "--engine", "python")
-    scores = sorted(json.loads(line)["score"] for line in records.splitlines())
-    logexport(*run, "--threshold", scores[len(scores) // 2] * 1.01)
-    return log
+    return count_windows(work, bundle, log)
 
 
 def inner(work: Path, bundle: Path) -> Path:
