@@ -299,6 +299,20 @@ class ModelRequest:
     sample: bool = False
     options: Mapping[str, Any] = field(default_factory=dict)
 
+    def find_data(self, option: str, file: str) -> Path | None:
+        """A file of training data: what an option names, else the one of this name beside the
+        vocabulary or the checkpoint; None if there is none.
+
+        Args:
+            option: its key in ``options``; what it names need not be there.
+            file: the name of such a file.
+        """
+        given: Path | None = self.options.get(option)
+        if given is not None:
+            return given
+        places = (self.vocab.parent / file, self.checkpoint.parent / file)
+        return next((path for path in places if path.is_file()), None)
+
 
 # --- what the model's hooks give ------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -27,6 +28,7 @@ __all__ = [
     "apply_options",
     "apply_to_rules",
     "check_sessions",
+    "read_threshold",
 ]
 
 # Decimal numbers, as C and Python both read them.
@@ -154,6 +156,28 @@ def _replace_threshold(decision: ScoreThreshold, threshold: float | str) -> Scor
                 f"Give a number, or one of the names: {named}.",
             )
     return replace(decision, threshold=value, threshold_name=name)
+
+
+def read_threshold(wanted: str, held: Iterable[str]) -> float:
+    """The number that ``--threshold`` of an export says, which no threshold is named by.
+
+    Args:
+        wanted: the option's value.
+        held: names of the thresholds that the checkpoint has, for the message.
+
+    Raises:
+        UsageError: it is not a number from 0 on.
+    """
+    try:
+        value = float(wanted)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value) or value < 0:
+        raise UsageError(
+            f"--threshold {wanted} is neither a number from 0 on nor the name of a threshold",
+            f"Choose one of {', '.join([*held, 'a number'])}.",
+        )
+    return value
 
 
 def apply_to_rules(preprocess: Preprocess, options: DetectOptions) -> Preprocess:

@@ -26,15 +26,6 @@ MAX_VECTORS = 5_000
 """Distinct vectors of the training data that are run; the first ones."""
 
 
-def find_counts(request: ModelRequest) -> Path | None:
-    """``--session-counts``, or the file beside the vocabulary or the checkpoint."""
-    given: Path | None = request.options.get("session_counts")
-    if given is not None:
-        return given
-    places = (request.vocab.parent / TABLE.file, request.checkpoint.parent / TABLE.file)
-    return next((path for path in places if path.is_file()), None)
-
-
 def parity_sessions(
     request: ModelRequest, model: LoadedModel, dummy: DummyInput, bundle: StagedBundle
 ) -> CheckResult:
@@ -119,7 +110,7 @@ def _describe(row: SessionRow | None) -> JSONValue:
 
 def _find_data(request: ModelRequest, model: LoadedModel) -> tuple[Path | None, str]:
     """The training data, or why there is none."""
-    path = find_counts(request)
+    path = request.find_data("session_counts", TABLE.file)
     if path is None:
         return None, f"no {TABLE.file} beside the vocabulary, and none given by --session-counts"
     if read_about(path)["vocab_sha256"] != model.trained_vocab_sha256:

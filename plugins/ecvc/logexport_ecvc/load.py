@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 from logexport.errors import UsageError
@@ -16,6 +15,7 @@ from logexport.types import (
     Sizes,
     Task,
 )
+from logexport.verdicts.options import read_threshold
 
 from logexport_ecvc.budget import NAMES, RATES
 from logexport_ecvc.checkpoints import Ecvc, read_ecvc
@@ -79,23 +79,13 @@ def _settle_threshold(model: Ecvc, request: ModelRequest) -> tuple[float, str]:
         wanted = DEFAULT
     if wanted in held:
         return held[wanted], wanted
-    choices = ", ".join([*held, "a number"])
     if wanted in RATES and model.held_out is not None:
         raise UsageError(
             f"the threshold {wanted} needs at least {round(1 / RATES[wanted]):,} sessions that are"
             f" held out, and {request.checkpoint} has {model.held_out:,}",
-            f"Choose one of {choices}, or train on a longer log.",
+            f"Choose one of {', '.join([*held, 'a number'])}, or train on a longer log.",
         )
-    try:
-        value = float(wanted)
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value) or value < 0:
-        raise UsageError(
-            f"--threshold {wanted} is neither a number from 0 on nor the name of a threshold",
-            f"Choose one of {choices}.",
-        )
-    return value, "value"
+    return read_threshold(wanted, held), "value"
 
 
 def _threshold_notes(model: Ecvc, name: str) -> list[str]:

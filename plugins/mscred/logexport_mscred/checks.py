@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -32,15 +31,6 @@ if TYPE_CHECKING:
 BATCH = 32
 MAX_SAMPLES = 5_000
 """Samples of the training data that are run; the first ones."""
-
-
-def find_counts(request: ModelRequest) -> Path | None:
-    """``--window-counts``, or the file beside the vocabulary or the checkpoint."""
-    given: Path | None = request.options.get("window_counts")
-    if given is not None:
-        return given
-    places = (request.vocab.parent / FILE, request.checkpoint.parent / FILE)
-    return next((path for path in places if path.is_file()), None)
 
 
 def parity_counts(
@@ -141,7 +131,7 @@ def training_counts(
 
 def _counts(request: ModelRequest, model: LoadedModel) -> tuple[WindowCounts | None, str]:
     """The training data, or why there is none."""
-    path = find_counts(request)
+    path = request.find_data("window_counts", FILE)
     if path is None:
         return None, f"no {FILE} beside the vocabulary, and none given by --window-counts"
     counts = read_counts(path)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from logexport.types import (
     Task,
     Vocabulary,
 )
+from logexport.verdicts.options import read_threshold
 
 from logexport_mscred.checkpoints import LARGEST_SIDE, Mscred, read_mscred
 from logexport_mscred.model import SMALLEST_SIDE, Autoencoder, CountScorer
@@ -233,22 +233,12 @@ def _settle_threshold(model: Mscred, request: ModelRequest) -> tuple[float, str,
         return held[name], name, (f"{_too_small(model, request, DEFAULTS[1])}; {name} is taken.",)
     if wanted in held:
         return held[wanted], wanted, ()
-    choices = ", ".join([*held, "a number"])
     if wanted in NAMES:
         raise UsageError(
             _too_small(model, request, wanted),
-            f"Choose one of {choices}, or train on a longer log.",
+            f"Choose one of {', '.join([*held, 'a number'])}, or train on a longer log.",
         )
-    try:
-        value = float(wanted)
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value) or value < 0:
-        raise UsageError(
-            f"--threshold {wanted} is neither a number from 0 on nor the name of a threshold",
-            f"Choose one of {choices}.",
-        )
-    return value, "value", ()
+    return read_threshold(wanted, held), "value", ()
 
 
 def _too_small(model: Mscred, request: ModelRequest, name: str) -> str:
