@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from logexport.errors import InputError, UsageError
+from logexport.threads import use_threads
 
 if TYPE_CHECKING:
     import torch
@@ -172,19 +173,6 @@ class _Kept(NamedTuple):
 
     number: int
     weights: dict[str, Tensor]
-
-
-@contextmanager
-def use_threads(number: int) -> Iterator[None]:
-    """Let torch compute with so many threads on the CPU, afterwards with as many as before."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(number)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _choose_threads(
