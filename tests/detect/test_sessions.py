@@ -111,6 +111,12 @@ def test_the_null_session_ends_with_the_log_only() -> None:
     assert list(live.finish(9)) == [Closed([1, 9], 10, "end")]
 
 
+def test_the_end_of_a_log_closes_the_null_session_at_its_place_among_the_others() -> None:
+    live = sessions_by()
+    replay(live, [Event(1, "a", 0), Event(2, None, 0), Event(3, "b", 0)])
+    assert [closed.state for closed in live.finish(3)] == [[1], [2], [3]]
+
+
 def test_sessions_that_are_left_are_not_closed_but_idle_ones_are() -> None:
     live = sessions_by(idle_lines=3)
     replay(live, [Event(1, "a", 0), Event(4, "b", 0)])
